@@ -1,0 +1,90 @@
+package import Logging
+package import NIOCore
+
+/// MongoDB as this program uses it: pools, threads, stores, and where the bus is.
+package struct MongoCluster: Sendable {
+    package let settings: MongoSettings
+    package let topology: MongoTopology
+    package let routes: MongoRouteStore
+    package let sessions: MongoSessionStore
+    package let nodes: MongoNodeRegistry
+    /// For commands that belong to no single shard.
+    package let commands: MongoCommands
+    private let lanes: [MongoCommands]
+    private let renewals: MongoCommands
+
+    package struct Options: Sendable {
+        /// Deadline of every command (SPEC ND-14).
+        package var timeout = TimeAmount.seconds(2)
+        /// Commands in flight per shard.
+        package var threadsPerShard = 6
+        /// Commands in flight that concern more than one shard.
+        package var generalThreads = 4
+        /// Commands waiting per shard; more are refused.
+        package var queueLimit = 2_000
+
+        package init() {}
+    }
+
+    /// Connects, looks at the deployment and makes what is missing there (SPEC §2).
+    /// - Parameter makesMissing: false where only `init-db` may do so.
+    package static func open(
+        _ settings: MongoSettings, options: Options = Options(), makesMissing: Bool = true, logger: Logger
+    ) async throws(MongoError) -> MongoCluster {
+        var poolOptions = MongoPoolOptions(timeout: options.timeout, appName: settings.appName)
+        poolOptions.size = 1
+        let opener = MongoCommands(pool: try MongoPool(uri: settings.uri, options: poolOptions), threads: 1)
+        let topology: MongoTopology
+        do throws(MongoError) {
+            topology = try await opener.perform("open", deadline: .now() + .minutes(3)) { _ throws(MongoError) in
+                try MongoTopology.open(settings, makesMissing: makesMissing, logger: logger)
+            }
+        } catch {
+            await opener.shutdown()
+            throw error
+        }
+        await opener.shutdown()
+
+        let laneCount = topology.routes.shards.count
+        poolOptions.size = laneCount * options.threadsPerShard + options.generalThreads
+        let pool = try MongoPool(uri: settings.uri, options: poolOptions)
+        var renewalOptions = MongoPoolOptions.renewals
+        renewalOptions.appName = settings.appName
+        let renewalPool = try MongoPool(uri: settings.uri, options: renewalOptions)
+        return MongoCluster(
+            settings: settings, topology: topology, options: options, pool: pool, renewalPool: renewalPool,
+            logger: logger)
+    }
+
+    private init(
+        settings: MongoSettings, topology: MongoTopology, options: Options, pool: MongoPool, renewalPool: MongoPool,
+        logger: Logger
+    ) {
+        self.settings = settings
+        self.topology = topology
+        self.lanes = topology.routes.shards.map { _ in
+            MongoCommands(pool: pool, threads: options.threadsPerShard, queueLimit: options.queueLimit)
+        }
+        self.commands = MongoCommands(pool: pool, threads: options.generalThreads, queueLimit: options.queueLimit)
+        self.renewals = MongoCommands(pool: renewalPool, threads: renewalPool.options.size, queueLimit: 16)
+        self.routes = MongoRouteStore(
+            settings: settings, shards: topology.routes, lanes: self.lanes, general: self.commands, logger: logger)
+        self.sessions = MongoSessionStore(
+            settings: settings, shards: topology.sessions, lanes: self.lanes, general: self.commands, logger: logger)
+        self.nodes = MongoNodeRegistry(
+            settings: settings, commands: self.commands, renewals: self.renewals, logger: logger)
+    }
+
+    /// Reads the chunk tables again (SPEC ND-14): after chunks have moved. A failure leaves the old ones.
+    package func refreshShardMaps() async throws(MongoError) {
+        try await self.topology.routes.refresh(through: self.commands)
+        try await self.topology.sessions.refresh(through: self.commands)
+    }
+
+    /// Ends all threads once their commands are done. The pools end with the last user.
+    package func shutdown() async {
+        for lane in self.lanes { await lane.shutdown() }
+        await self.commands.shutdown()
+        await self.renewals.shutdown()
+    }
+}

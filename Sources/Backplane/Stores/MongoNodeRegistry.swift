@@ -1,0 +1,195 @@
+package import Logging
+import Metrics
+import NIOCore
+package import Routing
+import Wire
+
+/// The records of all nodes in MongoDB (SPEC ND-2 to ND-5). Every change is one atomic update with its whole condition in
+/// the filter.
+package final class MongoNodeRegistry: NodeRegistry {
+    private let access: MongoStoreAccess
+    private let commands: MongoCommands
+    /// On a pool of their own, with the shorter deadline (ND-14).
+    private let renewals: MongoCommands
+    private let logger: Logger
+    private let malformed = Counter(label: "submergence_store_malformed_total", dimensions: [("collection", "nodes")])
+
+    package init(settings: MongoSettings, commands: MongoCommands, renewals: MongoCommands, logger: Logger) {
+        self.access = MongoStoreAccess(database: settings.database, collection: settings.collections.nodes)
+        self.commands = commands
+        self.renewals = renewals
+        self.logger = logger
+    }
+
+    private static func identity(_ id: NodeID) -> BSONDocument { BSONDocument { $0.append("_id", id.text) } }
+
+    private static func states(_ states: [NodeRecord.State], into filter: inout BSONWriter) {
+        filter.document("st") { condition in
+            condition.array("$in") { list in
+                for state in states { list.element(Int32(state.rawValue)) }
+            }
+        }
+    }
+
+    /// A record of this ID that has moved on meanwhile (claimed, superseded) stays: the next renewal tells.
+    package func register(_ record: NodeRecord) async throws(StoreError) {
+        let command = BSONWriter.document { command in
+            command.append("update", self.access.collection)
+            command.array("updates") { statements in
+                statements.documentElement { statement in
+                    statement.document("q") {
+                        $0.append("_id", record.id.text)
+                        $0.append("st", Int32(NodeRecord.State.up.rawValue))
+                    }
+                    statement.document("u") { NodeCodec.write(record, into: &$0) }
+                    statement.append("upsert", true)
+                }
+            }
+            command.append("maxTimeMS", MongoStoreAccess.maxTime(self.commands))
+        }
+        let reply = try await self.access.write("nodes.register", through: self.commands, command)
+        guard let failure = reply["writeErrors"]?.array?["0"]?.document, !MongoStoreAccess.isDuplicate(failure) else {
+            return
+        }
+        throw MongoStoreAccess.statementFailure(failure, operation: "nodes.register")
+    }
+
+    /// The time is the clock of the shard's primary, which it writes into the record itself: it is the one clock that does
+    /// not depend on which router was asked, and it has milliseconds, which a cluster time has not.
+    package func renew(_ id: NodeID, beat: Int64) async throws(StoreError) -> Renewal {
+        let filter = BSONDocument { filter in
+            filter.append("_id", id.text)
+            Self.states([.up, .draining], into: &filter)
+        }
+        let renewed = try await self.access.findAndModify("nodes.renew", through: self.renewals, filter: filter) {
+            $0.document("update") { update in
+                update.document("$max") { $0.append("b", beat) }
+                update.document("$currentDate") { $0.append("now", true) }
+            }
+        }
+        if let renewed { return Renewal(standing: .renewed, serverTime: renewed["now"]?.date ?? 0) }
+        let batch = try await self.access.find("nodes.standing", through: self.renewals) {
+            $0.append("filter", Self.identity(id))
+        }
+        let state = batch.documents.first?["st"]?.int64
+        let time = batch.operationTime.map { Int64($0.seconds) * 1000 } ?? 0
+        let isSuperseded = state == Int64(NodeRecord.State.superseded.rawValue)
+        return Renewal(standing: isSuperseded ? .superseded : .lost, serverTime: time)
+    }
+
+    package func list() async throws(StoreError) -> DirectoryReading {
+        let batch = try await self.access.find("nodes.list", through: self.commands, isPartialAllowed: true) {
+            $0.document("filter") { _ in }
+            $0.append("batchSize", Int32(10_000))
+        }
+        var reading = DirectoryReading(records: [], isComplete: !batch.isPartial)
+        for document in batch.documents {
+            do throws(DocumentError) {
+                reading.records.append(try NodeCodec.decode(document))
+            } catch {
+                // Its other readers know it, perhaps: it must not look gone.
+                reading.isComplete = false
+                self.refuse(document, error)
+            }
+        }
+        return reading
+    }
+
+    package func find(_ id: NodeID) async throws(StoreError) -> NodeRecord? {
+        let batch = try await self.access.find("nodes.read", through: self.commands) {
+            $0.append("filter", Self.identity(id))
+        }
+        guard let document = batch.documents.first else { return nil }
+        do throws(DocumentError) {
+            return try NodeCodec.decode(document)
+        } catch {
+            self.refuse(document, error)
+            throw StoreError(.malformed, operation: "nodes.read", message: "\(id): \(error.message)")
+        }
+    }
+
+    private func refuse(_ document: BSONDocument, _ error: DocumentError) {
+        self.malformed.increment()
+        self.logger.error(
+            "node record refused",
+            metadata: ["node": "\(document["_id"]?.string ?? "?")", "reason": "\(error.message)"])
+    }
+
+    /// The time in it makes every suspicion a real write, which proves that a majority takes writes.
+    package func suspect(_ id: NodeID, beat: Int64, by reaper: NodeID) async throws(StoreError) -> Bool {
+        let filter = BSONDocument {
+            $0.append("_id", id.text)
+            $0.append("b", beat)
+            $0.document("st") { $0.append("$lt", Int32(NodeRecord.State.gone.rawValue)) }
+        }
+        return try await self.access.update("nodes.suspect", through: self.commands, filter: filter) { statement in
+            statement.document("u") { update in
+                update.document("$set") { $0.append("sus.n", reaper.text) }
+                update.document("$inc") { $0.append("sus.c", Int32(1)) }
+                update.document("$currentDate") { $0.append("sus.t", true) }
+            }
+        }.matched == 1
+    }
+
+    package func claim(_ id: NodeID, expecting record: NodeRecord, by reaper: NodeID) async throws(StoreError) -> Bool {
+        let filter = BSONDocument { filter in
+            filter.append("_id", id.text)
+            filter.append("b", record.beat)
+            filter.append("cb", record.claimBeat)
+            if let claimer = record.claimedBy {
+                filter.append("by", claimer.text)
+            } else {
+                filter.document("by") { $0.append("$exists", false) }
+            }
+            filter.document("st") { $0.append("$lte", Int32(NodeRecord.State.claimed.rawValue)) }
+        }
+        return try await self.access.update("nodes.claim", through: self.commands, filter: filter) { statement in
+            statement.document("u") { update in
+                update.document("$set") { set in
+                    set.append("st", Int32(NodeRecord.State.claimed.rawValue))
+                    set.append("by", reaper.text)
+                    set.append("cb", record.claimBeat + 1)
+                }
+            }
+        }.matched == 1
+    }
+
+    package func renewClaim(_ id: NodeID, claimBeat: Int64, by reaper: NodeID) async throws(StoreError) -> Bool {
+        let filter = BSONDocument {
+            $0.append("_id", id.text)
+            $0.append("st", Int32(NodeRecord.State.claimed.rawValue))
+            $0.append("by", reaper.text)
+        }
+        return try await self.access.update("nodes.renewClaim", through: self.commands, filter: filter) { statement in
+            statement.document("u") { update in
+                update.document("$max") { $0.append("cb", claimBeat) }
+            }
+        }.matched == 1
+    }
+
+    /// A state that is not ahead changes nothing. The tombstone's hour counts from the server's clock.
+    package func advance(_ id: NodeID, to state: NodeRecord.State) async throws(StoreError) {
+        let filter = BSONDocument {
+            $0.append("_id", id.text)
+            $0.document("st") { $0.append("$lt", Int32(state.rawValue)) }
+        }
+        _ = try await self.access.update("nodes.advance", through: self.commands, filter: filter) { statement in
+            statement.array("u") { stages in
+                stages.documentElement { stage in
+                    stage.document("$set") { set in
+                        set.append("st", Int32(state.rawValue))
+                        guard state == .gone else { return }
+                        set.document("x") { $0.array("$add") { Self.writeTombstoneEnd(into: &$0) } }
+                    }
+                }
+            }
+        }
+    }
+
+    private static let tombstone = TimeAmount.hours(1)
+
+    private static func writeTombstoneEnd(into terms: inout BSONWriter) {
+        terms.element("$$NOW")
+        terms.element(Self.tombstone.wholeMilliseconds)
+    }
+}

@@ -1,0 +1,58 @@
+import NIOCore
+import Wire
+
+/// Where the inboxes are (SPEC ND-6, ND-10): the shards or bus sets, sorted by name, and their slots.
+package struct BusTopology: Sendable, Equatable {
+    /// One shard, or one replica set of its own.
+    package struct Shard: Sendable, Equatable {
+        /// The shard's or the set's name; what a ``NodeRecord`` calls a home's shard.
+        package var name: String
+        /// The database that holds the slots; on a sharded cluster its primary is this shard.
+        package var database: String
+        /// Slots are `slot0` to `slot<slots - 1>`.
+        package var slots: Int
+        /// Envelopes are inserted through this: the routers, or the set itself.
+        package var publishURI: String
+        /// The replica set on which a change stream is not merged; nil where its addresses are unknown.
+        package var streamURI: String?
+        /// Whether ``publishURI`` leads through routers, so that streams need direct access to the shard.
+        package var isRouted: Bool
+
+        package init(
+            name: String, database: String, slots: Int, publishURI: String, streamURI: String?, isRouted: Bool
+        ) {
+            self.name = name
+            self.database = database
+            self.slots = slots
+            self.publishURI = publishURI
+            self.streamURI = streamURI
+            self.isRouted = isRouted
+        }
+
+        package func collection(slot: Int) -> String { MongoSettings.slotCollection(slot) }
+    }
+
+    /// Sorted by name; never empty.
+    package var shards: [Shard]
+
+    package init(shards: [Shard]) {
+        self.shards = shards.sorted { $0.name < $1.name }
+    }
+
+    package func shard(named name: String) -> Shard? { self.shards.first { $0.name == name } }
+}
+
+extension BusTopology.Shard {
+    /// Tries whether a change stream on the slots can be opened (ND-10: "tries it at start and says what it found"). Blocks
+    /// for up to the pool's time limits; call it from a thread of the program's own.
+    package func probeStream(appName: String = "submergence") throws(MongoError) {
+        guard let uri = self.streamURI else {
+            throw MongoError(.refused, operation: "probe", message: "the shard's own addresses are not known")
+        }
+        let pool = try MongoPool(uri: uri, options: MongoPoolOptions(size: 1, appName: appName))
+        let match = BSONDocument { $0.append("operationType", "insert") }
+        var tail = try MongoTail.changeStream(
+            on: pool.client(), database: self.database, collection: self.collection(slot: 0), match: match, start: .now)
+        _ = try tail.next(maxAwait: .milliseconds(1))
+    }
+}

@@ -1,0 +1,58 @@
+/// Which MongoDB, and what things are called there.
+package struct MongoSettings: Sendable {
+    /// The replica set, or the routers of the sharded cluster.
+    package var uri: String
+    package var database: String
+    /// Replica sets for the bus alone (SPEC ND-10); empty: the bus lives with the data.
+    package var busURIs: [String]
+    /// Inbox slots per shard or bus set (SPEC ND-6). Nodes that share one cost speed only.
+    package var slots: Int
+    /// Size of a slot's capped collection in bytes.
+    package var slotSize: Int
+    /// Chunks per shard that a new collection begins with.
+    package var chunksPerShard: Int
+    package var collections: Collections
+    package var appName: String
+
+    /// Names of the collections in ``database``.
+    package struct Collections: Sendable {
+        package var sessions = "Sessions"
+        package var routes = "Routes"
+        package var links = "Links"
+        package var nodes = "Nodes"
+        package var tickets = "Tickets"
+
+        package init() {}
+
+        var all: [String] { [self.sessions, self.routes, self.links, self.nodes, self.tickets] }
+    }
+
+    package init(uri: String, database: String = "submergence") {
+        self.uri = uri
+        self.database = database
+        self.busURIs = []
+        self.slots = 8
+        self.slotSize = 256 << 20
+        self.chunksPerShard = 4
+        self.collections = Collections()
+        self.appName = "submergence"
+    }
+
+    /// The bus database of a set of its own (a plain replica set, or one of ``busURIs``).
+    var busDatabase: String { "\(self.database)_bus" }
+
+    /// The bus database of one shard. MongoDB takes 63 bytes, and not every character that a shard's name may have.
+    func busDatabase(shard: String) -> String {
+        let name = "\(self.database)_bus_\(shard)"
+        let isPlain = shard.utf8.allSatisfy { byte in
+            (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
+                || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
+                || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+                || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_")
+        }
+        if isPlain, name.utf8.count <= 63 { return name }
+        return "\(self.database)_bus_\(String(UInt64(bitPattern: HashedKey.hash(shard)), radix: 16))"
+    }
+
+    static func slotCollection(_ slot: Int) -> String { "slot\(slot)" }
+}

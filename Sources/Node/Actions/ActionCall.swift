@@ -1,0 +1,53 @@
+package import NIOCore
+
+/// One request as a transport hands it to the pipeline.
+package struct ActionCall: Sendable {
+    package enum Body: Sendable {
+        case none
+        case bytes(ByteBuffer)
+        /// Reads up to so many bytes, once.
+        case stream(@Sendable (_ limit: Int) async throws(ActionBodyError) -> ByteBuffer)
+    }
+
+    package let transport: ActionRequest.Transport
+    package let method: ActionMethod
+    /// Path and query, as sent.
+    package let target: String
+    package let domain: String
+    package let address: String
+    package let contentType: String?
+    /// The value of `Content-Encoding`.
+    package let contentEncoding: String?
+    /// The values of `Accept`.
+    package let accept: [String]
+    package let body: Body
+    /// Whether a proof of domesticity came before body and query could name one (ID-4).
+    package let hasProof: Bool
+    /// Called once, and only for a request that has a route. Throws what a store throws: the answer is then 503.
+    package let authenticate: @Sendable () async throws -> Agent
+
+    package init(
+        transport: ActionRequest.Transport, method: ActionMethod, target: String, domain: String, address: String,
+        contentType: String? = nil, contentEncoding: String? = nil, accept: [String] = [], body: Body = .none,
+        hasProof: Bool = false, authenticate: @escaping @Sendable () async throws -> Agent
+    ) {
+        self.transport = transport
+        self.method = method
+        self.target = target
+        self.domain = domain
+        self.address = address
+        self.contentType = contentType
+        self.contentEncoding = contentEncoding
+        self.accept = accept
+        self.body = body
+        self.hasProof = hasProof
+        self.authenticate = authenticate
+    }
+}
+
+/// Why a body could not be read (SPEC AC-12).
+package enum ActionBodyError: Error, Sendable, Equatable {
+    case tooLarge
+    case slow
+    case broken
+}

@@ -1,0 +1,72 @@
+/// Who may run an action (SPEC AC-4). Unmet, in this order: 403 with `GUEST`, `LOGIN` or `DOMESTIC`.
+public struct ActionRequirements: OptionSet, Sendable, Hashable {
+    public let rawValue: Int
+
+    public init(rawValue: Int) {
+        self.rawValue = rawValue
+    }
+
+    /// No guests: user and client are known, though perhaps not logged in (`allowGuests: false`).
+    public static let identified = ActionRequirements(rawValue: 1)
+    /// Logged in.
+    public static let loggedIn = ActionRequirements(rawValue: 2)
+    /// Same-origin script access was proved, so no other site is behind the request.
+    public static let domestic = ActionRequirements(rawValue: 4)
+
+    func complaint(about agent: Agent, deferring later: ActionRequirements = []) -> ActionError? {
+        let due = self.subtracting(later)
+        if due.contains(.identified), agent.isGuest { return ActionError(403, "GUEST") }
+        if due.contains(.loggedIn), !agent.isActive { return ActionError(403, "LOGIN") }
+        if due.contains(.domestic), !agent.isDomestic { return ActionError(403, "DOMESTIC") }
+        return nil
+    }
+}
+
+/// Limits of one action.
+public struct ActionOptions: Sendable, Hashable {
+    /// Bytes of a body; enforced while it is read (SPEC AC-5). Default 40,960.
+    public var maxBodyLength: Int
+    /// Any body is refused.
+    public var rejectsBody: Bool
+    /// Left out of the answer to OPTIONS (SPEC AC-11).
+    public var isHidden: Bool
+    /// Then the answer is 504 and the handler's task is cancelled (SPEC AC-12). Default 30 s.
+    public var timeLimit: Duration
+
+    public init(
+        maxBodyLength: Int = 40_960, rejectsBody: Bool = false, isHidden: Bool = false, timeLimit: Duration = .seconds(30)
+    ) {
+        self.maxBodyLength = maxBodyLength
+        self.rejectsBody = rejectsBody
+        self.isHidden = isHidden
+        self.timeLimit = timeLimit
+    }
+}
+
+/// Answers an action. Runs in a task of its own; what it throws becomes the answer (``ActionError``, or an opaque 500).
+/// Unless ``Reply/done(_:)`` was called, the answer goes out when it returns.
+public typealias ActionHandler = @Sendable (ActionRequest, Agent, Reply) async throws -> Void
+
+/// A registered action.
+package struct Action: Sendable {
+    /// nil: every method.
+    package let method: ActionMethod?
+    package let path: ActionPath
+    package let requirements: ActionRequirements
+    package let options: ActionOptions
+    package let handler: ActionHandler
+
+    package init(
+        _ method: ActionMethod?, _ path: ActionPath, requires requirements: ActionRequirements = [],
+        options: ActionOptions = ActionOptions(), handler: @escaping ActionHandler
+    ) {
+        self.method = method
+        self.path = path
+        self.requirements = requirements
+        self.options = options
+        self.handler = handler
+    }
+
+    /// The action's name in logs and metrics.
+    var name: String { "\(self.method?.rawValue ?? "*") \(self.path)" }
+}

@@ -1,0 +1,161 @@
+package import Logging
+internal import Metrics
+internal import NIOCore
+internal import Routing
+
+/// The way of every action, over whatever transport: route, authenticate, authorise, limits, parse, run, reply (SPEC AC-1).
+/// One call, one answer.
+package struct ActionPipeline: Sendable {
+    private let router: ActionRouter
+    private let acceptsDomesticQuery: Bool
+    private let submit: @Sendable (@escaping @Sendable () async -> Void) -> Bool
+    private let sleep: @Sendable (Duration) async throws -> Void
+    private let logger: Logger
+
+    /// - Parameters:
+    ///   - submit: runs a handler in a bounded pool; false: it will not run, and the answer is 503.
+    ///   - sleep: throws when the task is cancelled.
+    package init(
+        router: ActionRouter, options: SessionOptions = SessionOptions(),
+        submit: @escaping @Sendable (@escaping @Sendable () async -> Void) -> Bool,
+        sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }, logger: Logger
+    ) {
+        self.router = router
+        self.acceptsDomesticQuery = options.acceptsDomesticQuery
+        self.submit = submit
+        self.sleep = sleep
+        self.logger = logger
+    }
+
+    /// Never throws and never fails to answer: what goes wrong is an answer.
+    package func run(_ call: ActionCall) async -> ActionAnswer {
+        var trace = ActionTrace(call)
+        var answer: ActionAnswer
+        do {
+            answer = try await self.answer(call, &trace)
+        } catch {
+            answer = self.answer(to: error, trace)
+        }
+        if let agent = trace.agent { answer.cookies = agent.cookies }
+        trace.finish(answer, self.logger)
+        return answer
+    }
+
+    private func answer(_ call: ActionCall, _ trace: inout ActionTrace) async throws -> ActionAnswer {
+        let (path, queryText) = ActionTrace.split(call.target)
+        guard path.hasPrefix("/") else { throw ActionError.badRequest }
+        if call.method == .options {
+            guard let (allow, content) = self.router.options(path) else { throw ActionError.notFound }
+            return ActionAnswer(status: 200, content: content, allow: allow)
+        }
+        let action: Action
+        let params: [String: String]
+        switch self.router.match(call.method, path) {
+        case .found(let found, let captures): (action, params) = (found, captures)
+        case .badEscape: throw ActionError.badRequest
+        case .notFound: throw ActionError.notFound
+        case .notAllowed(let allow):
+            return ActionAnswer(status: 405, content: ["error": "METHOD"], allow: allow)
+        }
+        trace.action = action
+        guard var query = PercentEncoding.fields(queryText) else { throw ActionError.badRequest }
+        let queryProof = query.removeValue(forKey: "_domestic")
+
+        let agent = try await trace.measure("authenticate") { try await call.authenticate() }
+        trace.agent = agent
+        // A form may carry the proof, which is known only once it is read; it counts before that of the query (ID-4).
+        let type = ActionBodyParser.type(call.contentType)
+        let mayProve = !call.hasProof && type == .form && !call.body.isNone
+        if !call.hasProof, !mayProve, self.acceptsDomesticQuery, let queryProof { agent.proveDomestic(queryProof) }
+        if let refusal = action.requirements.complaint(about: agent, deferring: mayProve ? .domestic : []) {
+            throw refusal
+        }
+        var body = try await trace.measure("body") {
+            try await ActionBodyParser.body(of: call, type: type, options: action.options)
+        }
+        if case .form(var fields) = body {
+            let proof = fields.removeValue(forKey: "_domestic") ?? (self.acceptsDomesticQuery ? queryProof : nil)
+            if mayProve, let proof { agent.proveDomestic(proof) }
+            body = .form(fields)
+        }
+        if let refusal = action.requirements.complaint(about: agent) { throw refusal }
+        let request = ActionRequest(
+            transport: call.transport, method: call.method, domain: call.domain, path: path, params: params,
+            query: query, body: body, contentType: type.name, format: AcceptHeader.format(call.accept),
+            address: call.address)
+        return try await self.run(action, request, agent, &trace)
+    }
+
+    /// Runs the handler in a task of the pool. The answer does not wait for a handler that has answered, or whose time is
+    /// up: it goes on (cancelled, in the second case) on its own.
+    private func run(
+        _ action: Action, _ request: ActionRequest, _ agent: Agent, _ trace: inout ActionTrace
+    ) async throws -> ActionAnswer {
+        let reply = Reply(logger: self.logger)
+        trace.reply = reply
+        let sleep = self.sleep
+        let logger = self.logger
+        let isAccepted = self.submit {
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask {
+                    do {
+                        try await action.handler(request, agent, reply)
+                        reply.finish()
+                    } catch {
+                        if !reply.fail(error), !(error is CancellationError) {
+                            logger.warning(
+                                "action: thrown after its answer",
+                                metadata: ["action": "\(action.name)", "error": "\(error)"])
+                        }
+                    }
+                }
+                group.addTask {
+                    do { try await sleep(action.options.timeLimit) } catch { return }
+                    _ = reply.fail(ActionError.timeout)
+                }
+                await group.next()
+                group.cancelAll()
+            }
+        }
+        guard isAccepted else { throw ActionError.busy }
+        let outcome = try await trace.measure("run") { try await reply.answer.value.get() }
+        if let failure = outcome.failure { throw ReplyFailure(description: "the reply: \(failure)") }
+        return ActionAnswer(
+            status: outcome.status ?? 200, content: outcome.content, events: outcome.events,
+            html: request.format == .html ? outcome.html : nil, location: outcome.location)
+    }
+
+    private func answer(to error: any Error, _ trace: ActionTrace) -> ActionAnswer {
+        switch error {
+        case let error as ActionError: return ActionAnswer(error)
+        case let error as StoreError:
+            self.logger.warning("action: store", metadata: ["error": "\(error)"])
+            return ActionAnswer(.unavailable)
+        case let error as SessionError:
+            switch error {
+            case .identityMissing, .identityInvalid: return ActionAnswer(ActionError(400, "IDENTITY"))
+            case .unavailable:
+                self.logger.warning("action: session", metadata: ["error": "\(error)"])
+                return ActionAnswer(.unavailable)
+            case .detached: return self.opaque(error, trace)
+            }
+        default: return self.opaque(error, trace)
+        }
+    }
+
+    /// Details go to the log only, under an ID that the requester can name (SPEC AC-12).
+    private func opaque(_ error: any Error, _ trace: ActionTrace) -> ActionAnswer {
+        let id = Base64URL.random128()
+        self.logger.error(
+            "action failed", metadata: ["id": "\(id)", "action": "\(trace.action?.name ?? "")", "error": "\(error)"])
+        return ActionAnswer(ActionError(500, "INTERNAL", ["id": .string(id)]))
+    }
+}
+
+private struct ReplyFailure: Error, CustomStringConvertible {
+    let description: String
+}
+
+extension ActionCall.Body {
+    fileprivate var isNone: Bool { if case .none = self { true } else { false } }
+}

@@ -1,0 +1,83 @@
+/// What an action is asked, the same over HTTP and over a socket (SPEC AC-3).
+public struct ActionRequest: Sendable {
+    public enum Transport: String, Sendable {
+        case http, socket
+    }
+
+    /// How the requester would like the answer.
+    public enum Format: String, Sendable {
+        case json, html
+    }
+
+    /// What came with the request.
+    public enum Body: Sendable {
+        case none
+        case json(JSONValue)
+        /// Flat strings; of a repeated name the last one.
+        case form([String: String])
+        case text(String)
+    }
+
+    public let transport: Transport
+    public let method: ActionMethod
+    public let domain: String
+    /// Raw, without query.
+    public let path: String
+    /// Percent-decoded; a capture that took no part is absent.
+    public let params: [String: String]
+    /// Flat strings; of a repeated name the last one.
+    public let query: [String: String]
+    public let body: Body
+    /// In lower case, without parameters.
+    public let contentType: String?
+    public let format: Format
+    public let address: String
+
+    /// Decodes the body: JSON, or a form as an object of strings.
+    ///
+    /// - Throws: ``ActionError`` 400 `SCHEMA`, which a handler lets pass.
+    public func body<Value: Decodable>(as type: Value.Type) throws(ActionError) -> Value {
+        let value: JSONValue
+        switch self.body {
+        case .none: throw .schema(at: "body", path: "", message: "a body is required")
+        case .json(let json): value = json
+        case .form(let fields): value = .object(fields.mapValues { .string($0) })
+        case .text(let text): value = .string(text)
+        }
+        return try Self.decode(value, as: type, at: "body")
+    }
+
+    /// Decodes the query, an object of strings.
+    ///
+    /// - Throws: ``ActionError`` 400 `SCHEMA`.
+    public func query<Value: Decodable>(as type: Value.Type) throws(ActionError) -> Value {
+        try Self.decode(.object(self.query.mapValues { .string($0) }), as: type, at: "query")
+    }
+
+    private static func decode<Value: Decodable>(
+        _ value: JSONValue, as type: Value.Type, at place: String
+    ) throws(ActionError) -> Value {
+        do {
+            return try value.decoded(as: type)
+        } catch let error as DecodingError {
+            let (path, message) = self.explain(error)
+            throw .schema(at: place, path: path, message: message)
+        } catch {
+            throw .schema(at: place, path: "", message: "it does not have the required form")
+        }
+    }
+
+    /// What was wrong where, in words of our own: the decoder's may quote the input.
+    private static func explain(_ error: DecodingError) -> (path: String, message: String) {
+        func pointer(_ path: [any CodingKey]) -> String {
+            path.map { "/" + ($0.intValue.map(String.init) ?? $0.stringValue) }.joined()
+        }
+        switch error {
+        case .keyNotFound(let key, let context): return (pointer(context.codingPath + [key]), "is required")
+        case .valueNotFound(_, let context): return (pointer(context.codingPath), "must not be null")
+        case .typeMismatch(_, let context): return (pointer(context.codingPath), "has the wrong type")
+        case .dataCorrupted(let context): return (pointer(context.codingPath), "has a value that is not allowed")
+        @unknown default: return ("", "does not have the required form")
+        }
+    }
+}

@@ -1,0 +1,66 @@
+internal import Logging
+internal import Metrics
+
+/// What is known of one action for its line in the log and its metrics (SPEC AC-13).
+struct ActionTrace {
+    private static let clock = ContinuousClock()
+
+    var action: Action?
+    var agent: Agent?
+    var reply: Reply?
+    private let call: ActionCall
+    private let start = Self.clock.now
+    private var latencies: [(name: String, value: Duration)] = []
+
+    init(_ call: ActionCall) {
+        self.call = call
+    }
+
+    mutating func measure<Value>(_ name: String, _ body: () async throws -> Value) async throws -> Value {
+        let start = Self.clock.now
+        defer { self.latencies.append((name, Self.clock.now - start)) }
+        return try await body()
+    }
+
+    func finish(_ answer: ActionAnswer, _ logger: Logger) {
+        let total = Self.clock.now - self.start
+        let name = self.action?.name ?? "none"
+        let dimensions = [
+            ("action", name), ("transport", self.call.transport.rawValue), ("status", String(answer.status)),
+        ]
+        Timer(label: "submergence_action_seconds", dimensions: dimensions).recordNanoseconds(Self.nanoseconds(total))
+        var metadata: Logger.Metadata = [
+            "domain": "\(self.call.domain)", "transport": "\(self.call.transport.rawValue)",
+            "method": "\(Self.printable(self.call.method.rawValue))",
+            // Without the query, which may hold secrets.
+            "path": "\(Self.printable(Self.split(self.call.target).path))", "action": "\(name)",
+            "status": "\(answer.status)", "format": "\(answer.html == nil ? "json" : "html")",
+            "ms.total": "\(Self.milliseconds(total))",
+        ]
+        for (name, value) in self.latencies + (self.reply?.latencies ?? []) {
+            metadata["ms.\(Self.printable(name))"] = "\(Self.milliseconds(value))"
+        }
+        logger.info("action", metadata: metadata)
+    }
+
+    static func split(_ target: String) -> (path: String, query: Substring) {
+        let target = target.prefix { $0 != "#" }
+        guard let mark = target.firstIndex(of: "?") else { return (String(target), "") }
+        return (String(target[..<mark]), target[target.index(after: mark)...])
+    }
+
+    /// A requester's text in one line of bounded length.
+    private static func printable(_ text: String) -> String {
+        String(String.UnicodeScalarView(text.unicodeScalars.prefix(512).map { $0.value < 0x20 || $0 == "\u{7F}" ? "?" : $0 }))
+    }
+
+    private static func nanoseconds(_ duration: Duration) -> Int64 {
+        duration.components.seconds * 1_000_000_000 + duration.components.attoseconds / 1_000_000_000
+    }
+
+    private static func milliseconds(_ duration: Duration) -> String {
+        let micros = self.nanoseconds(duration) / 1_000
+        let rest = String(micros % 1_000)
+        return "\(micros / 1_000)." + String(repeating: "0", count: 3 - rest.count) + rest
+    }
+}

@@ -1,0 +1,89 @@
+import NIOCore
+import Wire
+
+/// Times and limits of live connections. Every one has a metric (docs/operations.md, "Limits").
+public struct LiveOptions: Sendable {
+    /// Seconds between heartbeats, and seconds to answer one (SPEC LC-9). Default 10 and 10.
+    public var pingInterval: Double
+    public var pingTimeout: Double
+    /// Bytes of one POST body or WebSocket message (SPEC §8). Default 1,000,000.
+    public var maximumPayload: Int
+    /// Seconds in which a new engine session must join a namespace. Default 45.
+    public var connectTimeout: Double
+    /// Seconds from the first byte of a connection to the end of its request head. Default 10.
+    public var headTimeout: Double
+    /// Bytes that may wait for one socket; beyond it the socket is closed as a slow consumer (SPEC EV-4). Default 4 MiB.
+    public var maximumUnsent: Int
+    /// Bytes of one encoded event (SPEC EV-4). Default 65,536, at most 1,048,576.
+    public var maximumEvent: Int
+    /// Connections per client and per user (SPEC LC-9). Default 64 and 256.
+    public var connectionsPerClient: Int
+    public var connectionsPerUser: Int
+    /// Connects being authenticated or committed at once (SPEC ND-15). Default 2,000.
+    public var pendingConnects: Int
+    /// Seconds that a connect may take (SPEC ND-15). Default 5.
+    public var pendingConnectTimeout: Double
+    /// Closes per second when many sockets go at once (SPEC ND-15). Default 5,000.
+    public var closesPerSecond: Int
+    /// Seconds over which a drain spreads its clients (SPEC ND-12). Default 5.
+    public var drainSpread: Double
+    /// Engine sessions of this node. Default 100,000.
+    public var maximumSessions: Int
+    /// Sockets from foreign origins may connect (SPEC ID-18). Default false.
+    public var allowForeignSockets: Bool
+    /// Application handlers that may run or wait at once on this node. Default 10,000.
+    public var runningHandlers: Int
+
+    public init() {
+        self.init(mode: .production)
+    }
+
+    init(mode: Configuration.Mode) {
+        let isConformance = mode == .conformance
+        self.pingInterval = isConformance ? 0.3 : 10
+        self.pingTimeout = isConformance ? 0.2 : 10
+        self.maximumPayload = 1_000_000
+        self.connectTimeout = isConformance ? 1 : 45
+        self.headTimeout = 10
+        self.maximumUnsent = 4 << 20
+        self.maximumEvent = isConformance ? 1 << 20 : 1 << 16
+        self.connectionsPerClient = isConformance ? .max : 64
+        self.connectionsPerUser = isConformance ? .max : 256
+        self.pendingConnects = isConformance ? 20_000 : 2_000
+        self.pendingConnectTimeout = 5
+        self.closesPerSecond = 5_000
+        self.drainSpread = 5
+        self.maximumSessions = 100_000
+        self.allowForeignSockets = isConformance
+        self.runningHandlers = 10_000
+    }
+
+    var engine: EngineOptions {
+        EngineOptions(
+            pingInterval: .milliseconds(Int64(self.pingInterval * 1000)),
+            pingTimeout: .milliseconds(Int64(self.pingTimeout * 1000)), maxPayload: self.maximumPayload,
+            maxQueuedBytes: self.maximumUnsent)
+    }
+
+    /// What is wrong with the options, in words; nil when nothing is.
+    var complaint: String? {
+        let times = [
+            ("pingInterval", self.pingInterval), ("pingTimeout", self.pingTimeout),
+            ("connectTimeout", self.connectTimeout), ("headTimeout", self.headTimeout),
+            ("pendingConnectTimeout", self.pendingConnectTimeout),
+        ]
+        for (name, value) in times where !(value >= 0.01 && value <= 86_400) {
+            return "\(name) must be 10 ms to a day"
+        }
+        let counts = [
+            ("maximumPayload", self.maximumPayload), ("maximumUnsent", self.maximumUnsent),
+            ("connectionsPerClient", self.connectionsPerClient), ("connectionsPerUser", self.connectionsPerUser),
+            ("pendingConnects", self.pendingConnects), ("closesPerSecond", self.closesPerSecond),
+            ("maximumSessions", self.maximumSessions), ("runningHandlers", self.runningHandlers),
+        ]
+        for (name, value) in counts where value < 1 { return "\(name) must be at least 1" }
+        if !(0...600).contains(self.drainSpread) { return "drainSpread must be 0 to 600 seconds" }
+        guard (1...EventLimits.ceiling).contains(self.maximumEvent) else { return "maximumEvent must be 1 to 1,048,576" }
+        return nil
+    }
+}

@@ -1,0 +1,32 @@
+extension Configuration {
+    /// How a node reaches MongoDB 6.0 or later, a replica set or a sharded cluster.
+    public struct Mongo: Sendable, Equatable {
+        /// How inboxes are read (SPEC ND-10).
+        public enum Tail: String, Sendable, CaseIterable {
+            /// What the servers allow: a change stream where it is not merged, else a cursor through the router.
+            case auto
+            case stream
+            case cursor
+        }
+
+        public var uri: String
+        /// Database of sessions, routes and nodes; the inboxes lie in databases of this name with a suffix.
+        public var database: String
+        public var tail: Tail
+        /// Replica sets that carry the bus in place of the data shards; empty: the data shards.
+        public var busURIs: [String]
+        /// Bytes of one inbox slot. Fixed when the slots are made. Default 256 MiB (SPEC §2).
+        public var slotSize: Int
+        /// Inbox slots per shard. Fixed when they are made.
+        public var slotsPerShard: Int
+
+        public init(uri: String, database: String = "submergence", tail: Tail = .auto, busURIs: [String] = []) {
+            self.uri = uri
+            self.database = database
+            self.tail = tail
+            self.busURIs = busURIs
+            self.slotSize = 256 << 20
+            self.slotsPerShard = 8
+        }
+    }
+}

@@ -1,0 +1,108 @@
+internal import Crypto
+internal import HTTPTypes
+internal import Hummingbird
+internal import NIOCore
+
+/// Pages that are part of the binary, with their headers: no file beside the executable is needed to serve them.
+package struct StaticPages: Sendable {
+    private struct Page: Sendable {
+        let body: ByteBuffer
+        let type: String
+        /// Strong: a digest of the bytes.
+        let tag: String
+    }
+
+    /// What a page may do: use what this server serves, and be in no frame (DESIGN §7).
+    private static let policy =
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        + "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+
+    private let prefix: String
+    private let pages: [String: Page]
+
+    /// - Parameters:
+    ///   - prefix: a path with a slash at both ends; `index.html` answers there.
+    ///   - files: by name.
+    package init(prefix: String, files: [String: [UInt8]]) {
+        precondition(prefix.hasPrefix("/") && prefix.hasSuffix("/"), "a prefix is a folder")
+        self.prefix = prefix
+        self.pages = files.reduce(into: [:]) { pages, file in
+            let digest = Base64URLText.encode(SHA256.hash(data: file.value).prefix(18))
+            pages[file.key] = Page(
+                body: ByteBuffer(bytes: file.value), type: Self.type(of: file.key), tag: "\"\(digest)\"")
+        }
+    }
+
+    /// The demo at `/demo/` (DESIGN §9: development mode only), from `Client/demo`.
+    package static func demo() -> StaticPages {
+        StaticPages(
+            prefix: "/demo/",
+            files: [
+                "index.html": PackageResources.index_html, "demo.css": PackageResources.demo_css,
+                "demo.js": PackageResources.demo_js,
+            ])
+    }
+
+    package var names: Set<String> { Set(self.pages.keys) }
+
+    /// - Parameter path: raw, without query.
+    /// - Returns: nil for a path outside these pages.
+    func response(_ method: HTTPRequest.Method, _ path: String, _ headers: some HeaderView) -> Response? {
+        if path + "/" == self.prefix {
+            return Response(status: .permanentRedirect, headers: [.location: self.prefix])
+        }
+        guard path.hasPrefix(self.prefix) else { return nil }
+        let name = String(path.dropFirst(self.prefix.count))
+        guard let page = self.pages[name.isEmpty ? "index.html" : name] else { return nil }
+        guard method == .get || method == .head else {
+            return Response(status: .methodNotAllowed, headers: [.allow: "GET, HEAD"])
+        }
+        var fields: HTTPFields = [
+            .eTag: page.tag, .cacheControl: "no-cache", .contentSecurityPolicy: Self.policy,
+            .xContentTypeOptions: "nosniff",
+        ]
+        fields[.xFrameOptions] = "DENY"
+        fields[.referrerPolicy] = "no-referrer"
+        guard !Self.holds(headers.values("if-none-match"), page.tag) else {
+            return Response(status: .notModified, headers: fields)
+        }
+        fields[.contentType] = page.type
+        guard method == .get else {
+            fields[.contentLength] = String(page.body.readableBytes)
+            return Response(status: .ok, headers: fields)
+        }
+        return Response(status: .ok, headers: fields, body: ResponseBody(byteBuffer: page.body))
+    }
+
+    /// The weak comparison of RFC 9110 §13.1.2.
+    private static func holds(_ values: [String], _ tag: String) -> Bool {
+        values.contains { value in
+            value.split(separator: ",").contains { candidate in
+                var candidate = Substring(candidate.drop { $0 == " " })
+                while candidate.last == " " { candidate.removeLast() }
+                if candidate.hasPrefix("W/") { candidate = candidate.dropFirst(2) }
+                return candidate == "*" || candidate == tag
+            }
+        }
+    }
+
+    private static func type(of name: String) -> String {
+        switch name.split(separator: ".").last {
+        case "html": "text/html; charset=utf-8"
+        case "css": "text/css; charset=utf-8"
+        case "js": "text/javascript; charset=utf-8"
+        case "svg": "image/svg+xml"
+        default: "application/octet-stream"
+        }
+    }
+}
+
+extension HTTPField.Name {
+    static var xFrameOptions: HTTPField.Name { Self.name("X-Frame-Options") }
+    static var referrerPolicy: HTTPField.Name { Self.name("Referrer-Policy") }
+
+    private static func name(_ text: String) -> HTTPField.Name {
+        guard let name = HTTPField.Name(text) else { preconditionFailure("a field name is a token") }
+        return name
+    }
+}

@@ -1,0 +1,236 @@
+import DequeModule
+import HTTPTypes
+import Metrics
+import NIOCore
+import NIOHTTPTypes
+import Wire
+
+/// Stands between the HTTP codec and Hummingbird: takes the requests for the engine path (polls, posts, upgrades on a
+/// connection that was used before), and lets everything else through.
+///
+/// Engine requests are decided on the loop, at once and in the order of their arrival, since a GET and a POST of one client
+/// race on two connections (SOCKETIO §17).
+final class EngineHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Timed {
+    typealias InboundIn = HTTPRequestPart
+    typealias InboundOut = HTTPRequestPart
+    typealias OutboundIn = HTTPResponsePart
+    typealias OutboundOut = HTTPResponsePart
+
+    /// What the connection is doing.
+    private enum Activity {
+        case idle
+        /// Hummingbird has a request; whether it has come whole, and whether its answer is out.
+        case forwarding(hasEnded: Bool, isAnswered: Bool)
+        case engine(EngineHTTPRequest)
+    }
+
+    var spoke = TimingWheel.Spoke.none
+    private var activity = Activity.idle
+    /// Requests that were pipelined behind the present one.
+    private var waiting: Deque<HTTPRequestPart> = []
+    private var isReadHeld = false
+    private var loop: LiveLoop?
+    private var context: ChannelHandlerContext?
+    private let server: LiveServer
+
+    init(server: LiveServer) {
+        self.server = server
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        self.loop = self.server.loop(of: context.eventLoop)
+        self.restartPatience()
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.loop?.wheel.cancel(self)
+        self.context = nil
+    }
+
+    // MARK: Time
+
+    /// An idle connection goes after a minute, a slow body after half of one; a held poll has the heartbeat's patience.
+    func deadlineReached(at now: NIODeadline) -> NIODeadline? {
+        switch self.activity {
+        case .idle:
+            self.context?.close(promise: nil)
+            return nil
+        case .forwarding(hasEnded: true, _):
+            return now + self.server.idleTimeout
+        case .forwarding(hasEnded: false, _):
+            self.context?.close(promise: nil)
+            return nil
+        case .engine(let request):
+            guard !request.isComplete else { return now + self.server.idleTimeout }
+            self.server.metrics.slowBodies.increment()
+            self.context?.close(promise: nil)
+            return nil
+        }
+    }
+
+    private func restartPatience() {
+        let patience: TimeAmount
+        switch self.activity {
+        case .idle, .forwarding(hasEnded: true, _): patience = self.server.idleTimeout
+        case .forwarding(hasEnded: false, _): patience = self.server.bodyTimeout
+        case .engine(let request): patience = request.isComplete ? self.server.idleTimeout : self.server.bodyTimeout
+        }
+        self.loop?.wheel.schedule(self, at: .now() + patience)
+    }
+
+    // MARK: In
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let part = self.unwrapInboundIn(data)
+        if self.waiting.isEmpty, self.takes(part) {
+            self.take(part, context)
+        } else {
+            self.waiting.append(part)
+        }
+    }
+
+    func read(context: ChannelHandlerContext) {
+        // What waits is bounded by one read.
+        if self.waiting.isEmpty { context.read() } else { self.isReadHeld = true }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        if case .engine(let request) = self.activity { request.lost() }
+        self.activity = .idle
+        self.waiting.removeAll()
+        self.loop?.wheel.cancel(self)
+        context.fireChannelInactive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if case .engine = self.activity { return context.close(promise: nil) }
+        context.fireErrorCaught(error)
+    }
+
+    /// Whether the part can be handled now, rather than after the request before it.
+    private func takes(_ part: HTTPRequestPart) -> Bool {
+        switch self.activity {
+        case .idle: true
+        case .forwarding(let hasEnded, _): !hasEnded
+        case .engine(let request): !request.isComplete
+        }
+    }
+
+    private func take(_ part: HTTPRequestPart, _ context: ChannelHandlerContext) {
+        switch (self.activity, part) {
+        case (.idle, .head(let head)):
+            if let application = self.server.enginePath(Self.path(head)) {
+                self.begin(head, application, context)
+            } else {
+                self.activity = .forwarding(hasEnded: false, isAnswered: false)
+                context.fireChannelRead(NIOAny(part))
+            }
+            self.restartPatience()
+        case (.idle, _):
+            // The rest of a request that was refused by its head.
+            break
+        case (.forwarding(_, let isAnswered), .end):
+            self.activity = .forwarding(hasEnded: true, isAnswered: isAnswered)
+            context.fireChannelRead(NIOAny(part))
+            self.restartPatience()
+            if isAnswered { self.finished(context) }
+        case (.forwarding, _): context.fireChannelRead(NIOAny(part))
+        case (.engine(let request), .body(let bytes)): request.append(bytes)
+        case (.engine(let request), .end):
+            request.complete()
+            self.restartPatience()
+            if request.isAnswered { self.finished(context) }
+        case (.engine, .head): preconditionFailure("the codec ends a request before it begins another")
+        }
+    }
+
+    private static func path(_ head: HTTPRequest) -> String {
+        let target = head.path ?? ""
+        return String(target.prefix { $0 != "?" })
+    }
+
+    private func begin(_ head: HTTPRequest, _ application: EngineApplication, _ context: ChannelHandlerContext) {
+        guard let loop = self.loop else { return context.close(promise: nil) }
+        if head.headerFields[.upgrade] != nil, self.openWebSocket(head, loop, context) { return }
+        let here = NIOLoopBound(self, eventLoop: context.eventLoop)
+        let request = EngineHTTPRequest(head: head, application: application, loop: loop, peer: context.remoteAddress) {
+            answer in here.execute { $0.write(answer) }
+        }
+        self.activity = .engine(request)
+        request.start()
+    }
+
+    /// An upgrade on a connection that has served requests before, as a proxy that keeps connections makes them.
+    private func openWebSocket(_ head: HTTPRequest, _ loop: LiveLoop, _ context: ChannelHandlerContext) -> Bool {
+        var upgrade = WebSocketHandshake()
+        for field in head.headerFields { upgrade.note(name: field.name.rawName, value: field.value) }
+        guard upgrade.verdict(isGET: head.method == .get, isHTTP11: true) == .accept else { return false }
+        var fields = head.headerFields.map { (name: $0.name.rawName, value: $0.value) }
+        if let host = head.authority { fields.append((name: "host", value: host)) }
+        let opening = WebSocketOpening(
+            loop: loop, target: Substring(head.path ?? ""), headers: HeaderList(fields), peer: context.remoteAddress,
+            handshake: upgrade, early: ByteBuffer())
+        let channel = context.channel
+        opening.open(
+            .init(
+                refuse: { refusal in
+                    self.write(
+                        EngineAnswer(
+                            status: refusal.code, contentType: "text/html",
+                            body: ByteBuffer(string: refusal.message), closes: true))
+                },
+                attach: { handler in
+                    let bound = NIOLoopBound(handler, eventLoop: loop.eventLoop)
+                    ChannelTransfer.move(channel, to: loop.eventLoop) { bound.value }
+                }, channel: channel))
+        return true
+    }
+
+    // MARK: Out
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        let part = self.unwrapOutboundIn(data)
+        context.write(NIOAny(part), promise: promise)
+        guard case .end = part, case .forwarding(let hasEnded, _) = self.activity else { return }
+        self.activity = .forwarding(hasEnded: hasEnded, isAnswered: true)
+        if hasEnded { self.finished(context) }
+    }
+
+    private func write(_ answer: EngineAnswer) {
+        guard let context = self.context else { return }
+        var closes = answer.closes
+        if case .engine(let request) = self.activity {
+            request.isAnswered = true
+            closes = closes || request.wantsClose
+        }
+        var head = answer.head
+        if closes { head.headerFields[.connection] = "close" }
+        context.write(NIOAny(HTTPResponsePart.head(head)), promise: nil)
+        if answer.body.readableBytes > 0 {
+            context.write(NIOAny(HTTPResponsePart.body(answer.body)), promise: nil)
+        }
+        let written = context.writeAndFlush(NIOAny(HTTPResponsePart.end(nil)))
+        if closes {
+            let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
+            return written.whenComplete { _ in bound.value.close(promise: nil) }
+        }
+        if case .engine(let request) = self.activity, request.isComplete { self.finished(context) }
+    }
+
+    /// A request is read and answered: the next one may come.
+    private func finished(_ context: ChannelHandlerContext) {
+        self.activity = .idle
+        self.restartPatience()
+        while let part = self.waiting.first, self.takes(part) {
+            self.waiting.removeFirst()
+            self.take(part, context)
+        }
+        if self.waiting.isEmpty, self.isReadHeld {
+            self.isReadHeld = false
+            context.read()
+        }
+    }
+}
+
+@available(*, unavailable) extension EngineHTTPHandler: Sendable {}

@@ -1,0 +1,182 @@
+import HTTPTypes
+import NIOCore
+import Wire
+
+/// A request for the engine path that is no WebSocket: finds its session and hands itself over (SOCKETIO §2.3, §5).
+///
+/// Lives on the loop of its connection; the ``PollExchange`` in it lives on the loop of the session.
+final class EngineHTTPRequest {
+    private let head: HTTPRequest
+    private let application: EngineApplication
+    private let loop: LiveLoop
+    private let peer: SocketAddress?
+    private let answer: @Sendable (EngineAnswer) -> Void
+    private var body = ByteBuffer()
+    private var entry: PollingEntry?
+    private var exchange: NIOLoopBoundBox<PollExchange?>?
+    private var phase = Phase.head
+    private(set) var isComplete = false
+    var isAnswered = false
+
+    private enum Phase {
+        case head
+        /// A GET of a session: handed over once its end has come.
+        case polling
+        case posting
+        /// Answered by its head; what still comes of it is dropped.
+        case dropped
+    }
+
+    init(
+        head: HTTPRequest, application: EngineApplication, loop: LiveLoop, peer: SocketAddress?,
+        answer: @escaping @Sendable (EngineAnswer) -> Void
+    ) {
+        self.head = head
+        self.application = application
+        self.loop = loop
+        self.peer = peer
+        self.answer = answer
+    }
+
+    var wantsClose: Bool { self.head.headerFields[.connection]?.lowercased().contains("close") ?? false }
+
+    func start() {
+        let server = self.loop.server
+        if let preflight = server.cors.preflight(self.head) { return self.finish(preflight) }
+        let request: EngineRequest
+        do {
+            let target = self.head.path ?? ""
+            let query = target.firstIndex(of: "?").map { String(target[target.index(after: $0)...]) } ?? ""
+            request = try EngineRequest(query: query)
+        } catch {
+            return self.refuse(error)
+        }
+        let entry = request.isSessionIDPlausible ? request.sid.flatMap(server.pollingSession) : nil
+        let method: EngineRequest.Method =
+            switch self.head.method {
+            case .get: .get
+            case .post: .post
+            default: .other
+            }
+        switch request.verdict(
+            method: method, isUpgrade: false, isOriginLegal: true, session: entry.map { _ in .polling },
+            options: server.engineOptions)
+        {
+        case .refuse(let code): self.refuse(code)
+        case .methodNotAllowed: self.finish(EngineAnswer(status: 405, contentType: nil, body: ByteBuffer()))
+        case .handshake: self.handshake(request)
+        case .session:
+            guard let entry else { return self.refuse(.sessionUnknown) }
+            self.entry = entry
+            if method == .get { self.phase = .polling } else { self.beginPost(entry) }
+        }
+    }
+
+    private func handshake(_ request: EngineRequest) {
+        let server = self.loop.server
+        do throws(TransportRefusal) {
+            let headers = HeaderList(self.fields)
+            let admitted = try server.gate.admit(headers, peer: self.peer, base64: request.base64)
+            try server.checkAdmission()
+            self.phase = .dropped
+            LiveSession.openPolling(
+                loop: self.loop, handshake: admitted, application: self.application, answering: self.makeExchange())
+        } catch {
+            server.metrics.refused(error)
+            var body = ByteBuffer()
+            body.writeString("{\"message\":")
+            body.writeJSONString(error.message)
+            body.writeString("}")
+            self.finish(EngineAnswer(status: error.code, contentType: "application/json", body: body))
+        }
+    }
+
+    private var fields: [(name: String, value: String)] {
+        var fields = self.head.headerFields.map { (name: $0.name.rawName, value: $0.value) }
+        if let host = self.head.authority { fields.append((name: "host", value: host)) }
+        return fields
+    }
+
+    private func beginPost(_ entry: PollingEntry) {
+        self.phase = .posting
+        let type = self.head.headerFields[.contentType] ?? ""
+        let isOctetStream = type.lowercased().hasPrefix("application/octet-stream")
+        let length = self.head.headerFields[.contentLength].flatMap { Int($0) }
+        self.handOver(entry) { session, exchange in
+            _ = session.post(exchange, isOctetStream: isOctetStream, contentLength: length)
+        }
+    }
+
+    func append(_ bytes: ByteBuffer) {
+        guard self.phase == .posting, let entry = self.entry else { return }
+        let limit = self.loop.server.engineOptions.maxPayload
+        guard self.body.readableBytes + bytes.readableBytes <= limit else {
+            self.phase = .dropped
+            self.body = ByteBuffer()
+            return self.continueOver(entry) { $0.postTooLarge($1) }
+        }
+        self.body.writeImmutableBuffer(bytes)
+    }
+
+    /// The whole request is here.
+    func complete() {
+        self.isComplete = true
+        guard let entry = self.entry else { return }
+        switch self.phase {
+        case .head, .dropped: break
+        case .polling: self.handOver(entry) { $0.poll($1) }
+        case .posting:
+            let body = self.body
+            self.continueOver(entry) { $0.postCompleted($1, body: body) }
+        }
+    }
+
+    /// The connection is gone.
+    func lost() {
+        guard !self.isAnswered, let entry = self.entry else { return }
+        self.continueOver(entry) { $0.exchangeLost($1) }
+    }
+
+    // MARK: To the session's loop, in order
+
+    private func handOver(_ entry: PollingEntry, _ body: @escaping @Sendable (LiveSession, PollExchange) -> Void) {
+        let box = NIOLoopBoundBox<PollExchange?>.makeBoxSendingValue(nil, eventLoop: entry.loop)
+        self.exchange = box
+        let answer = self.corsAnswer
+        entry.run { session in
+            let exchange = PollExchange(answer: answer)
+            box.value = exchange
+            body(session, exchange)
+        }
+    }
+
+    private func continueOver(_ entry: PollingEntry, _ body: @escaping @Sendable (LiveSession, PollExchange) -> Void) {
+        guard let box = self.exchange else { return }
+        entry.run { session in
+            if let exchange = box.value { body(session, exchange) }
+        }
+    }
+
+    private func makeExchange() -> PollExchange { PollExchange(answer: self.corsAnswer) }
+
+    private var corsAnswer: @Sendable (EngineAnswer) -> Void {
+        let cors = self.loop.server.cors
+        let origin = self.head.headerFields[.origin]
+        let answer = self.answer
+        return { plain in
+            var answered = plain
+            cors.apply(to: &answered, origin: origin)
+            answer(answered)
+        }
+    }
+
+    private func refuse(_ code: EngineErrorCode) {
+        self.makeExchange().refuse(code)
+        self.phase = .dropped
+    }
+
+    private func finish(_ answer: EngineAnswer) {
+        self.phase = .dropped
+        self.corsAnswer(answer)
+    }
+}

@@ -1,0 +1,168 @@
+import Metrics
+import NIOCore
+import Wire
+
+/// The first handler of every accepted connection: reads the head of its first request and decides who gets the
+/// connection. A WebSocket upgrade for the engine path never meets an HTTP pipeline; everything else is handed to
+/// Hummingbird, byte for byte (docs/adr/0003-front-door.md).
+final class FrontDoorHandler: ChannelInboundHandler, RemovableChannelHandler, Timed {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    var spoke = TimingWheel.Spoke.none
+    /// Invariant: a loop's state outlives its channels.
+    private unowned(unsafe) let loop: LiveLoop
+    private var head = ByteBuffer()
+    private var context: ChannelHandlerContext?
+    private var isDone = false
+
+    init(loop: LiveLoop) {
+        self.loop = loop
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        self.loop.wheel.schedule(self, at: .now() + self.loop.server.headTimeout)
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.loop.wheel.cancel(self)
+        self.context = nil
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        self.isDone = true
+        self.loop.wheel.cancel(self)
+        context.fireChannelInactive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        context.close(promise: nil)
+    }
+
+    func deadlineReached(at now: NIODeadline) -> NIODeadline? {
+        guard !self.isDone, let context = self.context else { return nil }
+        self.loop.server.metrics.slowHeads.increment()
+        self.isDone = true
+        context.close(promise: nil)
+        return nil
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        var bytes = self.unwrapInboundIn(data)
+        guard !self.isDone else { return self.loop.receive.giveBack(bytes) }
+        // A line break may straddle two reads.
+        let searchFrom = max(self.head.readableBytes - 3, 0)
+        self.head.writeBuffer(&bytes)
+        self.loop.receive.giveBack(bytes)
+        let limits = self.loop.server.headLimits
+        guard let end = self.endOfHead(from: searchFrom) else {
+            if self.head.readableBytes > limits.headerBytes { self.answer(.headersTooLarge, context) }
+            return
+        }
+        guard end <= limits.headerBytes else { return self.answer(.headersTooLarge, context) }
+        self.isDone = true
+        guard self.mayBeUpgrade(end) else { return self.handOn(context) }
+        do throws(UpgradeRequest.Refusal) {
+            let request = try UpgradeRequest(head: self.head.readableBytesView.prefix(end), limits: limits)
+            self.decide(request, headEnd: end, context)
+        } catch {
+            switch error {
+            case .malformed: self.answer(.badRequest, context)
+            case .targetTooLong: self.answer(.targetTooLong, context)
+            case .tooManyFields: self.answer(.headersTooLarge, context)
+            }
+        }
+    }
+
+    private func endOfHead(from offset: Int) -> Int? {
+        self.head.withUnsafeReadableBytes { bytes -> Int? in
+            var index = offset
+            while index + 4 <= bytes.count {
+                if bytes[index] == 0x0D, bytes[index + 1] == 0x0A, bytes[index + 2] == 0x0D, bytes[index + 3] == 0x0A {
+                    return index + 4
+                }
+                index += 1
+            }
+            return nil
+        }
+    }
+
+    /// Cheap and generous: a GET for an engine path that says "upgrade" somewhere. The parser decides.
+    private func mayBeUpgrade(_ end: Int) -> Bool {
+        self.head.withUnsafeReadableBytes { bytes -> Bool in
+            let head = UnsafeRawBufferPointer(rebasing: bytes[..<end])
+            guard head.starts(with: "GET /".utf8) else { return false }
+            let target = head[4...].prefix { $0 != 0x20 && $0 != UInt8(ascii: "?") }
+            guard self.loop.server.enginePath(String(decoding: target, as: UTF8.self)) != nil else { return false }
+            return Self.contains("\r\nupgrade:", in: head)
+        }
+    }
+
+    private static func contains(_ lowercased: StaticString, in bytes: UnsafeRawBufferPointer) -> Bool {
+        let count = lowercased.utf8CodeUnitCount
+        guard bytes.count >= count else { return false }
+        let needle = UnsafeBufferPointer(start: lowercased.utf8Start, count: count)
+        for start in 0...(bytes.count - count) {
+            var offset = 0
+            while offset < count {
+                let byte = bytes[start + offset]
+                let lower = byte &- UInt8(ascii: "A") < 26 ? byte | 0x20 : byte
+                if lower != needle[offset] { break }
+                offset += 1
+            }
+            if offset == count { return true }
+        }
+        return false
+    }
+
+    private func decide(_ request: UpgradeRequest, headEnd: Int, _ context: ChannelHandlerContext) {
+        var upgrade = WebSocketHandshake()
+        for field in request.fields { upgrade.note(name: String(field.name), value: String(field.value)) }
+        switch upgrade.verdict(isGET: request.method == "GET", isHTTP11: true) {
+        case .notAnUpgrade: return self.handOn(context)
+        case .malformed: return self.answer(.badRequest, context)
+        case .unsupportedVersion: return self.answer(.unsupportedWebSocketVersion, context)
+        case .accept: break
+        }
+        self.head.moveReaderIndex(forwardBy: headEnd)
+        let opening = WebSocketOpening(
+            loop: self.loop, target: request.target, headers: HeaderList(request.fields),
+            peer: context.remoteAddress, handshake: upgrade, early: self.head)
+        opening.open(
+            .init(
+                refuse: { $0.write(to: context) }, attach: { self.attach($0, context) }, channel: context.channel))
+    }
+
+    /// The connection is a WebSocket's from here on.
+    private func attach(_ handler: WebSocketHandler, _ context: ChannelHandlerContext) {
+        do {
+            try handler.configure(context.channel)
+            try context.pipeline.syncOperations.addHandler(handler, position: .after(self))
+            context.pipeline.syncOperations.removeHandler(self, promise: nil)
+        } catch {
+            context.close(promise: nil)
+        }
+    }
+
+    private func answer(_ refusal: TransportRefusal, _ context: ChannelHandlerContext) {
+        self.isDone = true
+        self.loop.server.metrics.refused(refusal)
+        refusal.write(to: context)
+    }
+
+    /// Everything that was read goes to the HTTP pipeline, which from now on owns the connection.
+    private func handOn(_ context: ChannelHandlerContext) {
+        self.isDone = true
+        let head = self.head
+        self.head = ByteBuffer()
+        guard self.loop.server.adoptHTTP(context.channel) else {
+            return self.answer(.busy, context)
+        }
+        context.fireChannelRead(NIOAny(head))
+        context.fireChannelReadComplete()
+        context.pipeline.syncOperations.removeHandler(self, promise: nil)
+    }
+}
+
+@available(*, unavailable) extension FrontDoorHandler: Sendable {}

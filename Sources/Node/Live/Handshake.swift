@@ -1,0 +1,49 @@
+import NIOCore
+import Wire
+
+/// What is known of a session from its first HTTP request (SOCKETIO §11): whom it asked for, from where, with which
+/// credentials. Header values are kept as they came until a namespace has been joined.
+final class Handshake: Sendable {
+    let domain: String
+    /// The client's address by SPEC TR-2.
+    let source: ProxyTrust.Source
+    let origin: DomainTable.OriginStanding
+    let headers: HeaderList
+    /// `b64=1`: binary messages go as text.
+    let base64: Bool
+
+    init(
+        domain: String, source: ProxyTrust.Source, origin: DomainTable.OriginStanding, headers: HeaderList, base64: Bool
+    ) {
+        self.domain = domain
+        self.source = source
+        self.origin = origin
+        self.headers = headers
+        self.base64 = base64
+    }
+}
+
+/// Judges the request that opens a session, on whichever transport it came (SPEC TR-1, TR-2, ND-13).
+struct HandshakeGate: Sendable {
+    let domains: DomainTable
+    let proxies: ProxyTrust
+    let isConformance: Bool
+
+    func admit(_ headers: HeaderList, peer: SocketAddress?, base64: Bool) throws(TransportRefusal) -> Handshake {
+        let destination: DomainTable.Destination
+        do {
+            destination = try self.domains.destination(headers)
+        } catch {
+            switch error {
+            case .malformed: throw .hostMissing
+            case .unknown: throw .unknownDomain
+            }
+        }
+        let source = self.proxies.source(headers, peer: peer?.ipAddress ?? "")
+        let origin =
+            self.isConformance
+            ? .absent : self.domains.origin(headers, of: destination, isSecure: source.isSecure)
+        return Handshake(
+            domain: destination.domain, source: source, origin: origin, headers: headers, base64: base64)
+    }
+}

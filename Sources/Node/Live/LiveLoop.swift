@@ -1,0 +1,85 @@
+import NIOCore
+import Routing
+import Wire
+
+/// What the sessions of one event loop share. Touch only from that loop; lives as long as it.
+final class LiveLoop {
+    let eventLoop: any EventLoop
+    let number: Int
+    let server: LiveServer
+    let table: ConnectionTable
+    let wheel: TimingWheel
+    let scratch = ScratchBuffer()
+    let receive = ReceiveSlot()
+    let frameLimits: WebSocketDecoder.Limits
+    var counters = LoopCounters()
+    /// The answers of the read that is being handled.
+    var answers = ByteBuffer()
+    /// The incarnation that new connections belong to; nil while there is none (SPEC ND-3).
+    private(set) var clusterNode: ClusterNode?
+    private(set) var sessions: [LiveSession] = []
+
+    init(eventLoop: any EventLoop, number: Int, server: LiveServer) {
+        self.eventLoop = eventLoop
+        self.number = number
+        self.server = server
+        self.table = ConnectionTable(eventLoop: eventLoop)
+        self.frameLimits = server.engineOptions.frameLimits
+        self.wheel = TimingWheel(tick: server.tick, slots: 256, now: .now())
+    }
+
+    func adopt(_ clusterNode: ClusterNode?) {
+        self.clusterNode = clusterNode
+    }
+
+    /// A new engine session is on this loop.
+    func add(_ session: LiveSession) {
+        session.seat = Int32(self.sessions.count)
+        self.sessions.append(session)
+    }
+
+    /// Removes by swapping with the last one: O(1) in a mass close.
+    func remove(_ session: LiveSession) {
+        guard session.seat >= 0 else { return }
+        let seat = Int(session.seat)
+        session.seat = -1
+        let last = self.sessions.removeLast()
+        if seat < self.sessions.count {
+            self.sessions[seat] = last
+            last.seat = Int32(seat)
+        }
+    }
+
+    func takeCounters() -> LoopCounters {
+        defer { self.counters = LoopCounters() }
+        return self.counters
+    }
+
+    /// Ends some sessions that are still open; the rest comes with the next step.
+    func endSome(_ count: Int, _ reason: LogoutReason) {
+        var left = count
+        // From the back: what ends leaves the list by swapping.
+        for session in self.sessions.reversed() where session.engine.isOpen {
+            session.shutDown(reason)
+            left -= 1
+            if left == 0 { return }
+        }
+    }
+
+    /// Drops the sessions that still wait for a last poll.
+    func abandonAll() {
+        for session in self.sessions.reversed() {
+            if let ending = session.engine.end(.serverShuttingDown) { session.finish(ending) }
+        }
+    }
+
+    /// Runs the wheel. Called once a tick by the loop's only timer.
+    func tick(at now: NIODeadline) {
+        self.wheel.advance(to: now)
+        self.scratch.shrink()
+        // The answers of one large read must not stay for good.
+        if self.answers.storageCapacity > 1 << 20 { self.answers = ByteBuffer() }
+    }
+}
+
+@available(*, unavailable) extension LiveLoop: Sendable {}

@@ -1,0 +1,79 @@
+import Metrics
+import Synchronization
+import Wire
+
+/// The metrics of live connections (docs/operations.md). Handles are made once; labels come from closed sets.
+final class LiveMetrics: Sendable {
+    let slowHeads = Counter(label: "submergence_http_slow_heads_total")
+    let slowBodies = Counter(label: "submergence_http_slow_bodies_total")
+    let slowConsumers = Counter(label: "submergence_live_slow_consumers_total")
+    let protocolErrors = Counter(label: "submergence_live_protocol_errors_total")
+    let failedRemovals = Counter(label: "submergence_live_failed_removals_total")
+    let upgrades = Counter(label: "submergence_engine_upgrades_total")
+    let connected = Counter(label: "submergence_live_connects_total")
+    let handlersRefused = Counter(label: "submergence_live_handlers_refused_total")
+    let handlersFailed = Counter(label: "submergence_live_handlers_failed_total")
+    let hooksFailed = Counter(label: "submergence_hooks_failed_total")
+    private let packetsIn = Counter(label: "submergence_live_packets_in_total")
+    private let packetsOut = Counter(label: "submergence_live_packets_out_total")
+    private let unhandled = Counter(label: "submergence_live_events_unhandled_total")
+    private let opened: [String: Counter]
+    private let closed: [CloseReason: Counter]
+    private let left: [CloseReason: Counter]
+    private let refusedTransport: [TransportRefusal: Counter]
+    private let refusedConnect: [ConnectErrorCode: Counter]
+    private let sessions = Gauge(label: "submergence_engine_sessions")
+    private let sessionCount = Atomic<Int>(0)
+    private let connections = Gauge(label: "submergence_live_connections")
+    private let users = Gauge(label: "submergence_live_users")
+    private let pendingConnects = Gauge(label: "submergence_live_pending_connects")
+
+    init() {
+        func counters<Key: Hashable>(_ label: String, _ dimension: String, _ keys: [Key], _ name: (Key) -> String)
+            -> [Key: Counter]
+        {
+            Dictionary(
+                uniqueKeysWithValues: keys.map { ($0, Counter(label: label, dimensions: [(dimension, name($0))])) })
+        }
+        self.opened = counters("submergence_engine_sessions_opened_total", "transport", ["polling", "websocket"]) { $0 }
+        self.closed = counters("submergence_engine_sessions_closed_total", "reason", CloseReason.allCases) { $0.text }
+        self.left = counters("submergence_live_disconnects_total", "reason", CloseReason.allCases) { $0.text }
+        self.refusedTransport = counters(
+            "submergence_engine_requests_refused_total", "reason", TransportRefusal.allCases) { $0.rawValue }
+        self.refusedConnect = counters(
+            "submergence_live_connects_refused_total", "code", ConnectErrorCode.allCases) { $0.rawValue }
+    }
+
+    var openSessions: Int { self.sessionCount.load(ordering: .relaxed) }
+
+    func sessionOpened(_ transport: EngineTransport) {
+        self.sessionCount.add(1, ordering: .relaxed)
+        self.opened[transport.rawValue]?.increment()
+    }
+
+    func sessionClosed(_ reason: CloseReason) {
+        self.sessionCount.subtract(1, ordering: .relaxed)
+        self.closed[reason]?.increment()
+    }
+
+    func disconnected(_ reason: CloseReason) { self.left[reason]?.increment() }
+
+    func refused(_ refusal: TransportRefusal) { self.refusedTransport[refusal]?.increment() }
+
+    func refused(_ code: ConnectErrorCode) { self.refusedConnect[code]?.increment() }
+
+    /// Takes over what a loop has counted since the last tick.
+    func add(_ counters: LoopCounters) {
+        if counters.packetsIn > 0 { self.packetsIn.increment(by: counters.packetsIn) }
+        if counters.packetsOut > 0 { self.packetsOut.increment(by: counters.packetsOut) }
+        if counters.unhandledEvents > 0 { self.unhandled.increment(by: counters.unhandledEvents) }
+    }
+
+    /// Sets the gauges; about once a second.
+    func sample(connections: Int, users: Int, pendingConnects: Int) {
+        self.sessions.record(self.openSessions)
+        self.connections.record(connections)
+        self.users.record(users)
+        self.pendingConnects.record(pendingConnects)
+    }
+}

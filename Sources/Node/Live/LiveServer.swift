@@ -1,0 +1,266 @@
+import HummingbirdCore
+import Logging
+import NIOCore
+import NIOPosix
+import Routing
+import Synchronization
+import Wire
+
+/// Everything that the live connections of a node share: options, handlers, the table of polling sessions, the loops.
+final class LiveServer: Sendable {
+    /// What a server is made with; nothing of it changes later.
+    struct Setup: Sendable {
+        var options: LiveOptions
+        var gate: HandshakeGate
+        var mode: Configuration.Mode
+        var namespaces: [String: NamespaceApplication]
+        /// Whether a namespace's `joined` wants to see the CONNECT payload.
+        var keepsAuth: Bool
+        /// Who a socket belongs to, by its session cookie; nil where there are no sessions.
+        var identifier: SocketIdentifier?
+        /// nil where no liveConnection hook was registered: then it costs nothing.
+        var liveConnection: LiveConnectionRunner?
+        /// Answers plain HTTP.
+        var responder: HTTPChannelHandler.Responder
+        var logger: Logger
+    }
+
+    let engineOptions: EngineOptions
+    let socketOptions: SocketOptions
+    let metrics = LiveMetrics()
+    let work: WorkPool
+    let headLimits = UpgradeRequest.Limits()
+    private let setup: Setup
+    private let http: HTTPConnections
+    private let polling = (0..<16).map { _ in PollingTable() }
+    private let loops = Mutex<[NIOLoopBound<LiveLoop>]>([])
+    private let clusterNode = Mutex<ClusterNode?>(nil)
+    private let isOpen = Atomic<Bool>(false)
+
+    private static let timerFraction: Int64 = 20
+
+    private final class PollingTable: Sendable {
+        let sessions = Mutex<[String: PollingEntry]>([:])
+    }
+
+    init(_ setup: Setup) {
+        self.setup = setup
+        self.engineOptions = setup.options.engine
+        self.socketOptions = SocketOptions(
+            engine: self.engineOptions, connectTimeout: .milliseconds(Int64(setup.options.connectTimeout * 1000)))
+        self.work = WorkPool(name: "live", limit: setup.options.runningHandlers)
+        let box = Unowned()
+        self.http = HTTPConnections(responder: setup.responder, logger: setup.logger) {
+            [EngineHTTPHandler(server: box.server)]
+        }
+        box.set(self)
+    }
+
+    /// The way from the HTTP configuration, which is made first, to the server that it belongs to.
+    private final class Unowned: Sendable {
+        private let reference = Mutex<Reference>(Reference())
+
+        private struct Reference {
+            weak var server: LiveServer?
+        }
+
+        func set(_ server: LiveServer) { self.reference.withLock { $0.server = server } }
+
+        var server: LiveServer {
+            guard let server = self.reference.withLock(\.server) else {
+                preconditionFailure("a channel is set up by its server")
+            }
+            return server
+        }
+    }
+
+    // MARK: Options
+
+    private var options: LiveOptions { self.setup.options }
+    var gate: HandshakeGate { self.setup.gate }
+    var namespaces: [String: NamespaceApplication] { self.setup.namespaces }
+    var keepsAuth: Bool { self.setup.keepsAuth }
+    var identifier: SocketIdentifier? { self.setup.identifier }
+    var logger: Logger { self.setup.logger }
+    var believesAuth: Bool { self.setup.mode != .production }
+    var guestsMayConnect: Bool { self.setup.mode == .conformance }
+    var allowsForeignSockets: Bool { self.options.allowForeignSockets }
+    var cors: CrossOrigin { CrossOrigin(allowsAny: self.setup.mode == .conformance) }
+    var headTimeout: TimeAmount { .milliseconds(Int64(self.options.headTimeout * 1000)) }
+    var connectDeadline: TimeAmount { .milliseconds(Int64(self.options.pendingConnectTimeout * 1000)) }
+    var bodyTimeout: TimeAmount { .seconds(30) }
+    var idleTimeout: TimeAmount { .seconds(60) }
+
+    /// How often a loop looks at its wheel: fine enough for the shortest heartbeat.
+    var tick: TimeAmount {
+        let shortest = min(self.engineOptions.pingInterval, self.engineOptions.pingTimeout).nanoseconds
+        return .nanoseconds(min(max(shortest / Self.timerFraction, 5_000_000), 500_000_000))
+    }
+
+    /// What runs on a path, with or without its trailing slash (SOCKETIO §2.1).
+    func enginePath(_ path: String) -> EngineApplication? {
+        switch path {
+        case "/socket.io/", "/socket.io": .socketIO
+        case "/engine.io/", "/engine.io": self.setup.mode == .conformance ? .echo : nil
+        default: nil
+        }
+    }
+
+    // MARK: Sessions that poll
+
+    private func table(of sid: String) -> PollingTable {
+        self.polling[Int(UInt(bitPattern: sid.hashValue) % UInt(self.polling.count))]
+    }
+
+    func pollingSession(_ sid: String) -> PollingEntry? {
+        self.table(of: sid).sessions.withLock { $0[sid] }
+    }
+
+    func remember(_ session: LiveSession, as sid: String) {
+        let entry = PollingEntry(session: NIOLoopBound(session, eventLoop: session.loop.eventLoop))
+        self.table(of: sid).sessions.withLock { $0[sid] = entry }
+    }
+
+    func forget(_ sid: String) {
+        self.table(of: sid).sessions.withLock { $0[sid] = nil }
+    }
+
+    // MARK: Admission
+
+    /// Whether a new engine session may be opened (SPEC ND-3, ND-11, ND-13): temporary refusals are made here, on the
+    /// transport.
+    func checkAdmission() throws(TransportRefusal) {
+        guard self.isOpen.load(ordering: .relaxed), let clusterNode = self.clusterNode.withLock(\.self),
+            clusterNode.mayAccept
+        else { throw .unavailable }
+        guard self.metrics.openSessions < self.options.maximumSessions else { throw .busy }
+    }
+
+    /// Draining closes the door first (SPEC ND-12).
+    func setOpen(_ isOpen: Bool) {
+        self.isOpen.store(isOpen, ordering: .relaxed)
+    }
+
+    /// New connections belong to this incarnation; nil: none are taken.
+    func adopt(_ clusterNode: ClusterNode?) {
+        self.clusterNode.withLock { $0 = clusterNode }
+        for loop in self.loops.withLock(\.self) { loop.execute { $0.adopt(clusterNode) } }
+    }
+
+    // MARK: Loops
+
+    /// Makes the state of every loop. Call once, before ``listen(_:group:)``.
+    func start(on group: MultiThreadedEventLoopGroup) async throws -> ConnectionIndex {
+        var loops: [NIOLoopBound<LiveLoop>] = []
+        var tables: [ConnectionIndex.Table] = []
+        for (number, eventLoop) in group.makeIterator().enumerated() {
+            let (loop, table) = try await eventLoop.submit {
+                let loop = LiveLoop(eventLoop: eventLoop, number: number, server: self)
+                return (
+                    NIOLoopBound(loop, eventLoop: eventLoop), NIOLoopBound(loop.table, eventLoop: eventLoop)
+                )
+            }.get()
+            loops.append(loop)
+            tables.append(table)
+            eventLoop.scheduleRepeatedTask(initialDelay: self.tick, delay: self.tick) { _ in
+                loop.value.tick(at: .now())
+            }
+        }
+        self.loops.withLock { $0 = loops }
+        return ConnectionIndex(tables: tables)
+    }
+
+    /// The state of the loop that a channel lives on. Call from that loop.
+    func loop(of eventLoop: any EventLoop) -> LiveLoop? {
+        self.loops.withLock { loops in loops.first { $0.eventLoop === eventLoop } }?.value
+    }
+
+    /// - Throws: ``StartError`` when the port cannot be had.
+    func listen(_ listener: Configuration.Listener, group: MultiThreadedEventLoopGroup) async throws -> any Channel {
+        do {
+            return try await ServerBootstrap(group: group)
+                .serverChannelOption(.backlog, value: 4_096)
+                .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+                .serverChannelOption(.maxMessagesPerRead, value: 64)
+                .childChannelInitializer { channel in
+                    channel.eventLoop.makeCompletedFuture { try self.welcome(channel) }
+                }
+                .bind(host: listener.host, port: listener.port).get()
+        } catch {
+            throw StartError.port(listener, flag: "--port", error)
+        }
+    }
+
+    private func welcome(_ channel: any Channel) throws {
+        guard let loop = self.loop(of: channel.eventLoop) else { return channel.close(promise: nil) }
+        if let options = channel.syncOptions {
+            try options.setOption(.recvAllocator, value: ReceiveBufferAllocator(slot: loop.receive))
+            try options.setOption(.maxMessagesPerRead, value: 1)
+        }
+        try channel.pipeline.syncOperations.addHandler(FrontDoorHandler(loop: loop))
+    }
+
+    // MARK: Plain HTTP
+
+    /// Sets up Hummingbird's pipeline behind the front door. Call on the channel's loop.
+    /// - Returns: false when too many connections wait, or the channel is gone.
+    func adoptHTTP(_ channel: any Channel) -> Bool { self.http.adopt(channel) }
+
+    /// Serves plain HTTP and asynchronous handlers until the task is cancelled.
+    func run() async {
+        await withDiscardingTaskGroup { group in
+            group.addTask { await self.work.run() }
+            group.addTask { await self.http.run() }
+            group.addTask {
+                while !Task.isCancelled {
+                    await self.sample()
+                    try? await Task.sleep(for: .seconds(1))
+                }
+            }
+        }
+    }
+
+    private func sample() async {
+        var connections = 0
+        var users = 0
+        for loop in self.loops.withLock(\.self) {
+            let counts = try? await loop.eventLoop.submit {
+                let state = loop.value
+                self.metrics.add(state.takeCounters())
+                return (state.table.connectionCount, state.table.userCount)
+            }.get()
+            connections += counts?.0 ?? 0
+            users += counts?.1 ?? 0
+        }
+        let pending = self.clusterNode.withLock(\.self)?.admission.count ?? 0
+        self.metrics.sample(connections: connections, users: users, pendingConnects: pending)
+    }
+
+    // MARK: Hooks and mass close
+
+    func runLiveConnectionHook(_ connection: LiveConnection, _ identity: ConnectionIdentity) {
+        guard let run = self.setup.liveConnection else { return }
+        let socket = LoopSocket(session: connection.session, slot: .root)
+        let handshake = connection.session.handshake
+        connection.session.enqueueHandler { await run(handshake, identity, socket) }
+    }
+
+    /// Ends all sessions, paced so that no loop stalls (SPEC ND-12, ND-15).
+    /// - Parameter seconds: over which they are spread, if that is slower than the pace.
+    func endAll(_ reason: LogoutReason, over seconds: Double) async {
+        let count = self.metrics.openSessions
+        let perSecond = min(Double(self.options.closesPerSecond), max(Double(count) / max(seconds, 0.001), 50))
+        let step = Duration.milliseconds(20)
+        let perStep = max(Int(perSecond / 50), 1)
+        let clock = ContinuousClock()
+        let deadline = clock.now + .seconds(max(Double(count) / perSecond, seconds) + 5)
+        while self.metrics.openSessions > 0, clock.now < deadline, !Task.isCancelled {
+            for loop in self.loops.withLock(\.self) {
+                loop.execute { $0.endSome(perStep, reason) }
+            }
+            do { try await clock.sleep(for: step) } catch { break }
+        }
+        // Who has not fetched its last packets by now does not get them.
+        for loop in self.loops.withLock(\.self) { loop.execute { $0.abandonAll() } }
+    }
+}

@@ -1,0 +1,272 @@
+import Metrics
+import NIOCore
+import Routing
+import Wire
+
+/// One Engine.IO session on its event loop: hands what arrives to the machines of `Wire`, and does what they decide.
+///
+/// Polling is in `LiveSession+Polling.swift`, the namespaces above in `LiveSession+Namespaces.swift`.
+final class LiveSession: Timed {
+    /// Invariant: a loop's state outlives its sessions.
+    unowned(unsafe) let loop: LiveLoop
+    let handshake: Handshake
+    let application: EngineApplication
+    var engine: EngineSession
+    /// The namespaces; unused on a bare Engine.IO path.
+    var sockets: SocketSession
+    /// Only while polling, or when it began so.
+    var polling: PollingState?
+    /// The current WebSocket, once there is one.
+    var webSocket: WebSocketHandler?
+    /// The connection on `/`, from its CONNECT on.
+    var connection: LiveConnection?
+    /// CONNECT payloads that an application wants to see once its client has joined; mostly empty.
+    var auths: [NamespaceSlot: ByteBuffer] = [:]
+    /// Asynchronous handlers of this session, once one was needed.
+    var handlers: HandlerQueue?
+    /// Where the loop and its wheel keep it.
+    var seat: Int32 = -1
+    var spoke = TimingWheel.Spoke.none
+
+    init(loop: LiveLoop, handshake: Handshake, application: EngineApplication, transport: EngineTransport) {
+        let server = loop.server
+        let now = NIODeadline.now()
+        self.loop = loop
+        self.handshake = handshake
+        self.application = application
+        self.engine = EngineSession(transport: transport, at: now, options: server.engineOptions)
+        self.sockets = SocketSession(at: now, options: server.socketOptions)
+        loop.add(self)
+        server.metrics.sessionOpened(transport)
+        self.reschedule(at: now)
+    }
+
+    var isBase64: Bool { self.handshake.base64 }
+
+    /// Whether frames may be shared with other members of the device.
+    var isStreaming: Bool { self.webSocket != nil && !self.isBase64 }
+
+    // MARK: Time
+
+    /// Tells the wheel of a deadline that may be earlier than the one it knows.
+    func reschedule(at now: NIODeadline = .now()) {
+        if let next = self.nextDeadline { self.loop.wheel.schedule(self, at: next) }
+    }
+
+    private var nextDeadline: NIODeadline? {
+        guard let engine = self.engine.nextDeadline else { return nil }
+        var next = engine
+        if self.application == .socketIO, let sockets = self.sockets.nextDeadline { next = min(next, sockets) }
+        if let connect = self.connection?.connectDeadline { next = min(next, connect) }
+        return next
+    }
+
+    func deadlineReached(at now: NIODeadline) -> NIODeadline? {
+        let options = self.loop.server.engineOptions
+        reading: while true {
+            switch self.engine.heartbeat(at: now, options: options) {
+            case .none: break reading
+            case .sendPing: self.sendPing()
+            case .closeProbe: self.closeProbe()
+            case .end(let ending):
+                self.finish(ending)
+                return nil
+            }
+        }
+        if self.application == .socketIO, self.engine.isOpen {
+            if let reason = self.sockets.expire(at: now) { self.close(reason) }
+            if let deadline = self.connection?.connectDeadline, now >= deadline {
+                self.connection?.giveUpConnecting(.unavailable)
+            }
+        }
+        return self.nextDeadline
+    }
+
+    private func sendPing() {
+        if let webSocket = self.webSocket {
+            webSocket.send { frames in
+                WebSocketFrameWriter.writeHeader(.text, count: 1, into: &frames)
+                frames.writeInteger(EnginePacketType.ping.rawValue)
+            }
+        } else if let polling = self.polling {
+            polling.queue.append(.ping)
+            self.answerPollSoon()
+        }
+    }
+
+    // MARK: From the WebSocket
+
+    func webSocketOpened(_ handler: WebSocketHandler) {
+        if let polling = self.polling, self.engine.transport == .polling {
+            // The upgrade that was accepted for this session.
+            guard self.engine.isUpgrading else { return handler.close(.normal) }
+            polling.probe = handler
+            return
+        }
+        self.webSocket = handler
+        let options = self.loop.server.engineOptions
+        handler.send { frames in
+            var open = ByteBuffer()
+            EngineHandshake.writeOpen(
+                sid: Base64URL.random128(), transport: .websocket, options: options, into: &open)
+            open.withUnsafeReadableBytes { WebSocketFrameWriter.writeText($0, into: &frames) }
+        }
+    }
+
+    func webSocket(_ handler: WebSocketHandler, text: UnsafeRawBufferPointer) {
+        guard handler === self.webSocket else { return self.probe(handler, text: text) }
+        // The hot path: an open session's message, with nothing in between.
+        if text.first == EnginePacketType.message.rawValue, self.engine.isOpen {
+            return self.message(text: UnsafeRawBufferPointer(rebasing: text[1...]))
+        }
+        self.receive(EnginePacket.parse(text: text, scratch: self.loop.scratch))
+    }
+
+    func webSocket(_ handler: WebSocketHandler, binary: UnsafeRawBufferPointer) {
+        guard handler === self.webSocket else { return self.perform(self.engine.probeInvalid(), handler) }
+        if self.engine.isOpen { self.message(binary: binary) }
+    }
+
+    func webSocketLost(_ handler: WebSocketHandler, _ reason: CloseReason) {
+        if handler === self.webSocket {
+            self.webSocket = nil
+            if let ending = self.engine.end(reason) { self.finish(ending) }
+        } else if handler === self.polling?.probe {
+            self.polling?.probe = nil
+            self.engine.probeLost()
+        }
+    }
+
+    /// More than its byte budget waits for the socket (SPEC EV-4).
+    func transportIsSlow(_ handler: WebSocketHandler) {
+        self.loop.server.metrics.slowConsumers.increment()
+        self.webSocket = nil
+        handler.abort()
+        if let ending = self.engine.end(.slowConsumer) { self.finish(ending) }
+    }
+
+    // MARK: Packets, on either transport
+
+    func receive(_ packet: EnginePacket) {
+        switch packet {
+        case .packet(let type, let payload):
+            switch self.engine.receive(type, at: .now(), options: self.loop.server.engineOptions) {
+            case .none: break
+            case .message: self.message(text: payload)
+            case .end(let ending): self.finish(ending)
+            }
+        case .binary(let bytes):
+            if self.engine.isOpen { self.message(binary: bytes) }
+        case .invalid:
+            if let ending = self.engine.receiveInvalid() { self.finish(ending) }
+        }
+    }
+
+    private func message(text: UnsafeRawBufferPointer) {
+        self.loop.counters.packetsIn += 1
+        switch self.application {
+        case .socketIO:
+            self.perform(
+                self.sockets.receive(text: text, at: .now(), options: self.loop.server.socketOptions), text)
+        case .echo:
+            self.send(OutboundPacket(text: ByteBuffer(bytes: text)))
+        }
+    }
+
+    private func message(binary: UnsafeRawBufferPointer) {
+        switch self.application {
+        case .socketIO:
+            let none = UnsafeRawBufferPointer(start: nil, count: 0)
+            self.perform(self.sockets.receive(binary: binary, options: self.loop.server.socketOptions), none)
+        case .echo:
+            self.sendBare(binary: ByteBuffer(bytes: binary))
+        }
+    }
+
+    // MARK: Sending
+
+    /// Sends to this session alone, behind everything that its device was sent before.
+    func send(_ packet: OutboundPacket) {
+        self.loop.counters.packetsOut += 1
+        if let webSocket = self.webSocket {
+            if let connection = self.connection { self.loop.table.settle(connection) }
+            let base64 = self.isBase64
+            webSocket.send { packet.writeFrames(base64: base64, into: &$0) }
+        } else {
+            self.queue(packet)
+        }
+    }
+
+    /// The same for an ack that can be written without making a packet first.
+    func send(_ text: SocketPacketText) {
+        self.loop.counters.packetsOut += 1
+        if let webSocket = self.webSocket {
+            if let connection = self.connection { self.loop.table.settle(connection) }
+            webSocket.send { text.writeFrame(into: &$0) }
+        } else {
+            var buffer = ByteBuffer()
+            text.write(into: &buffer)
+            self.queue(OutboundPacket(text: buffer))
+        }
+    }
+
+    private func sendBare(binary: ByteBuffer) {
+        if let webSocket = self.webSocket {
+            let base64 = self.isBase64
+            webSocket.send { OutboundPacket.writeBinaryFrame(binary, base64: base64, into: &$0) }
+        } else if let polling = self.polling {
+            guard polling.queue.append(binary: binary, limit: self.loop.server.engineOptions.maxQueuedBytes) else {
+                return self.endAsSlow()
+            }
+            self.answerPollSoon()
+        }
+    }
+
+    // MARK: End
+
+    /// Closes the session; what is queued still goes out.
+    func close(_ reason: CloseReason) {
+        let wasOpen = self.engine.isOpen
+        switch self.engine.close(reason, at: .now(), options: self.loop.server.engineOptions) {
+        case .none: break
+        case .end(let ending): self.finish(ending)
+        case .waitForPoll(let closesProbe):
+            if closesProbe { self.closeProbe() }
+            if wasOpen { self.announceEnd(reason) }
+            self.reschedule()
+        }
+    }
+
+    func endAsSlow() {
+        self.loop.server.metrics.slowConsumers.increment()
+        if let ending = self.engine.end(.slowConsumer) { self.finish(ending) }
+    }
+
+    /// Releases everything, once.
+    func finish(_ ending: EngineEnding) {
+        if let polling = self.polling {
+            polling.release(ending)
+            if let sid = polling.sid { self.loop.server.forget(sid) }
+        }
+        if ending.closesProbe { self.closeProbe() }
+        if !ending.wasAnnounced { self.announceEnd(ending.reason) }
+        if let webSocket = self.webSocket {
+            self.webSocket = nil
+            if ending.closesWebSocket { webSocket.close(ending.reason.webSocketCode) }
+        }
+        self.polling = nil
+        self.handlers?.end()
+        self.handlers = nil
+        self.loop.wheel.cancel(self)
+        self.loop.remove(self)
+        self.loop.server.metrics.sessionClosed(ending.reason)
+    }
+
+    func closeProbe() {
+        let probe = self.polling?.probe
+        self.polling?.probe = nil
+        probe?.close(.normal)
+    }
+}
+
+@available(*, unavailable) extension LiveSession: Sendable {}

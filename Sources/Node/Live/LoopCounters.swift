@@ -1,0 +1,6 @@
+/// What a loop counts without touching memory that other loops see; handed to the metrics once a tick.
+struct LoopCounters {
+    var packetsIn = 0
+    var packetsOut = 0
+    var unhandledEvents = 0
+}

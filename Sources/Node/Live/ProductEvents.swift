@@ -1,0 +1,37 @@
+import NIOCore
+import Routing
+import Wire
+
+/// The product's own events towards clients that speak them (SPEC §8).
+extension OutboundPacket {
+    static func ready(
+        sid: String, endpoint: String, identity: ConnectionIdentity, ping: TimeAmount
+    ) -> OutboundPacket {
+        self.product("ready") { object in
+            object.writeString("{\"sid\":")
+            object.writeJSONString(sid)
+            object.writeString(",\"endpoint\":")
+            object.writeJSONString(endpoint)
+            object.writeString(",\"user\":")
+            object.writeJSONString(identity.user)
+            object.writeString(",\"client\":")
+            object.writeJSONString(identity.client)
+            object.writeString(",\"domestic\":\(identity.isDomestic)")
+            // No ICE servers are configured yet; the fields are part of the event (SPEC §8).
+            object.writeString(",\"iceServers\":[],\"iceExpires\":0")
+            object.writeString(",\"ping\":\(ping.nanoseconds / 1_000_000)}")
+        }
+    }
+
+    static func logout(_ reason: LogoutReason) -> OutboundPacket {
+        self.product("logout") { object in
+            object.writeString("{\"reason\":\"\(reason.rawValue)\",\"reconnect\":\(reason.reconnects)}")
+        }
+    }
+
+    private static func product(_ name: String, _ write: (inout ByteBuffer) -> Void) -> OutboundPacket {
+        var object = ByteBuffer()
+        write(&object)
+        return object.withUnsafeReadableBytes { .passing(name: name, arguments: $0) }
+    }
+}

@@ -1,0 +1,47 @@
+import NIOCore
+
+/// One receive buffer for all sockets of an event loop, so that an idle socket keeps none (docs/architecture.md,
+/// "Memory of an idle connection").
+///
+/// Rests on NIO reading one message at a time (`maxMessagesPerRead` 1) and on handlers giving the buffer back.
+final class ReceiveSlot: Sendable {
+    /// Bytes of one read.
+    static let size = 65_536
+
+    /// Invariant for `nonisolated(unsafe)`: touched only from the slot's event loop, where its channels read.
+    nonisolated(unsafe) private var spare: ByteBuffer?
+
+    func take(_ allocator: ByteBufferAllocator) -> ByteBuffer {
+        guard var spare = self.spare else { return allocator.buffer(capacity: Self.size) }
+        self.spare = nil
+        spare.clear()
+        return spare
+    }
+
+    /// The handler is done with a buffer that it read; nobody else may hold a slice of it.
+    func giveBack(_ buffer: consuming ByteBuffer) {
+        if buffer.capacity == Self.size || buffer.storageCapacity == Self.size { self.spare = buffer }
+    }
+}
+
+/// Hands every channel of a loop the loop's buffer. The very first buffer is the one that a channel keeps for good, so
+/// that one is tiny.
+struct ReceiveBufferAllocator: RecvByteBufferAllocator {
+    private static let firstSize = 16
+    private let slot: ReceiveSlot
+    private var isFirst = true
+
+    init(slot: ReceiveSlot) {
+        self.slot = slot
+    }
+
+    func buffer(allocator: ByteBufferAllocator) -> ByteBuffer {
+        self.isFirst ? allocator.buffer(capacity: Self.firstSize) : self.slot.take(allocator)
+    }
+
+    mutating func record(actualReadBytes: Int) -> Bool {
+        self.isFirst = false
+        // "May grow": the channel never reuses the buffer that it kept.
+        return true
+    }
+}

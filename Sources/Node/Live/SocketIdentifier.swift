@@ -1,0 +1,16 @@
+/// Finds out who a socket belongs to, by the cookies of its handshake and the proof in its CONNECT payload.
+typealias SocketIdentifier = @Sendable (Handshake, ConnectAuth) async -> SocketFinding
+
+/// Runs the application's liveConnection hook for a connection that has come live.
+typealias LiveConnectionRunner = @Sendable (Handshake, ConnectionIdentity, LoopSocket) async -> Void
+
+/// Who a socket belongs to.
+enum SocketFinding: Sendable {
+    case known(ConnectionIdentity)
+    /// No usable session, or one that is not logged in (SPEC ID-18).
+    case guest
+    /// From a foreign origin (SPEC ID-18).
+    case foreign
+    /// The sessions cannot be read now.
+    case unavailable
+}

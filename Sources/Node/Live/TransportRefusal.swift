@@ -1,0 +1,67 @@
+import NIOCore
+
+/// Refusals before there is a session, on a connection whose request we read ourselves (SOCKETIO §2.4, §18; SPEC ND-13,
+/// TR-1). The connection is closed behind the answer.
+enum TransportRefusal: String, Error, CaseIterable {
+    case badRequest, headersTooLarge, targetTooLong, unsupportedWebSocketVersion
+    /// Engine.IO's own refusals; on an upgrade request all are 400.
+    case transportUnknown, sessionUnknown, badHandshakeMethod, engineBadRequest, forbidden, unsupportedProtocolVersion
+    case hostMissing, unknownDomain
+    /// Temporary: the client comes back by itself (SPEC ND-13).
+    case unavailable, busy
+
+    private var statusText: String {
+        switch self.code {
+        case 431: "431 Request Header Fields Too Large"
+        case 414: "414 URI Too Long"
+        case 426: "426 Upgrade Required"
+        case 421: "421 Misdirected Request"
+        case 503: "503 Service Unavailable"
+        default: "400 Bad Request"
+        }
+    }
+
+    /// The status.
+    var code: Int {
+        switch self {
+        case .headersTooLarge: 431
+        case .targetTooLong: 414
+        case .unsupportedWebSocketVersion: 426
+        case .unknownDomain: 421
+        case .unavailable, .busy: 503
+        case .badRequest, .transportUnknown, .sessionUnknown, .badHandshakeMethod, .engineBadRequest, .forbidden,
+            .unsupportedProtocolVersion, .hostMissing:
+            400
+        }
+    }
+
+    /// The bare message text is the body, as the reference server has it.
+    var message: String {
+        switch self {
+        case .badRequest, .engineBadRequest: "Bad request"
+        case .headersTooLarge: "Header section too large"
+        case .targetTooLong: "Request target too long"
+        case .unsupportedWebSocketVersion: "Unsupported WebSocket version"
+        case .transportUnknown: "Transport unknown"
+        case .sessionUnknown: "Session ID unknown"
+        case .badHandshakeMethod: "Bad handshake method"
+        case .forbidden: "Forbidden"
+        case .unsupportedProtocolVersion: "Unsupported protocol version"
+        case .hostMissing: "A request needs one Host"
+        case .unknownDomain: "Unknown domain"
+        case .unavailable: "UNAVAILABLE"
+        case .busy: "BUSY"
+        }
+    }
+
+    func write(to context: ChannelHandlerContext) {
+        var text = "HTTP/1.1 \(self.statusText)\r\nConnection: close\r\nContent-Type: text/html\r\n"
+        if self == .unsupportedWebSocketVersion { text += "Sec-WebSocket-Version: 13\r\n" }
+        if self == .unavailable || self == .busy { text += "Retry-After: 1\r\n" }
+        text += "Content-Length: \(self.message.utf8.count)\r\n\r\n\(self.message)"
+        let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
+        context.writeAndFlush(NIOAny(ByteBuffer(string: text))).whenComplete { _ in
+            bound.value.close(promise: nil)
+        }
+    }
+}

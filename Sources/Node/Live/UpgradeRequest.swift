@@ -1,0 +1,66 @@
+import NIOCore
+
+/// The head of an HTTP/1.1 request, read by ourselves to find out whether it is a WebSocket upgrade for the engine path:
+/// those never meet an HTTP pipeline. Everything else is handed on byte for byte.
+struct UpgradeRequest {
+    let method: Substring
+    let target: Substring
+    let fields: [(name: Substring, value: Substring)]
+
+    enum Refusal: Error, Equatable {
+        case malformed
+        case targetTooLong
+        case tooManyFields
+    }
+
+    /// SOCKETIO §18.
+    struct Limits: Sendable {
+        var headerBytes = 16_384
+        var fieldCount = 100
+        var targetBytes = 8_192
+    }
+
+    /// - Parameter head: up to and including the blank line.
+    init(head: some Sequence<UInt8>, limits: Limits) throws(Refusal) {
+        let text = String(decoding: Array(head), as: UTF8.self)
+        var lines = text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)[...]
+        guard let first = lines.popFirst() else { throw .malformed }
+        let parts = Self.trimmed(first).split(separator: " ", omittingEmptySubsequences: false)
+        guard parts.count == 3, parts[2] == "HTTP/1.1" else { throw .malformed }
+        guard parts[1].utf8.count <= limits.targetBytes else { throw .targetTooLong }
+        self.method = parts[0]
+        self.target = parts[1]
+        var fields: [(name: Substring, value: Substring)] = []
+        for line in lines {
+            let field = Self.trimmed(line)
+            if field.isEmpty { break }
+            guard let colon = field.utf8.firstIndex(of: UInt8(ascii: ":")), colon != field.startIndex,
+                field.first != " ", field.first != "\t"
+            else { throw .malformed }
+            guard fields.count < limits.fieldCount else { throw .tooManyFields }
+            let name = field[..<colon]
+            guard name.utf8.allSatisfy(Self.isTokenByte) else { throw .malformed }
+            var value = field[field.utf8.index(after: colon)...]
+            while let edge = value.first, edge == " " || edge == "\t" { value.removeFirst() }
+            while let edge = value.last, edge == " " || edge == "\t" { value.removeLast() }
+            guard value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F || $0 == 0x09 }) else { throw .malformed }
+            fields.append((name, value))
+        }
+        self.fields = fields
+    }
+
+    private static func trimmed(_ line: Substring.UTF8View) -> Substring {
+        var line = Substring(line)
+        if line.utf8.last == UInt8(ascii: "\r") { line = Substring(line.utf8.dropLast()) }
+        return line
+    }
+
+    private static func isTokenByte(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"):
+            true
+        default: "!#$%&'*+-.^_`|~".utf8.contains(byte)
+        }
+    }
+}

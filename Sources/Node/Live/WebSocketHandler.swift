@@ -1,0 +1,212 @@
+import NIOCore
+import Wire
+
+/// One WebSocket from upgrade to close: frames in, frames out, nothing in between. Its session lives on the same loop.
+///
+/// Follows docs/architecture.md, "The hot path": answers of one read gather in the loop's buffer and leave with one write.
+final class WebSocketHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    /// Invariant: a loop's state outlives its channels.
+    private unowned(unsafe) let loop: LiveLoop
+    private let session: LiveSession
+    private var context: ChannelHandlerContext?
+    private var decoder = WebSocketDecoder()
+    /// Only while a frame is incomplete.
+    private var partial: ByteBuffer?
+    private var phase = Phase.open
+    /// Inside `channelRead`: what is sent to this very socket gathers in `loop.answers`.
+    private var isReading = false
+
+    private enum Phase { case open, closing, closed }
+
+    /// What goes out, and what had come in, before the first frame; nil once the connection is ours.
+    private var opening: Opening?
+
+    private struct Opening {
+        let greeting: ByteBuffer
+        let early: ByteBuffer
+    }
+
+    /// - Parameters:
+    ///   - greeting: the 101 that accepts the upgrade.
+    ///   - early: bytes that the client sent behind its request.
+    init(session: LiveSession, greeting: ByteBuffer, early: ByteBuffer = ByteBuffer()) {
+        self.loop = session.loop
+        self.session = session
+        self.opening = Opening(greeting: greeting, early: early)
+    }
+
+    /// Sets the channel's options: its byte budget is the high watermark (SPEC EV-4, docs/architecture.md).
+    func configure(_ channel: any Channel) throws {
+        guard let options = channel.syncOptions else { return }
+        let limit = self.loop.server.engineOptions.maxQueuedBytes
+        try options.setOption(.writeBufferWaterMark, value: .init(low: limit / 2, high: limit))
+        try options.setOption(.recvAllocator, value: ReceiveBufferAllocator(slot: self.loop.receive))
+        try options.setOption(.maxMessagesPerRead, value: 1)
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        if context.channel.isActive { self.open(context) }
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        self.open(context)
+        context.fireChannelActive()
+    }
+
+    private func open(_ context: ChannelHandlerContext) {
+        guard let opening = self.opening else { return }
+        self.opening = nil
+        context.write(NIOAny(opening.greeting), promise: nil)
+        self.session.webSocketOpened(self)
+        context.flush()
+        if opening.early.readableBytes > 0 {
+            self.channelRead(context: context, data: NIOAny(opening.early))
+            self.channelReadComplete(context: context)
+        }
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        var bytes = self.unwrapInboundIn(data)
+        guard self.phase == .open else { return self.loop.receive.giveBack(bytes) }
+        if var head = self.partial {
+            self.partial = nil
+            head.writeBuffer(&bytes)
+            self.loop.receive.giveBack(bytes)
+            bytes = head
+        }
+        self.isReading = true
+        self.loop.answers.clear()
+        var used = 0
+        bytes.withUnsafeReadableBytes { self.consume($0, &used) }
+        self.isReading = false
+        if self.loop.answers.readableBytes > 0 { context.write(NIOAny(self.loop.answers), promise: nil) }
+        if used < bytes.readableBytes, self.phase == .open {
+            // Never a slice of the read buffer: it is the loop's.
+            var rest = context.channel.allocator.buffer(capacity: bytes.readableBytes - used)
+            bytes.moveReaderIndex(forwardBy: used)
+            rest.writeBuffer(&bytes)
+            self.partial = rest
+        }
+        self.loop.receive.giveBack(bytes)
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        context.flush()
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        // The high watermark is the socket's byte budget (SPEC EV-4).
+        if !context.channel.isWritable { self.session.transportIsSlow(self) }
+        context.fireChannelWritabilityChanged()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        self.lost(.transportClose)
+        context.fireChannelInactive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // A connection reset is an end like any other; what else may come here has no better place to go.
+        self.lost(.transportError)
+        context.close(promise: nil)
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.context = nil
+    }
+
+    private func consume(_ bytes: UnsafeRawBufferPointer, _ used: inout Int) {
+        while self.phase == .open {
+            switch self.decoder.next(
+                in: bytes, at: &used, scratch: self.loop.scratch, limits: self.loop.frameLimits)
+            {
+            case .text(let text): self.session.webSocket(self, text: text)
+            case .binary(let binary): self.session.webSocket(self, binary: binary)
+            case .ping(let payload): WebSocketFrameWriter.writePong(payload, into: &self.loop.answers)
+            case .pong: break
+            case .close:
+                self.close(.normal)
+                self.session.webSocketLost(self, .transportClose)
+            case .violation(let code):
+                self.close(code)
+                self.session.webSocketLost(self, .transportError)
+            case .needsMore: return
+            }
+        }
+    }
+
+    private func lost(_ reason: CloseReason) {
+        guard self.phase != .closed else { return }
+        let isNews = self.phase == .open
+        self.phase = .closed
+        self.partial = nil
+        if isNews { self.session.webSocketLost(self, reason) }
+    }
+
+    // MARK: From the session, on the loop
+
+    /// Appends what `body` writes: to the answers of the present read, else as a write of its own.
+    func send(_ body: (inout ByteBuffer) -> Void) {
+        guard self.phase == .open, let context = self.context else { return }
+        if self.isReading {
+            body(&self.loop.answers)
+        } else {
+            var frames = ByteBuffer()
+            body(&frames)
+            context.writeAndFlush(NIOAny(frames), promise: nil)
+        }
+    }
+
+    /// Frames that other members of the device get, too.
+    func transmit(_ frames: NIOAny) {
+        guard self.phase == .open, let context = self.context else { return }
+        if self.isReading, self.loop.answers.readableBytes > 0 {
+            context.write(NIOAny(self.loop.answers), promise: nil)
+            self.loop.answers = ByteBuffer()
+        }
+        context.writeAndFlush(frames, promise: nil)
+    }
+
+    /// Sends a close frame behind everything written, and closes once the peer has answered or a second has passed.
+    func close(_ code: WebSocketCloseCode) {
+        guard self.phase == .open, let context = self.context else { return }
+        if self.isReading, self.loop.answers.readableBytes > 0 {
+            context.write(NIOAny(self.loop.answers), promise: nil)
+            self.loop.answers = ByteBuffer()
+        }
+        self.phase = .closing
+        self.partial = nil
+        var frame = ByteBuffer()
+        WebSocketFrameWriter.writeClose(code, into: &frame)
+        let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
+        context.writeAndFlush(NIOAny(frame)).whenComplete { _ in
+            // Half-closing first: a reset would take the close frame with it.
+            bound.value.close(mode: .output, promise: nil)
+        }
+        context.eventLoop.assumeIsolated().scheduleTask(in: .seconds(1)) { bound.value.close(promise: nil) }
+    }
+
+    /// Closes at once; what is unsent is lost.
+    func abort() {
+        self.phase = .closed
+        self.context?.close(promise: nil)
+    }
+
+    /// Stops or goes on reading: the back-pressure of asynchronous handlers.
+    func setReading(_ isReading: Bool) {
+        guard let context = self.context, self.phase == .open else { return }
+        do {
+            try context.channel.syncOptions?.setOption(.autoRead, value: isReading)
+            if isReading { context.read() }
+        } catch {
+            // Only a closed channel refuses an option.
+            self.abort()
+        }
+    }
+}
+
+@available(*, unavailable) extension WebSocketHandler: Sendable {}

@@ -1,0 +1,127 @@
+import NIOCore
+import Wire
+
+/// An upgrade request that is a WebSocket handshake: decides whether it opens a session, joins one that polls, or neither
+/// (SOCKETIO §2.3, §6), and puts the WebSocket's handler in place.
+struct WebSocketOpening {
+    let loop: LiveLoop
+    let target: Substring
+    let headers: HeaderList
+    let peer: SocketAddress?
+    let handshake: WebSocketHandshake
+    /// Bytes that came with the request: frames of a client in a hurry, or junk (CVE-2022-21676).
+    let early: ByteBuffer
+
+    /// How a connection is taken from the handlers that have it now. Called on the connection's loop.
+    struct Seat {
+        /// Writes a refusal and closes.
+        let refuse: (TransportRefusal) -> Void
+        /// Gives the connection to a WebSocket of a session on this same loop.
+        let attach: (WebSocketHandler) -> Void
+        /// The channel, for a session on another loop.
+        let channel: any Channel
+    }
+
+    func open(_ seat: Seat) {
+        do throws(TransportRefusal) {
+            try self.decide(seat)
+        } catch {
+            self.refuse(error, seat)
+        }
+    }
+
+    private func decide(_ seat: Seat) throws(TransportRefusal) {
+        let server = self.loop.server
+        let parts = self.target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+        guard let application = server.enginePath(String(parts[0])) else { throw .badRequest }
+        let request: EngineRequest
+        do {
+            request = try EngineRequest(query: parts.count > 1 ? String(parts[1]) : "")
+        } catch {
+            throw TransportRefusal(error)
+        }
+        let entry = request.isSessionIDPlausible ? request.sid.flatMap(server.pollingSession) : nil
+        // Which transport an existing session has is asked on its own loop.
+        switch request.verdict(
+            method: .get, isUpgrade: true, isOriginLegal: true, session: entry.map { _ in .polling },
+            options: server.engineOptions)
+        {
+        case .refuse(let code): throw TransportRefusal(code)
+        case .methodNotAllowed: throw .engineBadRequest
+        case .session:
+            guard let entry else { throw .sessionUnknown }
+            self.join(entry, seat)
+        case .handshake:
+            let admitted = try server.gate.admit(self.headers, peer: self.peer, base64: request.base64)
+            try server.checkAdmission()
+            let session = LiveSession(
+                loop: self.loop, handshake: admitted, application: application, transport: .websocket)
+            seat.attach(WebSocketHandler(session: session, greeting: self.head101))
+        }
+    }
+
+    /// The upgrade of a session that polls. Its WebSocket lives on the session's loop, so that no packet ever hops.
+    private func join(_ entry: PollingEntry, _ seat: Seat) {
+        if entry.loop.inEventLoop {
+            let session = entry.session.value
+            return self.follow(session.upgradeRequested(), seat) {
+                seat.attach(WebSocketHandler(session: session, greeting: self.head101))
+            }
+        }
+        let here = NIOLoopBound((self, seat), eventLoop: self.loop.eventLoop)
+        let greeting = self.head101
+        let early = self.early
+        entry.loop.execute {
+            let action = entry.session.value.upgradeRequested()
+            here.eventLoop.execute {
+                let (opening, seat) = here.value
+                opening.follow(action, seat) {
+                    ChannelTransfer.move(seat.channel, to: entry.loop) {
+                        WebSocketHandler(session: entry.session.value, greeting: greeting, early: early)
+                    }
+                }
+            }
+        }
+    }
+
+    private func follow(_ action: UpgradeAction, _ seat: Seat, accept: () -> Void) {
+        switch action {
+        case .accept: accept()
+        case .acceptAndClose:
+            // A session that is on WebSocket already: the reference server answers 101 and closes (SOCKETIO §6).
+            var bytes = self.head101
+            WebSocketFrameWriter.writeClose(.normal, into: &bytes)
+            let channel = seat.channel
+            channel.writeAndFlush(bytes).whenComplete { _ in channel.close(promise: nil) }
+        case .expired, .refuse: self.refuse(.sessionUnknown, seat)
+        }
+    }
+
+    private func refuse(_ refusal: TransportRefusal, _ seat: Seat) {
+        self.loop.server.metrics.refused(refusal)
+        seat.refuse(refusal)
+    }
+
+    private var head101: ByteBuffer {
+        var head = ByteBuffer()
+        head.writeString("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n")
+        head.writeString("Sec-WebSocket-Accept: ")
+        self.handshake.writeAccept(into: &head)
+        head.writeString("\r\n\r\n")
+        return head
+    }
+}
+
+extension TransportRefusal {
+    init(_ code: EngineErrorCode) {
+        self =
+            switch code {
+            case .transportUnknown: .transportUnknown
+            case .sessionUnknown: .sessionUnknown
+            case .badHandshakeMethod: .badHandshakeMethod
+            case .badRequest: .engineBadRequest
+            case .forbidden: .forbidden
+            case .unsupportedProtocolVersion: .unsupportedProtocolVersion
+            }
+    }
+}

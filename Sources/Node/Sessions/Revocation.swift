@@ -1,0 +1,201 @@
+package import Logging
+internal import Metrics
+package import Routing
+internal import Synchronization
+package import Wire
+
+/// Carries a logout, a login or a kick to every node (SPEC ID-13, ID-14): sessions are marked until a pass changes nothing,
+/// then the nodes are listed from the primary, then each is told.
+package struct Revocation: Sendable {
+    /// What revocation needs of the node around it.
+    package struct Environment: Sendable {
+        /// All nodes, from the primary and never from the cached directory: `NodeRegistry.list`.
+        package let nodes: @Sendable () async throws(StoreError) -> DirectoryReading
+        /// `ClusterAdapter.publish`.
+        package let publish: @Sendable (BusMessage, NodeRecord, @escaping @Sendable (PublishError?) -> Void) -> Void
+        /// The node's present incarnation; it is told directly.
+        package let localNode: @Sendable () -> NodeID
+        /// Applies an invalidation to this node's sockets. The cache has forgotten the sessions by then.
+        package let invalidate: @Sendable (Invalidation) -> Void
+        /// Cuts this node's connections.
+        package let kick: @Sendable (Kick) -> Void
+        /// Runs work that may outlive its caller, in a bounded pool; false: it will not run.
+        package let submit: @Sendable (@escaping @Sendable () async -> Void) -> Bool
+        /// Throws when the task is cancelled.
+        package let sleep: @Sendable (Duration) async throws -> Void
+
+        package init(
+            nodes: @escaping @Sendable () async throws(StoreError) -> DirectoryReading,
+            publish: @escaping @Sendable (BusMessage, NodeRecord, @escaping @Sendable (PublishError?) -> Void) -> Void,
+            localNode: @escaping @Sendable () -> NodeID, invalidate: @escaping @Sendable (Invalidation) -> Void,
+            kick: @escaping @Sendable (Kick) -> Void,
+            submit: @escaping @Sendable (@escaping @Sendable () async -> Void) -> Bool,
+            sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
+        ) {
+            self.nodes = nodes
+            self.publish = publish
+            self.localNode = localNode
+            self.invalidate = invalidate
+            self.kick = kick
+            self.submit = submit
+            self.sleep = sleep
+        }
+    }
+
+    private let store: any SessionStore
+    private let cache: SessionCache
+    private let environment: Environment
+    private let timeout: Duration
+    private let logger: Logger
+    private let late = Counter(label: "submergence_revocations_late_total")
+
+    package init(
+        store: any SessionStore, cache: SessionCache, options: SessionOptions, environment: Environment, logger: Logger
+    ) {
+        self.store = store
+        self.cache = cache
+        self.environment = environment
+        self.timeout = .seconds(options.revocationTimeout)
+        self.logger = logger
+    }
+
+    /// Marks every session of the user, or of one of its clients.
+    package func revokeAll(_ invalidation: Invalidation) async throws(SessionError) {
+        try await self.run("logout") { () throws(StoreError) in
+            while try await self.store.invalidateAll(
+                domain: invalidation.domain, user: invalidation.user, client: invalidation.client,
+                reason: invalidation.reason.rawValue) > 0
+            {}
+        } then: {
+            self.apply(invalidation)
+            return invalidation.message
+        }
+    }
+
+    /// Marks one session, that of `hash`.
+    package func revoke(_ hash: [UInt8], _ invalidation: Invalidation) async throws(SessionError) {
+        try await self.run("session") { () throws(StoreError) in
+            try await self.store.invalidate(hash, reason: invalidation.reason.rawValue)
+        } then: {
+            self.apply(invalidation)
+            return invalidation.message
+        }
+    }
+
+    /// Cuts the connections of the user, or of one of its clients, on every node. Sessions stay (ID-14).
+    package func kick(_ kick: Kick) async throws(SessionError) {
+        try await self.run("kick") { () throws(StoreError) in
+        } then: {
+            self.environment.kick(kick)
+            return kick.message
+        }
+    }
+
+    /// What a node does about an invalidation, its own or one that arrived.
+    package func apply(_ invalidation: Invalidation) {
+        self.cache.drop(domain: invalidation.domain, user: invalidation.user, client: invalidation.client)
+        self.environment.invalidate(invalidation)
+    }
+
+    /// Returns when everything is written; throws after the timeout, while the work goes on in the background.
+    private func run(
+        _ what: String, mark: @escaping @Sendable () async throws(StoreError) -> Void,
+        then tell: @escaping @Sendable () -> BusMessage
+    ) async throws(SessionError) {
+        let outcome = FirstAnswer<Bool>()
+        let isAccepted = self.environment.submit {
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask {
+                    do {
+                        try await self.environment.sleep(self.timeout)
+                        if outcome.offer(false) {
+                            self.late.increment()
+                            self.logger.warning("revocation goes on in the background", metadata: ["kind": "\(what)"])
+                        }
+                    } catch {
+                        // Cancelled: the work below has ended, one way or the other.
+                    }
+                }
+                let isDone = await self.persist(what, mark: mark, then: tell)
+                outcome.offer(isDone)
+                group.cancelAll()
+            }
+        }
+        guard isAccepted else { throw .unavailable("too many revocations are under way") }
+        guard await outcome.value else {
+            throw .unavailable("the revocation could not be written in time; it is repeated in the background")
+        }
+    }
+
+    /// - Returns: false when the process ends before it is done.
+    private func persist(
+        _ what: String, mark: @escaping @Sendable () async throws(StoreError) -> Void, then tell: @Sendable () -> BusMessage
+    ) async -> Bool {
+        guard await self.insist(what, { try await mark() }) else { return false }
+        let message = tell()
+        var targets: [NodeRecord] = []
+        let isListed = await self.insist(what) {
+            let reading = try await self.environment.nodes()
+            guard reading.isComplete else {
+                throw StoreError(.unavailable, operation: "nodes.list", message: "a shard did not answer")
+            }
+            let local = self.environment.localNode()
+            targets = reading.records.filter { $0.id != local && $0.state < .claimed }
+        }
+        guard isListed else { return false }
+        return await self.insist(what) {
+            let failed = await self.publish(message, to: targets)
+            targets = failed.map(\.target)
+            if let first = failed.first { throw first.error }
+        }
+    }
+
+    /// Repeats a step until it succeeds, with pauses of 0.1 to 2 s.
+    private func insist(_ what: String, _ step: () async throws -> Void) async -> Bool {
+        var pause = Duration.milliseconds(100)
+        while !Task.isCancelled {
+            do {
+                try await step()
+                return true
+            } catch {
+                self.logger.warning("revocation is retried", metadata: ["kind": "\(what)", "error": "\(error)"])
+            }
+            do { try await self.environment.sleep(pause) } catch { return false }
+            pause = min(pause * 2, .seconds(2))
+        }
+        return false
+    }
+
+    /// - Returns: the targets that were not reached. A node that is gone needs nothing: it reads marked records (ND-2).
+    private func publish(
+        _ message: BusMessage, to targets: [NodeRecord]
+    ) async -> [(target: NodeRecord, error: PublishError)] {
+        guard !targets.isEmpty else { return [] }
+        let tally = PublishTally(count: targets.count)
+        for target in targets {
+            self.environment.publish(message, target) { error in tally.note(target, error) }
+        }
+        return await tally.outcome.value
+    }
+}
+
+/// Collects what became of one message to several nodes.
+private final class PublishTally: Sendable {
+    typealias Failure = (target: NodeRecord, error: PublishError)
+
+    let outcome = FirstAnswer<[Failure]>()
+    private let progress: Mutex<(open: Int, failed: [Failure])>
+
+    init(count: Int) {
+        self.progress = Mutex((count, []))
+    }
+
+    func note(_ target: NodeRecord, _ error: PublishError?) {
+        let failed = self.progress.withLock { progress -> [Failure]? in
+            progress.open -= 1
+            if let error, error != .targetGone { progress.failed.append((target, error)) }
+            return progress.open == 0 ? progress.failed : nil
+        }
+        if let failed { self.outcome.offer(failed) }
+    }
+}

@@ -1,0 +1,34 @@
+internal import Crypto
+
+/// What a browser holds: 32 random bytes (SPEC ID-1). Never stored, never logged; only ``hash`` leaves this type.
+package struct SessionSecret: Sendable {
+    private let bytes: [UInt8]
+
+    package static func random() -> SessionSecret {
+        var generator = SystemRandomNumberGenerator()
+        return SessionSecret(bytes: (0..<32).map { _ in generator.next() })
+    }
+
+    private init(bytes: [UInt8]) {
+        self.bytes = bytes
+    }
+
+    /// - Returns: nil for any value that ``text`` would not produce: the caller is a guest, without a database read.
+    package init?(_ text: String) {
+        guard text.utf8.count == 46, text.hasPrefix("v1."), let bytes = Base64URLText.decode(text.dropFirst(3)),
+            bytes.count == 32
+        else { return nil }
+        self.bytes = bytes
+    }
+
+    /// The cookie's value.
+    package var text: String { "v1." + Base64URLText.encode(self.bytes) }
+
+    /// SHA-256: the key of the record.
+    package var hash: [UInt8] { Array(SHA256.hash(data: self.bytes)) }
+}
+
+extension SessionSecret: CustomStringConvertible, CustomReflectable {
+    package var description: String { "SessionSecret(withheld)" }
+    package var customMirror: Mirror { Mirror(self, children: []) }
+}

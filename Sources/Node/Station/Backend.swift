@@ -1,0 +1,113 @@
+import Backplane
+import Logging
+import Routing
+
+/// The stores and the bus under a station: in memory, or MongoDB.
+struct Backend: Sendable {
+    let routes: any RouteStore
+    let sessions: any SessionStore
+    let registry: any NodeRegistry
+    /// Whether there can be other nodes at all.
+    let isClustered: Bool
+    private let kind: Kind
+
+    private enum Kind: Sendable {
+        case memory(LoopbackHub)
+        case mongo(MongoCluster, BusOptions)
+    }
+
+    private init(
+        routes: any RouteStore, sessions: any SessionStore, registry: any NodeRegistry, isClustered: Bool, kind: Kind
+    ) {
+        self.routes = routes
+        self.sessions = sessions
+        self.registry = registry
+        self.isClustered = isClustered
+        self.kind = kind
+    }
+
+    static func memory() -> Backend {
+        Backend(
+            routes: InMemoryRouteStore(), sessions: InMemorySessionStore(), registry: InMemoryNodeRegistry(),
+            isClustered: false, kind: .memory(LoopbackHub()))
+    }
+
+    /// Connects and makes what is missing in the database (`init-db` at start).
+    static func mongo(_ options: Configuration.Mongo, logger: Logger) async throws -> Backend {
+        let cluster = try await self.open(options, logger: logger)
+        var bus = BusOptions()
+        bus.tail =
+            switch options.tail {
+            case .auto: .auto
+            case .stream: .stream
+            case .cursor: .cursor
+            }
+        return Backend(
+            routes: cluster.routes, sessions: cluster.sessions, registry: cluster.nodes, isClustered: true,
+            kind: .mongo(cluster, bus))
+    }
+
+    static func open(_ options: Configuration.Mongo, logger: Logger) async throws -> MongoCluster {
+        var settings = MongoSettings(uri: options.uri, database: options.database)
+        settings.busURIs = options.busURIs
+        settings.slots = options.slotsPerShard
+        settings.slotSize = options.slotSize
+        do {
+            return try await MongoCluster.open(settings, logger: logger)
+        } catch {
+            throw StartError(
+                "cannot use MongoDB", why: "\(error)",
+                remedy: "Check --mongodb, that the servers run MongoDB 6.0 or later, and that this host reaches them.")
+        }
+    }
+
+    /// The homes of a new incarnation (SPEC ND-6).
+    func homes(for node: NodeID) async throws(StoreError) -> [NodeRecord.Home] {
+        switch self.kind {
+        case .memory: return [NodeRecord.Home(shard: "memory", slot: 0)]
+        case .mongo(let cluster, _):
+            let others = try await self.registry.list().records
+            return HomeChoice.homes(for: node, topology: cluster.topology.bus, others: others)
+        }
+    }
+
+    /// Opens the bus for an incarnation: returns once probes come back through both homes (ND-2).
+    /// - Returns: the adapter, how each home is tailed, and what has to run beside it.
+    func openBus(
+        for record: NodeRecord, directory: any NodeDirectory, receiver: any ClusterReceiver, logger: Logger
+    ) async throws -> OpenBus {
+        switch self.kind {
+        case .memory(let hub):
+            let adapter = hub.open(record.id, receiver: receiver)
+            return OpenBus(adapter: adapter, findings: ["bus: in memory, one node"]) { await adapter.run() }
+        case .mongo(let cluster, let options):
+            let adapter = try await MongoClusterAdapter.open(
+                node: record.id, homes: record.homes, topology: cluster.topology.bus, directory: directory,
+                receiver: receiver, options: options, logger: logger)
+            return OpenBus(adapter: adapter, findings: adapter.findings) {}
+        }
+    }
+
+    /// What was found out about the database, for the lines that a start prints.
+    var findings: [String] {
+        switch self.kind {
+        case .memory: return ["state: in memory, lost at the end"]
+        case .mongo(let cluster, _):
+            let topology = cluster.topology
+            let shards = topology.shards.isEmpty ? "replica set" : "shards \(topology.shards.joined(separator: ", "))"
+            return ["state: MongoDB \(topology.deployment.version), \(shards), database \(cluster.settings.database)"]
+        }
+    }
+
+    func shutdown() async {
+        if case .mongo(let cluster, _) = self.kind { await cluster.shutdown() }
+    }
+}
+
+/// A bus that is open.
+struct OpenBus: Sendable {
+    let adapter: any ClusterAdapter
+    let findings: [String]
+    /// Works until cancelled, beside the adapter.
+    let run: @Sendable () async -> Void
+}

@@ -1,0 +1,84 @@
+import Dispatch
+import Logging
+import Metrics
+import Routing
+import Wire
+
+/// Hands what arrives from the bus to the connections of this node (DESIGN §3 "Receive"). Called on the adapter's thread,
+/// which it holds up while the loops have enough to do: the inbox is the queue.
+final class BusReceiver: ClusterReceiver {
+    private let index: ConnectionIndex
+    private let revocations: @Sendable (BusMessage) -> Void
+    private let gaps: @Sendable (String) -> Void
+    private let logger: Logger
+    private let malformed = Counter(label: "submergence_bus_messages_malformed_total")
+    private let unknown = Counter(label: "submergence_bus_messages_unhandled_total")
+    private let delivered = Counter(label: "submergence_bus_events_delivered_total")
+    /// Batches that loops have not finished with.
+    private let room = DispatchSemaphore(value: 64)
+
+    /// - Parameters:
+    ///   - revocations: applies `invalidate` and `kick` messages.
+    ///   - gaps: what a gap means for caches and sockets (SPEC ND-9).
+    init(
+        index: ConnectionIndex, revocations: @escaping @Sendable (BusMessage) -> Void,
+        gaps: @escaping @Sendable (String) -> Void, logger: Logger
+    ) {
+        self.index = index
+        self.revocations = revocations
+        self.gaps = gaps
+        self.logger = logger
+    }
+
+    func receive(_ messages: [BusMessage], from sender: NodeID) {
+        var events: [ConnectionIndex.Delivery] = []
+        for message in messages {
+            switch message.kind {
+            case .event:
+                if let delivery = self.delivery(of: message) { events.append(delivery) }
+            case .kick, .invalidate:
+                // What was sent before a kick is delivered before it.
+                self.deliver(&events)
+                if let order = Supersession(message) {
+                    order.apply(to: self.index)
+                } else {
+                    self.revocations(message)
+                }
+            case .peer, .roster, .room, .link, .ack, .config, .probe:
+                // Of a newer neighbour: kinds that this version does not know are no harm (ND-6).
+                self.unknown.increment()
+            }
+        }
+        self.deliver(&events)
+    }
+
+    func gap(_ reason: String) {
+        self.logger.warning("messages of the bus were lost", metadata: ["reason": "\(reason)"])
+        self.gaps(reason)
+    }
+
+    private func delivery(of message: BusMessage) -> ConnectionIndex.Delivery? {
+        guard let key = RouteKey(message.key) else {
+            self.malformed.increment()
+            return nil
+        }
+        do {
+            let payload = try EventPayload.decode(message.payload)
+            return ConnectionIndex.Delivery(
+                key: key, client: payload.client,
+                packet: OutboundPacket(text: payload.packet, attachments: payload.attachments))
+        } catch {
+            self.malformed.increment()
+            self.logger.warning("an event of the bus is malformed", metadata: ["error": "\(error)"])
+            return nil
+        }
+    }
+
+    private func deliver(_ events: inout [ConnectionIndex.Delivery]) {
+        guard !events.isEmpty else { return }
+        self.delivered.increment(by: events.count)
+        self.room.wait()
+        self.index.deliver(events) { self.room.signal() }
+        events.removeAll(keepingCapacity: true)
+    }
+}

@@ -1,0 +1,192 @@
+import Logging
+import NIOCore
+import Routing
+import Synchronization
+import Wire
+
+/// The incarnations of this process, one after the other (SPEC ND-2, ND-3, ND-5): opens one, serves it to its end, drops
+/// what belonged to it, opens the next.
+final class ClusterLife: Sendable {
+    /// What each incarnation is made with.
+    struct Setup: Sendable {
+        var backend: Backend
+        var live: LiveServer
+        var index: ConnectionIndex
+        var options: Incarnation.Options
+        var name: String?
+        var address: String?
+        var pendingConnects: Int
+        var drainSpread: Double
+        var presence: PresenceHandlers
+        var cache: SessionCache
+        /// Applies `kick` and `invalidate` messages of other nodes.
+        var revocations: @Sendable (BusMessage) -> Void
+        /// Sessions of all sockets are to be read again.
+        var recheck: @Sendable () -> Void
+        var logger: Logger
+    }
+
+    private let setup: Setup
+    private let state = Mutex<ClusterNode?>(nil)
+
+    /// Between attempts to open an incarnation.
+    private static let pauses: [Duration] = [.milliseconds(500), .seconds(1), .seconds(2), .seconds(5)]
+
+    init(_ setup: Setup) {
+        self.setup = setup
+    }
+
+    /// The incarnation that serves now; nil while there is none.
+    var current: ClusterNode? { self.state.withLock(\.self) }
+
+    // MARK: Opening
+
+    /// Opens an incarnation: bus first, both homes proven, then the registration (ND-2).
+    func open() async throws -> LifeStart {
+        let setup = self.setup
+        let id = NodeID.random()
+        let homes: [NodeRecord.Home]
+        do {
+            homes = try await setup.backend.homes(for: id)
+        } catch {
+            throw StartError("cannot read the node registry", why: "\(error)", remedy: "Check that MongoDB is well.")
+        }
+        let record = NodeRecord(
+            id: id, name: setup.name, address: setup.address, started: SystemClusterClock().wallTime(), homes: homes)
+        let incarnation = Incarnation(
+            record: record, registry: setup.backend.registry, routes: setup.backend.routes, options: setup.options,
+            observer: self.observer
+        ) { key, transition in
+            await setup.presence.run(key, transition, on: id)
+        }
+        let receiver = BusReceiver(
+            index: setup.index, revocations: setup.revocations, gaps: { _ in self.forgetSessions() },
+            logger: setup.logger)
+        let bus: OpenBus
+        do {
+            bus = try await setup.backend.openBus(
+                for: record, directory: incarnation.membership, receiver: receiver, logger: setup.logger)
+        } catch {
+            throw StartError(
+                "cannot open the bus", why: "\(error)",
+                remedy: "See docs/operations.md, \"How inboxes are read\"; --tail cursor needs no access to shards.")
+        }
+        do {
+            try await incarnation.register()
+        } catch {
+            await bus.adapter.shutdown()
+            throw StartError("cannot register this node", why: "\(error)", remedy: "Check that MongoDB is well.")
+        }
+        let remote = EventDispatcher.Remote(
+            routes: setup.backend.routes, adapter: bus.adapter, directory: incarnation.membership)
+        let dispatcher = EventDispatcher(
+            node: id, index: setup.index, remote: setup.backend.isClustered ? remote : nil)
+        let node = ClusterNode(
+            incarnation: incarnation, adapter: bus.adapter, dispatcher: dispatcher, index: setup.index,
+            admission: ConnectAdmission(limit: setup.pendingConnects))
+        return LifeStart(node: node, findings: bus.findings, runBus: bus.run)
+    }
+
+    private var observer: Incarnation.Observer {
+        let logger = self.setup.logger
+        var observer = Incarnation.Observer()
+        observer.ended = { end in logger.warning("this incarnation is over", metadata: ["reason": "\(end)"]) }
+        observer.reaping = { node in logger.notice("reaping a dead node", metadata: ["node": "\(node)"]) }
+        observer.failed = { error in logger.warning("the store failed", metadata: ["error": "\(error)"]) }
+        return observer
+    }
+
+    /// Messages were lost: caches go, and every socket's session is read again (ND-9).
+    private func forgetSessions() {
+        self.setup.cache.removeAll()
+        self.setup.recheck()
+    }
+
+    // MARK: Serving
+
+    /// Serves one incarnation after the other until the task is cancelled.
+    /// - Throws: ``SupersededError``.
+    func run(startingWith first: LifeStart) async throws {
+        var next: LifeStart? = first
+        while !Task.isCancelled {
+            guard let start = next else {
+                next = await self.reopen()
+                continue
+            }
+            next = nil
+            self.setup.cache.setBypassed(false)
+            self.state.withLock { $0 = start.node }
+            self.setup.live.adopt(start.node)
+            let end = await self.serve(start)
+            guard let end else { break }
+            // Every socket and cache of it goes (ND-3); its routes are the reaper's by now.
+            self.state.withLock { $0 = nil }
+            self.setup.live.adopt(nil)
+            self.setup.cache.removeAll()
+            await self.setup.live.endAll(.node, over: 0)
+            await start.node.adapter.shutdown()
+            if end == .superseded { throw SupersededError() }
+        }
+    }
+
+    private func serve(_ start: LifeStart) async -> LeaseMachine.End? {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await start.runBus() }
+            group.addTask { await start.node.dispatcher.run() }
+            group.addTask { await self.watch(start.node) }
+            let end = await start.node.incarnation.run()
+            group.cancelAll()
+            return end
+        }
+    }
+
+    /// The session cache is trusted only while lease and bus are fresh (ND-3, ND-11).
+    private func watch(_ node: ClusterNode) async {
+        while !Task.isCancelled {
+            let isFresh = node.view.standing.mayUseSessionCache && !node.adapter.health.isDegraded
+            self.setup.cache.setBypassed(!isFresh)
+            do { try await Task.sleep(for: .milliseconds(200)) } catch { return }
+        }
+    }
+
+    private func reopen() async -> LifeStart? {
+        for attempt in 0... {
+            do {
+                return try await self.open()
+            } catch {
+                self.setup.logger.warning("no new incarnation yet", metadata: ["error": "\(error)"])
+            }
+            let pause = Self.pauses[min(attempt, Self.pauses.count - 1)]
+            do { try await Task.sleep(for: pause) } catch { return nil }
+        }
+        return nil
+    }
+
+    /// Leaves in good order (SPEC ND-12): nothing is left to reap.
+    func drain() async {
+        self.setup.live.setOpen(false)
+        guard let node = self.current else { return await self.setup.live.endAll(.drain, over: 0) }
+        node.beginDraining()
+        do {
+            try await node.incarnation.membership.announceDraining()
+        } catch {
+            self.setup.logger.warning("the drain was not announced", metadata: ["error": "\(error)"])
+        }
+        await self.setup.live.endAll(.drain, over: self.setup.drainSpread)
+        do {
+            try await node.incarnation.drain()
+        } catch {
+            self.setup.logger.warning("left without a word: this node will be reaped", metadata: ["error": "\(error)"])
+        }
+        await node.adapter.flush()
+        await node.adapter.shutdown()
+    }
+}
+
+/// An incarnation that is open and not yet served.
+struct LifeStart: Sendable {
+    let node: ClusterNode
+    /// How its inboxes are read.
+    let findings: [String]
+    let runBus: @Sendable () async -> Void
+}

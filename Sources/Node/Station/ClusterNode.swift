@@ -1,0 +1,59 @@
+import Logging
+import NIOCore
+import Routing
+import Synchronization
+import Wire
+
+/// This process as a member of the cluster, for one incarnation: its lease and routes, its way to the other nodes, its
+/// events (SPEC ND-2, ND-3). Isolation ends it, and the station makes another one.
+final class ClusterNode: Sendable {
+    let id: NodeID
+    let index: ConnectionIndex
+    let admission: ConnectAdmission
+    let incarnation: Incarnation
+    let adapter: any ClusterAdapter
+    let dispatcher: EventDispatcher
+    private let isDraining = Atomic<Bool>(false)
+
+    init(
+        incarnation: Incarnation, adapter: any ClusterAdapter, dispatcher: EventDispatcher, index: ConnectionIndex,
+        admission: ConnectAdmission
+    ) {
+        self.id = incarnation.membership.own.id
+        self.incarnation = incarnation
+        self.adapter = adapter
+        self.dispatcher = dispatcher
+        self.index = index
+        self.admission = admission
+    }
+
+    var view: any ClusterView { self.incarnation.membership }
+    var committer: RouteCommitter { self.incarnation.committer }
+
+    /// New connections may come: the lease is fresh (ND-3), the bus delivers (ND-11), nobody has said stop (ND-12).
+    var mayAccept: Bool { self.unreadiness.isEmpty }
+
+    /// Why not, in words for operators; empty when ready.
+    var unreadiness: [String] {
+        var reasons: [String] = []
+        if self.isDraining.load(ordering: .relaxed) { reasons.append("draining") }
+        if !self.view.standing.mayAccept { reasons.append("lease \(self.view.standing)") }
+        if self.adapter.health.isDegraded { reasons.append("bus degraded: no probe for 5 s") }
+        return reasons
+    }
+
+    func beginDraining() { self.isDraining.store(true, ordering: .relaxed) }
+
+    /// An endpoint came back while its older connection was still known: that one gives way, wherever it is (LC-6).
+    func supersede(_ connections: [RouteDocument.Connection], key: RouteKey) {
+        for connection in connections {
+            let order = Supersession(key: key, socket: connection.socket)
+            if connection.node == self.id {
+                order.apply(to: self.index)
+            } else if let record = self.incarnation.membership.record(of: connection.node) {
+                // Not stored: the older socket stays until its heartbeat ends it; its route entry is gone already.
+                self.adapter.publish(order.message, to: record) { _ in }
+            }
+        }
+    }
+}

@@ -1,0 +1,20 @@
+import Routing
+
+/// What is known of a send once it has been handed over (SPEC EV-2).
+public struct Receipt: Sendable, Equatable, Codable {
+    /// At least one matching connection, on a node that is not held to be dead, was found.
+    public var didReceive: Bool
+    /// Connections on this node.
+    public var local: Int
+    /// Other nodes with matching connections; each has the event in its inbox.
+    public var nodes: Int
+    /// False when somebody may have missed it: a route could not be read, or an inbox not be written.
+    public var isComplete: Bool
+
+    init(_ receipt: SendReceipt) {
+        self.didReceive = receipt.didReceive
+        self.local = receipt.local
+        self.nodes = receipt.nodes
+        self.isComplete = receipt.isComplete
+    }
+}

@@ -1,0 +1,196 @@
+import Logging
+import NIOCore
+import NIOPosix
+import Routing
+import Synchronization
+import Wire
+
+extension RunningStation {
+    /// Puts the parts together; opens nothing yet but the database.
+    static func make(
+        _ configuration: Configuration, _ registrations: Station.Registrations, logger: Logger
+    ) async throws -> RunningStation {
+        let keys = try configuration.loadKeys()
+        let router = try self.router(registrations)
+        let log = try configuration.presenceLog.map { try PresenceLog(path: $0) }
+        let backend: Backend
+        if let mongo = configuration.mongo {
+            backend = try await Backend.mongo(mongo, logger: logger)
+        } else {
+            backend = .memory()
+        }
+        let sessionOptions = configuration.sessionOptions
+        let cache = SessionCache(sessionOptions)
+        let background = WorkPool(name: "background", limit: configuration.live.runningHandlers)
+        // The live server, the cluster life and the revocations need each other: this is where they meet.
+        let knot = Knot()
+        let revocation = Revocation(
+            store: backend.sessions, cache: cache, options: sessionOptions,
+            environment: Revocation.Environment(
+                nodes: { () throws(StoreError) in try await backend.registry.list() },
+                publish: { message, target, completion in
+                    guard let node = knot.life?.current else { return completion(.closed) }
+                    node.adapter.publish(message, to: target, completion: completion)
+                },
+                localNode: { knot.life?.current?.id ?? NodeID(high: 0, low: 0) },
+                invalidate: { knot.invalidate($0) }, kick: { knot.kick($0) }, submit: { background.submit($0) }),
+            logger: logger)
+        let authority = SessionAuthority(
+            store: backend.sessions, cache: cache, keys: keys, options: sessionOptions, revocation: revocation,
+            now: { knot.life?.current?.view.clusterTime ?? SystemClusterClock().wallTime() },
+            submit: { background.submit($0) }, logger: logger)
+        let pipeline = ActionPipeline(
+            router: router, options: sessionOptions, submit: { background.submit($0) }, logger: logger)
+        let domains = try configuration.domainTable()
+        let proxies = try configuration.proxyTrust()
+        let responder = ActionResponder(
+            domains: domains, proxies: proxies, authority: authority, pipeline: pipeline,
+            pages: configuration.servesDemo ? [.demo()] : [])
+        let live = LiveServer(
+            LiveServer.Setup(
+                options: configuration.live,
+                gate: HandshakeGate(
+                    domains: domains, proxies: proxies, isConformance: configuration.mode == .conformance),
+                mode: configuration.mode, namespaces: registrations.namespaces, keepsAuth: registrations.keepsAuth,
+                identifier: self.identifier(authority, logger),
+                liveConnection: self.liveConnectionRunner(registrations.liveConnection, logger),
+                responder: responder.handle, logger: logger))
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.loopCount)
+        let index = try await live.start(on: group)
+        let sessions = SessionGuard(index: index, work: background, logger: logger)
+        let isActive: SessionGuard.Reader = { hash, domain in
+            if case .active = try await authority.state(of: hash, in: domain) { true } else { false }
+        }
+        let life = ClusterLife(
+            ClusterLife.Setup(
+                backend: backend, live: live, index: index, options: configuration.incarnationOptions,
+                name: configuration.name, address: configuration.address,
+                pendingConnects: configuration.live.pendingConnects, drainSpread: configuration.live.drainSpread,
+                presence: PresenceHandlers(handlers: registrations.presence, log: log, logger: logger), cache: cache,
+                revocations: { knot.apply($0, revocation, logger) },
+                recheck: { sessions.recheckAll(isActive: isActive) }, logger: logger))
+        knot.tie(life: life, sessions: sessions, isActive: isActive)
+        let control = try ControlListener(
+            listener: configuration.controlListener, metrics: registrations.metrics, logger: logger
+        ) { knot.life?.current?.unreadiness ?? ["no incarnation: this node has no lease"] }
+        return RunningStation(
+            configuration: configuration, logger: logger, backend: backend, live: live, life: life,
+            revocation: revocation, background: background, control: control, group: group,
+            onStart: registrations.onStart)
+    }
+
+    private static func router(_ registrations: Station.Registrations) throws -> ActionRouter {
+        do {
+            return try ActionRouter(registrations.actions)
+        } catch {
+            throw StartError("cannot register an action", why: "\(error)", remedy: "Mend its path or its options.")
+        }
+    }
+
+    /// Who a socket belongs to, by its session (SPEC ID-18, LC-5).
+    private static func identifier(_ authority: SessionAuthority, _ logger: Logger) -> SocketIdentifier {
+        { handshake, auth in
+            do {
+                let agent = try await authority.agent(
+                    handshake.headers,
+                    SessionAuthority.Presented(
+                        domain: handshake.domain, source: handshake.source, origin: handshake.origin,
+                        socketProof: auth.domestic))
+                guard agent.isActive, let record = agent.session else { return .guest }
+                return .known(
+                    ConnectionIdentity(
+                        domain: record.domain, user: record.user, client: record.client,
+                        session: .init(hash: record.hash, chain: record.chain), isDomestic: agent.isDomestic))
+            } catch {
+                logger.warning("a socket's session could not be read", metadata: ["error": "\(error)"])
+                return .unavailable
+            }
+        }
+    }
+
+    /// The liveConnection hook: its reply's events go to the connection that came live (SPEC LC-5).
+    private static func liveConnectionRunner(
+        _ handlers: [Station.ActionlessHandler], _ logger: Logger
+    ) -> LiveConnectionRunner? {
+        guard !handlers.isEmpty else { return nil }
+        return { handshake, identity, socket in
+            let agent = Agent(
+                domain: identity.domain, user: identity.user, client: identity.client,
+                isDomestic: identity.isDomestic, address: handshake.source.address,
+                userAgent: handshake.headers.single("user-agent"))
+            for handler in handlers {
+                let reply = Reply(logger: logger)
+                do {
+                    try await handler(agent, reply)
+                    for event in try await reply.packets() { socket.send { _ in event } }
+                } catch {
+                    logger.error("liveConnection handler failed", metadata: ["error": "\(error)"])
+                }
+            }
+        }
+    }
+
+    /// Holds what is made last for what was made first.
+    private final class Knot: Sendable {
+        private struct Ends {
+            var life: ClusterLife?
+            var sessions: SessionGuard?
+            var isActive: SessionGuard.Reader?
+        }
+
+        private let ends = Mutex(Ends())
+
+        var life: ClusterLife? { self.ends.withLock(\.life) }
+
+        func tie(life: ClusterLife, sessions: SessionGuard, isActive: @escaping SessionGuard.Reader) {
+            self.ends.withLock { $0 = Ends(life: life, sessions: sessions, isActive: isActive) }
+        }
+
+        func invalidate(_ invalidation: Invalidation) {
+            let ends = self.ends.withLock(\.self)
+            guard let sessions = ends.sessions, let isActive = ends.isActive else { return }
+            sessions.invalidate(invalidation, isActive: isActive)
+        }
+
+        func kick(_ kick: Kick) {
+            self.ends.withLock(\.sessions)?.kick(kick)
+        }
+
+        /// A message of another node.
+        func apply(_ message: BusMessage, _ revocation: Revocation, _ logger: Logger) {
+            do throws(PeerMessageError) {
+                switch message.kind {
+                case .kick: self.kick(try Kick(message))
+                case .invalidate: revocation.apply(try Invalidation(message))
+                case .event, .peer, .roster, .room, .link, .ack, .config, .probe: break
+                }
+            } catch {
+                logger.warning("a message of the bus is malformed", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+
+    // MARK: For the demo
+
+    var nodeName: String { self.configuration.name ?? self.life.current?.id.text ?? "?" }
+
+    /// The nodes that have an address, this one among them, by name.
+    var neighbours: [(name: String, url: String)] {
+        guard let node = self.life.current else { return [] }
+        let records = node.incarnation.membership.snapshot.records.values.filter { $0.state < .superseded }
+        return records.compactMap { record in record.address.map { (record.name ?? record.id.text, $0) } }
+            .sorted { $0.name < $1.name }
+    }
+
+    /// Users with a connection on any node that the directory knows. Reads every shard: not for hot paths.
+    func onlineUsers(limit: Int) async throws(StoreError) -> [String] {
+        guard let node = self.life.current else { return [] }
+        var users: Set<String> = []
+        for record in node.incarnation.membership.snapshot.records.values where record.state < .claimed {
+            for key in try await self.backend.routes.keys(of: record.id, limit: limit) where users.count < limit {
+                users.insert(key.user)
+            }
+        }
+        return users.sorted()
+    }
+}

@@ -1,0 +1,144 @@
+import Logging
+import NIOCore
+import NIOPosix
+import Routing
+import ServiceLifecycle
+import Synchronization
+import Wire
+
+/// A station at work: everything that exists between its start and its end.
+final class RunningStation: Sendable {
+    let configuration: Configuration
+    let logger: Logger
+    let backend: Backend
+    let live: LiveServer
+    let life: ClusterLife
+    let revocation: Revocation
+    /// Background work of sessions and actions.
+    let background: WorkPool
+    private let control: ControlListener
+    private let group: MultiThreadedEventLoopGroup
+    private let onStart: [@Sendable ([String]) -> Void]
+
+    init(
+        configuration: Configuration, logger: Logger, backend: Backend, live: LiveServer, life: ClusterLife,
+        revocation: Revocation, background: WorkPool, control: ControlListener, group: MultiThreadedEventLoopGroup,
+        onStart: [@Sendable ([String]) -> Void]
+    ) {
+        self.configuration = configuration
+        self.logger = logger
+        self.backend = backend
+        self.live = live
+        self.life = life
+        self.revocation = revocation
+        self.background = background
+        self.control = control
+        self.group = group
+        self.onStart = onStart
+    }
+
+    /// Runs until the graceful shutdown of the surrounding service group, or a failure. Ends everything it began.
+    func run() async throws {
+        var failure: (any Error)?
+        do {
+            try await self.work()
+        } catch {
+            failure = error
+        }
+        await self.backend.shutdown()
+        try await self.group.shutdownGracefully()
+        if let failure { throw failure }
+    }
+
+    private func work() async throws {
+        let first = try await self.life.open()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { await self.live.run() }
+            group.addTask { await self.background.run() }
+            group.addTask { await self.control.run() }
+            do {
+                try await self.openListeners(first, &group)
+                // Whichever comes first: the order to stop, or the end of the cluster life.
+                try await group.next()
+            } catch {
+                group.cancelAll()
+                throw error
+            }
+            group.cancelAll()
+        }
+    }
+
+    private func openListeners(_ first: LifeStart, _ group: inout ThrowingTaskGroup<Void, any Error>) async throws {
+        let control = try await self.control.listen(on: self.group)
+        let listener = try await self.live.listen(self.configuration.listener, group: self.group)
+        group.addTask { try await self.life.run(startingWith: first) }
+        self.live.setOpen(true)
+        let lines = self.startLines(listener: listener, control: control, first)
+        for body in self.onStart { body(lines) }
+        group.addTask {
+            try await gracefulShutdown()
+            self.logger.notice("draining")
+            listener.close(promise: nil)
+            await self.life.drain()
+            control.close(promise: nil)
+        }
+    }
+
+    private func startLines(listener: any Channel, control: any Channel, _ first: LifeStart) -> [String] {
+        var lines: [String] = []
+        if self.configuration.isDevelopment {
+            lines.append("WARNING: development mode: identities are believed, so keep it on loopback")
+        }
+        lines.append("node \(first.node.id)\(self.configuration.name.map { " (\($0))" } ?? "")")
+        lines += self.backend.findings
+        lines += first.findings
+        lines.append("clients: http://\(listener.localAddress.map(Self.text) ?? "?")/socket.io/")
+        if self.configuration.mode == .development {
+            lines.append("demo:    http://\(listener.localAddress.map(Self.text) ?? "?")/demo/")
+        }
+        lines.append("control: http://\(control.localAddress.map(Self.text) ?? "?")/metrics")
+        lines.append("ready")
+        return lines
+    }
+
+    private static func text(_ address: SocketAddress) -> String {
+        let host = address.ipAddress ?? "?"
+        return "\(host.contains(":") ? "[\(host)]" : host):\(address.port ?? 0)"
+    }
+
+    // MARK: What applications ask
+
+    /// - Throws: ``StationError``.
+    func key(domain: String?, user: String) throws(StationError) -> RouteKey {
+        guard Identifier.isValid(user) else { throw .invalidIdentifier(user) }
+        if let domain {
+            guard let found = self.configuration.canonicalDomain(domain) else { throw .unknownDomain(domain) }
+            return RouteKey(domain: found, user: user)
+        }
+        guard let only = self.configuration.defaultDomain else { throw .domainMissing }
+        return RouteKey(domain: only, user: user)
+    }
+
+    func send(_ packet: OutboundPacket, to key: RouteKey, client: String?) async throws(StationError) -> Receipt {
+        guard let node = self.life.current else { throw .unavailable("this node has no lease at the moment") }
+        let receipt = await withCheckedContinuation { continuation in
+            node.dispatcher.send(packet, to: key, client: client) { continuation.resume(returning: $0) }
+        }
+        return Receipt(receipt)
+    }
+
+    func isActive(_ key: RouteKey, client: String?) async throws(StationError) -> Bool {
+        guard let node = self.life.current else { throw .unavailable("this node has no lease at the moment") }
+        let shard = self.backend.routes.shard(of: key)
+        let document: RouteDocument?
+        do {
+            document = try await self.backend.routes.read([key], shard: shard)[key]
+        } catch {
+            throw .unavailable("\(error)")
+        }
+        let claimed = node.view.claimedNodes
+        return document?.live.contains { connection in
+            (client == nil || connection.client == client) && !claimed.contains(connection.node)
+        } ?? false
+    }
+}

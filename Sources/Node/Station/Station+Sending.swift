@@ -1,0 +1,81 @@
+import NIOCore
+import Routing
+import Wire
+
+extension Station {
+    /// Sends an event to every live connection of a user, or of one of its devices, on all nodes (SPEC EV-1).
+    ///
+    /// - Parameters:
+    ///   - domain: nil: the configured one; needed where there are several.
+    ///   - arguments: `[UInt8]` and `Data` go as binary, everything else as JSON.
+    /// - Throws: ``StationError``, or `EncodingError` of an argument.
+    @discardableResult
+    public func send(
+        to user: String, client: String? = nil, domain: String? = nil, _ event: String, _ arguments: any Encodable...
+    ) async throws -> Receipt {
+        let packet = try self.packet(event, arguments)
+        return try await self.deliver(packet, user, client, domain)
+    }
+
+    /// The same to several users: encoded once. The receipts are in the order of the users.
+    @discardableResult
+    public func send(
+        to users: [String], domain: String? = nil, _ event: String, _ arguments: any Encodable...
+    ) async throws -> [Receipt] {
+        let packet = try self.packet(event, arguments)
+        let running = try self.current()
+        let keys = try users.map { try running.key(domain: domain, user: $0) }
+        return try await withThrowingTaskGroup(of: (Int, Receipt).self) { group in
+            for (index, key) in keys.enumerated() {
+                group.addTask { (index, try await running.send(packet, to: key, client: nil)) }
+            }
+            var receipts: [Receipt?] = Array(repeating: nil, count: keys.count)
+            for try await (index, receipt) in group { receipts[index] = receipt }
+            return receipts.compactMap(\.self)
+        }
+    }
+
+    /// Whether some live connection of the user, or of one of its devices, is on a node that is not held to be dead
+    /// (SPEC EV-6).
+    public func isActive(user: String, client: String? = nil, domain: String? = nil) async throws -> Bool {
+        let running = try self.current()
+        return try await running.isActive(try running.key(domain: domain, user: user), client: client)
+    }
+
+    /// Disconnects the user, or one of its devices, on every node; sessions stay (SPEC ID-14). Returns when every node has
+    /// been told.
+    public func kick(user: String, client: String? = nil, domain: String? = nil) async throws {
+        let running = try self.current()
+        let key = try running.key(domain: domain, user: user)
+        try await running.revocation.kick(Kick(domain: key.domain, user: key.user, client: client))
+    }
+
+    /// Ends all sessions of the user, or of one of its devices, and with them its connections, on every node (SPEC ID-12,
+    /// ID-13).
+    public func logout(user: String, client: String? = nil, domain: String? = nil) async throws {
+        let running = try self.current()
+        let key = try running.key(domain: domain, user: user)
+        try await running.revocation.revokeAll(
+            Invalidation(domain: key.domain, user: key.user, client: client, reason: .logout))
+    }
+
+    private func deliver(
+        _ packet: OutboundPacket, _ user: String, _ client: String?, _ domain: String?
+    ) async throws -> Receipt {
+        let running = try self.current()
+        return try await running.send(packet, to: try running.key(domain: domain, user: user), client: client)
+    }
+
+    private func packet(_ event: String, _ arguments: [any Encodable]) throws -> OutboundPacket {
+        guard !EventName.product.contains(event) else { throw StationError.reservedName(event) }
+        let encoded = try arguments.map(EventEncoding.argument)
+        do {
+            let limit = min(self.configuration.live.maximumEvent, EventLimits.ceiling)
+            return try OutboundPacket.event(event, encoded, limits: EventLimits(maxBytes: limit))
+        } catch EventError.reservedName {
+            throw StationError.reservedName(event)
+        } catch {
+            throw StationError.invalidEvent("\(error)")
+        }
+    }
+}

@@ -1,0 +1,182 @@
+public import Logging
+import Metrics
+import NIOCore
+import Routing
+public import ServiceLifecycle
+import Synchronization
+import UnixSignals
+import Wire
+
+/// A node of the cluster, and the application on it: actions, hooks, and events to people.
+///
+/// ```swift
+/// let station = try Station(configuration: .development)
+/// station.on(.userOnline) { presence in
+///     try await station.send(to: friends(of: presence.user), "online", presence.user)
+/// }
+/// try await station.run()
+/// ```
+///
+/// Register everything before ``run()``. A station is a `Service`: in an application's own `ServiceGroup`, set
+/// ``Configuration/handlesSignals`` to false.
+public final class Station: Service {
+    let configuration: Configuration
+    let logger: Logger
+    let registrations: Mutex<Registrations>
+    private let running = Mutex<RunningStation?>(nil)
+
+    /// What the application has registered; frozen when the station runs.
+    struct Registrations: Sendable {
+        var actions: [Action] = []
+        var presence: [Presence.Change: [PresenceHandler]] = [:]
+        var liveConnection: [ActionlessHandler] = []
+        var namespaces: [String: NamespaceApplication] = ["/": NamespaceApplication()]
+        var keepsAuth = false
+        var onStart: [@Sendable ([String]) -> Void] = []
+        var metrics: PrometheusMetricsFactory?
+        var isFrozen = false
+    }
+
+    /// The handler of a hook that has an agent and a reply.
+    public typealias ActionlessHandler = @Sendable (Agent, Reply) async throws -> Void
+
+    /// - Throws: ``StartError`` for a configuration that cannot work.
+    public init(configuration: Configuration, logger: Logger = Logger(label: "submergence")) throws {
+        try configuration.validate()
+        self.configuration = configuration
+        self.logger = logger
+        self.registrations = Mutex(Registrations())
+        if configuration.mode == .conformance { ConformanceApplication.install(on: self) }
+        if configuration.servesDemo { DemoApplication.install(on: self) }
+    }
+
+    // MARK: Registering
+
+    /// Registers an action: the first one that fits method and path answers (SPEC §5).
+    /// - Parameter method: nil for every method.
+    public func action(
+        _ method: ActionMethod?, _ path: ActionPath, requires requirements: ActionRequirements = [],
+        options: ActionOptions = ActionOptions(), handler: @escaping ActionHandler
+    ) {
+        self.register { $0.actions.append(Action(method, path, requires: requirements, options: options, handler: handler)) }
+    }
+
+    /// Registers a handler of announced presence; several run in the order of their registration (SPEC EV-7). It has 10 s,
+    /// and what it throws is logged: other handlers run all the same.
+    public func on(_ change: Presence.Change, _ handler: @escaping PresenceHandler) {
+        self.register { $0.presence[change, default: []].append(handler) }
+    }
+
+    /// Registers a handler for connections that have come live; the reply's events go to that connection (SPEC LC-5).
+    public func on(_ hook: ConnectionHook, _ handler: @escaping ActionlessHandler) {
+        self.register { $0.liveConnection.append(handler) }
+    }
+
+    /// Registers the handler of an application event that clients send (SPEC WS-2). Handlers of one connection run one
+    /// after the other; the last one registered for a name counts.
+    public func on(event name: String, _ handler: @escaping @Sendable (SocketEvent) async throws -> Void) {
+        let logger = self.logger
+        self.onLoop(event: name) { event in
+            let copy = SocketEvent(event)
+            let metrics = event.session.loop.server.metrics
+            event.session.enqueueHandler {
+                do {
+                    try await handler(copy)
+                } catch {
+                    metrics.handlersFailed.increment()
+                    logger.error("event handler failed", metadata: ["event": "\(copy.name)", "error": "\(error)"])
+                }
+            }
+        }
+    }
+
+    /// Registers a handler that runs on the event loop and must not block: for the conformance server.
+    func onLoop(event name: String, namespace: String = "/", _ handler: @escaping EventTable.Handler) {
+        self.register { $0.namespaces[namespace, default: NamespaceApplication()].events.set(name, handler) }
+    }
+
+    /// Registers what runs behind CONNECT, with the client's auth payload.
+    func onLoopJoin(namespace: String = "/", _ handler: @escaping @Sendable (LoopSocket, ByteBuffer) -> Void) {
+        self.register {
+            $0.keepsAuth = true
+            $0.namespaces[namespace, default: NamespaceApplication()].joined = handler
+        }
+    }
+
+    /// Calls `body` with the lines that describe a started node.
+    public func onStart(_ body: @escaping @Sendable ([String]) -> Void) {
+        self.register { $0.onStart.append(body) }
+    }
+
+    /// Serves these metrics at `/metrics` on the control listener. The program bootstraps swift-metrics with the same
+    /// factory; the library does not.
+    public func expose(_ metrics: PrometheusMetricsFactory) {
+        self.register { $0.metrics = metrics }
+    }
+
+    private func register(_ body: (inout Registrations) -> Void) {
+        self.registrations.withLock { registrations in
+            precondition(!registrations.isFrozen, "register actions and hooks before the station runs")
+            body(&registrations)
+        }
+    }
+
+    // MARK: Running
+
+    /// Runs the node until it is asked to stop (SIGTERM, SIGINT, or its service group's graceful shutdown), drained.
+    ///
+    /// - Throws: ``StartError`` when it cannot start; ``SupersededError`` when a newer process of its name took over.
+    public func run() async throws {
+        guard self.configuration.handlesSignals else { return try await self.serve() }
+        let group = ServiceGroup(
+            configuration: .init(
+                services: [.init(service: Inner(station: self), successTerminationBehavior: .gracefullyShutdownGroup)],
+                gracefulShutdownSignals: [.sigterm, .sigint], logger: self.logger))
+        try await group.run()
+    }
+
+    private struct Inner: Service {
+        let station: Station
+
+        func run() async throws { try await self.station.serve() }
+    }
+
+    private func serve() async throws {
+        let registrations = self.registrations.withLock { registrations in
+            precondition(!registrations.isFrozen, "a station runs once")
+            registrations.isFrozen = true
+            return registrations
+        }
+        let running = try await RunningStation.make(self.configuration, registrations, logger: self.logger)
+        self.running.withLock { $0 = running }
+        defer { self.running.withLock { $0 = nil } }
+        try await running.run()
+    }
+
+    /// The node at work.
+    /// - Throws: ``StationError/notRunning``.
+    func current() throws(StationError) -> RunningStation {
+        guard let running = self.running.withLock(\.self) else { throw .notRunning }
+        return running
+    }
+}
+
+/// A newer process with this node's name took over (SPEC ND-5): two must not take turns.
+public struct SupersededError: Error, Sendable {}
+
+/// Why a station could not do what an application asked.
+public enum StationError: Error, Sendable, Equatable {
+    /// ``Station/run()`` has not started, or has ended.
+    case notRunning
+    /// Neither named in the call nor a single one configured.
+    case domainMissing
+    case unknownDomain(String)
+    /// Not 1 to 128 bytes of UTF-8 without control characters (SPEC §1).
+    case invalidIdentifier(String)
+    /// The event's name is Socket.IO's or the product's own (SPEC §8).
+    case reservedName(String)
+    /// Name, size or arguments of the event are not sendable (SPEC EV-4); says which.
+    case invalidEvent(String)
+    /// The database could not be asked in time.
+    case unavailable(String)
+}

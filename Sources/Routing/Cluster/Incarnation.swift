@@ -1,0 +1,102 @@
+/// Everything of one incarnation that concerns presence, put together: membership, committer, emitter, reaper.
+///
+/// Order of life: open the bus → ``register()`` → ``run()`` → (drain: remove connections → ``drain()``). After isolation
+/// a new one with a new ID is made (SPEC ND-3).
+package final class Incarnation: Sendable {
+    package struct Options: Sendable {
+        package var lease = LeaseOptions()
+        package var directory = DirectoryOptions()
+        package var limits = RouteLimits()
+        package var commit = RouteCommitOptions()
+        package var emission = EmissionOptions()
+        package var reap = ReapOptions()
+
+        package init() {}
+    }
+
+    /// Where it tells what happened; calls come from its tasks, keep them short.
+    package struct Observer: Sendable {
+        package var nodeClaimed: @Sendable (NodeID) -> Void = { _ in }
+        /// The incarnation is over: drop every socket and cache (ND-3); with `superseded` exit (ND-5).
+        package var ended: @Sendable (LeaseMachine.End) -> Void = { _ in }
+        /// ``RouteCommitter/Observer/superseded``.
+        package var superseded: @Sendable (RouteKey, RouteDocument.Connection) -> Void = { _, _ in }
+        /// A dead node is being reaped by this one.
+        package var reaping: @Sendable (NodeID) -> Void = { _ in }
+        /// A store failed; everything is repeated.
+        package var failed: @Sendable (StoreError) -> Void = { _ in }
+
+        package init() {}
+    }
+
+    package let membership: Membership
+    package let committer: RouteCommitter
+    package let emitter: TransitionEmitter
+    private let reaper: Reaper
+
+    package init(
+        record: NodeRecord, registry: any NodeRegistry, routes: any RouteStore,
+        clock: any ClusterClock = SystemClusterClock(), options: Options = Options(), observer: Observer = Observer(),
+        handler: @escaping TransitionEmitter.Handler
+    ) {
+        let reaper = Reaper(
+            node: record.id, store: routes, registry: registry, clock: clock, options: options.reap,
+            failed: observer.failed)
+        let membership = Membership(
+            record: record, registry: registry, clock: clock, lease: options.lease, directory: options.directory,
+            observer: MembershipObserver(
+                nodeClaimed: observer.nodeClaimed,
+                reap: { id, claim in
+                    observer.reaping(id)
+                    reaper.add(id, claim: claim)
+                },
+                ended: observer.ended, failed: observer.failed))
+        let emitter = TransitionEmitter(
+            node: record.id, view: membership, clock: clock, options: options.emission, handler: handler)
+        self.committer = RouteCommitter(
+            node: record.id, store: routes, view: membership, clock: clock, limits: options.limits,
+            options: options.commit,
+            observer: RouteCommitter.Observer(
+                committed: { emitter.offer($0) }, superseded: observer.superseded, failed: observer.failed))
+        self.reaper = reaper
+        self.membership = membership
+        self.emitter = emitter
+    }
+
+    package func register() async throws(StoreError) { try await self.membership.register() }
+
+    /// Works until the incarnation is over or the task is cancelled (`nil`).
+    ///
+    /// A superseded one goes on until it is cancelled, claimed or out of its lease, so that it can remove its connections.
+    package func run() async -> LeaseMachine.End? {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await self.committer.run() }
+            group.addTask { await self.emitter.run(acknowledging: self.committer) }
+            group.addTask { await self.reaper.run(through: self.committer) }
+            let end = await self.membership.run()
+            if end == .superseded {
+                await withTaskCancellationHandler {
+                    await self.committer.flush()
+                    await self.emitter.flush()
+                } onCancel: {
+                    self.committer.close()
+                    self.emitter.close()
+                }
+            }
+            group.cancelAll()
+            self.committer.close()
+            self.emitter.close()
+            return end
+        }
+    }
+
+    /// Waits until every change is committed, every handler has run and is acknowledged, then leaves the registry (ND-12).
+    /// Call while ``run()`` is running, when no connection is left.
+    package func drain() async throws(StoreError) {
+        await self.committer.flush()
+        await self.emitter.flush()
+        // Acknowledgements went through the committer.
+        await self.committer.flush()
+        try await self.membership.deregister()
+    }
+}

@@ -1,0 +1,31 @@
+package import NIOCore
+package import Wire
+
+/// A connection as the tables of its event loop see it. Implemented by `Node`'s live connection; loop-bound.
+package protocol LocalConnection: AnyObject {
+    var socket: SocketID { get }
+    /// Where the table keeps it; only ``ConnectionTable`` writes it.
+    var place: ConnectionPlace { get set }
+
+    /// Writes finished WebSocket frames, shared with other members, and flushes. Called for members that ``ConnectionTable``
+    /// holds as streaming.
+    func transmit(_ frames: NIOAny)
+
+    /// Takes one packet: polling connections queue it for the next poll, pending ones until `ready` (SPEC LC-5).
+    func enqueue(_ packet: OutboundPacket)
+
+    /// Ends the connection; the `logout` event goes first where the reason asks for it (SPEC WS-0).
+    func end(_ reason: LogoutReason)
+}
+
+/// Where a table keeps a connection, so that leaving costs no search.
+package struct ConnectionPlace {
+    /// Invariant: a device lives as long as it has members, and an unseated connection has none.
+    unowned(unsafe) var device: Device?
+    var seat: Int32
+    var isStreaming: Bool
+
+    package static var nowhere: ConnectionPlace { ConnectionPlace(device: nil, seat: -1, isStreaming: false) }
+
+    package var isSeated: Bool { self.device != nil }
+}

@@ -1,0 +1,186 @@
+import Metrics
+import NIOCore
+import Synchronization
+package import Wire
+
+/// Sends events by identity: own sockets at once, other nodes by one bus message each (SPEC EV-1, DESIGN §3 "Send").
+///
+/// Serves one incarnation of the node. ``send(_:to:client:completion:)`` may be called from any thread and never blocks.
+package final class EventDispatcher: Sendable {
+    package struct Limits: Sendable {
+        /// Sends per shard that may wait for their route read; beyond it the receipt says incomplete.
+        package var waitingSends = 100_000
+        /// Route reads in flight per shard.
+        package var readsInFlight = 4
+        /// Keys per route read.
+        package var keysPerRead = 500
+
+        package init() {}
+    }
+
+    private let node: NodeID
+    private let index: ConnectionIndex
+    private let remote: Remote?
+    private let lanes: [Lane]
+    private let refused = Counter(label: "submergence_send_refused_total")
+    private let failedReads = Counter(label: "submergence_send_route_reads_failed_total")
+
+    /// What it takes to reach other nodes.
+    package struct Remote: Sendable {
+        package var routes: any RouteStore
+        package var adapter: any ClusterAdapter
+        package var directory: any NodeDirectory
+
+        package init(routes: any RouteStore, adapter: any ClusterAdapter, directory: any NodeDirectory) {
+            self.routes = routes
+            self.adapter = adapter
+            self.directory = directory
+        }
+    }
+
+    private typealias Round = [(key: RouteKey, sends: [PendingSend])]
+
+    /// The sends of one shard (ND-14: a hung shard stalls its own users only).
+    private final class Lane: Sendable {
+        let shard: Int
+        let queue: Mutex<(sends: RouteReadQueue<PendingSend>, inFlight: Int, isClosed: Bool)>
+        let wakes: AsyncStream<Void>
+        private let wake: AsyncStream<Void>.Continuation
+
+        init(shard: Int, limits: Limits) {
+            self.shard = shard
+            self.queue = Mutex(
+                (RouteReadQueue(limit: limits.waitingSends, batch: limits.keysPerRead), 0, false))
+            (self.wakes, self.wake) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+        }
+
+        func signal() { self.wake.yield() }
+    }
+
+    /// - Parameter remote: nil for a node that is alone by construction (in-memory stores).
+    package init(node: NodeID, index: ConnectionIndex, remote: Remote?, limits: Limits = Limits()) {
+        self.node = node
+        self.index = index
+        self.remote = remote
+        self.lanes = remote.map { remote in
+            (0..<remote.routes.shardCount).map { Lane(shard: $0, limits: limits) }
+        } ?? []
+        self.limits = limits
+    }
+
+    private let limits: Limits
+
+    /// - Parameter completion: called once, on any thread; keep it short.
+    package func send(
+        _ packet: OutboundPacket, to key: RouteKey, client: String?,
+        completion: @escaping @Sendable (SendReceipt) -> Void
+    ) {
+        guard let remote = self.remote else {
+            return self.index.deliver(packet, to: key, client: client) { count in
+                completion(SendReceipt(local: count, nodes: 0, isComplete: true))
+            }
+        }
+        let send = PendingSend(packet: packet, client: client, parts: 2, completion: completion)
+        let lane = self.lanes[remote.routes.shard(of: key)]
+        // Before the local delivery, whose completion may send again: one caller's sends keep their order.
+        let isTaken = lane.queue.withLock { $0.isClosed ? false : $0.sends.add(send, to: key) }
+        self.index.deliver(packet, to: key, client: client) { send.report(local: $0) }
+        if isTaken {
+            lane.signal()
+        } else {
+            self.refused.increment()
+            send.report(isComplete: false)
+        }
+    }
+
+    /// Reads routes and publishes until the task is cancelled; sends that wait then complete as incomplete.
+    package func run() async {
+        guard let remote = self.remote else { return }
+        await withDiscardingTaskGroup { group in
+            for lane in self.lanes {
+                group.addTask { await self.serve(lane, remote) }
+            }
+        }
+    }
+
+    private func serve(_ lane: Lane, _ remote: Remote) async {
+        await withDiscardingTaskGroup { group in
+            for await _ in lane.wakes {
+                while let round = self.take(from: lane) {
+                    group.addTask {
+                        await self.perform(round, lane, remote)
+                        lane.queue.withLock { queue in
+                            queue.inFlight -= 1
+                            queue.sends.finish(round.lazy.map(\.key))
+                        }
+                        lane.signal()
+                    }
+                }
+            }
+            let left = lane.queue.withLock { queue in
+                queue.isClosed = true
+                return queue.sends.drain()
+            }
+            for send in left { send.report(isComplete: false) }
+        }
+    }
+
+    private func take(from lane: Lane) -> Round? {
+        lane.queue.withLock { queue in
+            guard queue.inFlight < self.limits.readsInFlight, let round = queue.sends.next() else { return nil }
+            queue.inFlight += 1
+            return round
+        }
+    }
+
+    private func perform(_ round: Round, _ lane: Lane, _ remote: Remote) async {
+        let documents: [RouteKey: RouteDocument]
+        do {
+            documents = try await remote.routes.read(round.map(\.key), shard: lane.shard)
+        } catch {
+            self.failedReads.increment()
+            for (_, sends) in round {
+                for send in sends { send.report(isComplete: false) }
+            }
+            return
+        }
+        for (key, sends) in round {
+            guard let document = documents[key] else {
+                for send in sends { send.report() }
+                continue
+            }
+            for send in sends { await self.publish(send, document, remote) }
+        }
+    }
+
+    private func publish(_ send: PendingSend, _ document: RouteDocument, _ remote: Remote) async {
+        var targets: [NodeRecord] = []
+        for connection in document.live
+        where connection.node != self.node && (send.client == nil || send.client == connection.client)
+            && !targets.contains(where: { $0.id == connection.node })
+        {
+            var record = remote.directory.record(of: connection.node)
+            if record == nil { record = await remote.directory.resolve(connection.node) }
+            // A claimed node's entries are on their way out (ND-4): nobody is there to get it.
+            if let record, record.state < .claimed { targets.append(record) }
+        }
+        guard !targets.isEmpty else { return send.report() }
+        let payload: ByteBuffer
+        do {
+            payload = try EventPayload(
+                client: send.client, packet: send.packet.text, attachments: send.packet.attachments
+            ).encode()
+        } catch {
+            // More than an envelope takes: refused before it is queued (ND-6).
+            return send.report(isComplete: false)
+        }
+        let message = BusMessage(kind: .event, key: document.key.text, payload: payload)
+        send.expect(targets.count)
+        for target in targets {
+            remote.adapter.publish(message, to: target) { error in
+                send.report(nodes: error == nil ? 1 : 0, isComplete: error == nil)
+            }
+        }
+        send.report()
+    }
+}

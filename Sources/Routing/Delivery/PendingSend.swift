@@ -1,0 +1,41 @@
+import Synchronization
+import Wire
+
+/// One send on its way: gathers what its parts report, and completes once, with the last of them.
+final class PendingSend: Sendable {
+    let packet: OutboundPacket
+    let client: String?
+    private let state: Mutex<State>
+    private let completion: @Sendable (SendReceipt) -> Void
+
+    private struct State {
+        /// Parts that have not reported: the local delivery, the route read, each publish.
+        var missing: Int
+        var receipt: SendReceipt
+    }
+
+    init(
+        packet: OutboundPacket, client: String?, parts: Int, completion: @escaping @Sendable (SendReceipt) -> Void
+    ) {
+        self.packet = packet
+        self.client = client
+        self.state = Mutex(State(missing: parts, receipt: SendReceipt(local: 0, nodes: 0, isComplete: true)))
+        self.completion = completion
+    }
+
+    /// More parts will report. Call before the part that finds them reports itself.
+    func expect(_ parts: Int) {
+        self.state.withLock { $0.missing += parts }
+    }
+
+    func report(local: Int = 0, nodes: Int = 0, isComplete: Bool = true) {
+        let receipt: SendReceipt? = self.state.withLock { state in
+            state.receipt.local += local
+            state.receipt.nodes += nodes
+            state.receipt.isComplete = state.receipt.isComplete && isComplete
+            state.missing -= 1
+            return state.missing == 0 ? state.receipt : nil
+        }
+        if let receipt { self.completion(receipt) }
+    }
+}

@@ -1,0 +1,37 @@
+/// The digits of RFC 4648 §5, for identifiers of a fixed length. Not a general codec.
+package enum Base64URL {
+    private static let digits: StaticString = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+    /// - Parameter value: six bits; higher ones are ignored.
+    package static func digit(_ value: UInt8) -> UInt8 { self.digits.utf8Start[Int(value & 63)] }
+
+    package static func value(of digit: UInt8) -> UInt8? {
+        switch digit {
+        case UInt8(ascii: "A")...UInt8(ascii: "Z"): digit - UInt8(ascii: "A")
+        case UInt8(ascii: "a")...UInt8(ascii: "z"): digit - UInt8(ascii: "a") + 26
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0") + 52
+        case UInt8(ascii: "-"): 62
+        case UInt8(ascii: "_"): 63
+        default: nil
+        }
+    }
+
+    /// 128 bits of the system generator in 22 digits (SPEC OP-3).
+    package static func random128() -> String {
+        var generator = SystemRandomNumberGenerator()
+        return self.text(generator.next(), generator.next())
+    }
+
+    package static func text(_ high: UInt64, _ low: UInt64) -> String {
+        String(unsafeUninitializedCapacity: 22) { out in
+            var value = UInt128(high) << 64 | UInt128(low)
+            out[21] = self.digit(UInt8(truncatingIfNeeded: value & 3) << 4)
+            value >>= 2
+            for index in stride(from: 20, through: 0, by: -1) {
+                out[index] = self.digit(UInt8(truncatingIfNeeded: value & 63))
+                value >>= 6
+            }
+            return 22
+        }
+    }
+}

@@ -1,0 +1,50 @@
+/// One incarnation of a server process: 96 random bits, never reused (SPEC ND-2). No secret.
+package struct NodeID: Hashable, Sendable, Comparable {
+    private let high: UInt64
+    private let low: UInt32
+
+    /// Length of ``text``: 12 bytes in base64url, no padding.
+    package static let textLength = 16
+
+    package static func random() -> NodeID {
+        var generator = SystemRandomNumberGenerator()
+        return NodeID(high: generator.next(), low: generator.next())
+    }
+
+    package init(high: UInt64, low: UInt32) {
+        self.high = high
+        self.low = low
+    }
+
+    /// The text form, as in documents, SIDs and logs.
+    package init?(_ text: some StringProtocol) {
+        guard text.utf8.count == Self.textLength else { return nil }
+        var bits: (UInt64, UInt64) = (0, 0)
+        for (index, byte) in text.utf8.enumerated() {
+            guard let value = Base64URL.value(of: byte) else { return nil }
+            if index < 8 { bits.0 = bits.0 << 6 | UInt64(value) } else { bits.1 = bits.1 << 6 | UInt64(value) }
+        }
+        // 96 bits in two halves of 48.
+        self.init(high: bits.0 << 16 | bits.1 >> 32, low: UInt32(truncatingIfNeeded: bits.1))
+    }
+
+    package var text: String {
+        let first = self.high >> 16
+        let second = (self.high & 0xFFFF) << 32 | UInt64(self.low)
+        return String(unsafeUninitializedCapacity: Self.textLength) { out in
+            for index in 0..<8 {
+                out[index] = Base64URL.digit(UInt8(truncatingIfNeeded: first >> UInt64(42 - 6 * index) & 63))
+                out[index + 8] = Base64URL.digit(UInt8(truncatingIfNeeded: second >> UInt64(42 - 6 * index) & 63))
+            }
+            return Self.textLength
+        }
+    }
+
+    package static func < (left: NodeID, right: NodeID) -> Bool {
+        (left.high, left.low) < (right.high, right.low)
+    }
+}
+
+extension NodeID: CustomStringConvertible {
+    package var description: String { self.text }
+}

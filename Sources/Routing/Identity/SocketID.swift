@@ -1,0 +1,45 @@
+/// The public ID of one connection, SID: its node, a dot, 128 random bits (SPEC LC-6). Differs from the Engine.IO session
+/// ID, which is a credential.
+package struct SocketID: Hashable, Sendable {
+    package let node: NodeID
+    private let high: UInt64
+    private let low: UInt64
+
+    /// Length of ``text``.
+    package static let textLength = NodeID.textLength + 1 + 22
+
+    package static func random(on node: NodeID) -> SocketID {
+        var generator = SystemRandomNumberGenerator()
+        return SocketID(node: node, high: generator.next(), low: generator.next())
+    }
+
+    package init(node: NodeID, high: UInt64, low: UInt64) {
+        self.node = node
+        self.high = high
+        self.low = low
+    }
+
+    package init?(_ text: String) {
+        let bytes = text.utf8
+        guard bytes.count == Self.textLength, let node = NodeID(text.prefix(NodeID.textLength)) else { return nil }
+        let dot = bytes.index(bytes.startIndex, offsetBy: NodeID.textLength)
+        guard bytes[dot] == UInt8(ascii: ".") else { return nil }
+        var value: UInt128 = 0
+        for (index, byte) in bytes[bytes.index(after: dot)...].enumerated() {
+            guard let digit = Base64URL.value(of: byte) else { return nil }
+            if index < 21 {
+                value = value << 6 | UInt128(digit)
+            } else {
+                guard digit & 15 == 0 else { return nil }
+                value = value << 2 | UInt128(digit >> 4)
+            }
+        }
+        self.init(node: node, high: UInt64(value >> 64), low: UInt64(truncatingIfNeeded: value))
+    }
+
+    package var text: String { self.node.text + "." + Base64URL.text(self.high, self.low) }
+}
+
+extension SocketID: CustomStringConvertible {
+    package var description: String { self.text }
+}

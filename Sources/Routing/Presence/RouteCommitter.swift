@@ -1,0 +1,117 @@
+internal import Synchronization
+
+/// Commits route changes of one incarnation: one queue and a few lanes per shard, over any ``RouteStore`` (SPEC LC-4,
+/// ND-14).
+///
+/// What arrives while a round is in flight goes into the next. Starts no round while the lease does not allow it (ND-3).
+package final class RouteCommitter: Sendable {
+    package typealias Completion = @Sendable (Result<RouteOutcome, RouteError>) -> Void
+
+    /// Where a committer tells what happened. Calls come from its lanes; keep them short.
+    package struct Observer: Sendable {
+        /// A document as this node just committed it; per key in the order of the commits.
+        package var committed: @Sendable (RouteDocument) -> Void
+        /// This older connection gave way to its endpoint's new one in a write of unknown outcome (LC-6), which no
+        /// ``RouteOutcome/connected(superseded:)`` tells: its node, which may be this one, must drop it. May be repeated.
+        package var superseded: @Sendable (RouteKey, RouteDocument.Connection) -> Void
+        /// A round failed; it is repeated.
+        package var failed: @Sendable (StoreError) -> Void
+
+        package init(
+            committed: @escaping @Sendable (RouteDocument) -> Void = { _ in },
+            superseded: @escaping @Sendable (RouteKey, RouteDocument.Connection) -> Void = { _, _ in },
+            failed: @escaping @Sendable (StoreError) -> Void = { _ in }
+        ) {
+            self.committed = committed
+            self.superseded = superseded
+            self.failed = failed
+        }
+    }
+
+    private let node: NodeID
+    private let store: any RouteStore
+    private let shards: [RouteShardQueue]
+    private let options: RouteCommitOptions
+
+    /// - Parameter seed: for the random pauses; tests give one.
+    package init(
+        node: NodeID, store: any RouteStore, view: any ClusterView, clock: any ClusterClock,
+        limits: RouteLimits = RouteLimits(), options: RouteCommitOptions = RouteCommitOptions(),
+        observer: Observer = Observer(), seed: UInt64 = .random(in: .min ... .max)
+    ) {
+        self.node = node
+        self.store = store
+        self.options = options
+        self.shards = (0..<store.shardCount).map { shard in
+            RouteShardQueue(
+                shard: shard,
+                machine: RouteCommitMachine(
+                    machine: RouteMachine(node: node, limits: limits), options: options, seed: seed &+ UInt64(shard)),
+                lanes: options.roundsInFlight, store: store, view: view, clock: clock, observer: observer)
+        }
+    }
+
+    /// Hands in a change. Never blocks, from any thread.
+    ///
+    /// A connect is given up after 5 s (ND-15) or when its removal comes first; what may still land is then removed by
+    /// the committer itself. Everything else is repeated until it is committed, or fails with `closed`.
+    /// - Parameters:
+    ///   - known: the document as last committed here, to save a read; may be old.
+    ///   - completion: called once, from a lane or from this call.
+    package func submit(
+        _ change: RouteChange, key: RouteKey, known: RouteDocument? = nil, completion: @escaping Completion
+    ) {
+        self.shards[self.store.shard(of: key)].submit(change, key: key, known: known, completion: completion)
+    }
+
+    /// Adds a connection; cancelling the task removes it again.
+    /// - Returns: older connections of the same endpoint, whose nodes must be told (LC-6).
+    package func connect(
+        _ connection: RouteDocument.Connection, key: RouteKey
+    ) async throws(RouteError) -> [RouteDocument.Connection] {
+        let result = await withTaskCancellationHandler {
+            await self.perform(.connect(connection), key: key)
+        } onCancel: {
+            self.submit(.disconnect(connection.socket, node: connection.node), key: key) { _ in }
+        }
+        guard case .connected(let superseded) = try result.get() else { return [] }
+        return superseded
+    }
+
+    /// Removes a connection of this node; returns once that is committed.
+    package func disconnect(_ socket: SocketID, key: RouteKey) async throws(RouteError) {
+        _ = try await self.perform(.disconnect(socket, node: self.node), key: key).get()
+    }
+
+    package func perform(_ change: RouteChange, key: RouteKey) async -> Result<RouteOutcome, RouteError> {
+        await withCheckedContinuation { continuation in
+            self.submit(change, key: key) { continuation.resume(returning: $0) }
+        }
+    }
+
+    /// Connects that wait or are in flight, over all shards (ND-15).
+    package var pendingConnects: Int { self.shards.reduce(0) { $0 + $1.pendingConnects } }
+
+    /// Works until the task is cancelled or ``close()`` is called; then everything that waits fails with `closed`.
+    package func run() async {
+        await withDiscardingTaskGroup { group in
+            for shard in self.shards {
+                for lane in 0..<self.options.roundsInFlight {
+                    group.addTask { await shard.runLane(lane) }
+                }
+                group.addTask { await shard.runWatch() }
+            }
+        }
+        self.close()
+    }
+
+    /// Returns when nothing waits and nothing is in flight (drain, ND-12), or when the committer is closed.
+    package func flush() async {
+        for shard in self.shards { await shard.flush() }
+    }
+
+    /// Ends this incarnation's writing: nothing new is started. ``run()`` returns when the rounds in flight have ended.
+    package func close() {
+        for shard in self.shards { shard.close() }
+    }
+}

@@ -1,0 +1,142 @@
+/// The one function that changes presence (SPEC LC-2): `(document, changes) → (document, transitions)`.
+///
+/// Presence is derived from the set of live SIDs after *all* changes, so opposite ones cancel out. Grace (LC-8) is none:
+/// a client without a connection is offline at once.
+package struct RouteMachine: Sendable {
+    /// The node that commits.
+    package let node: NodeID
+    package let limits: RouteLimits
+
+    /// LC-1: how long a document that holds nothing is kept, in milliseconds.
+    package static let emptyLifespan: Int64 = 30 * 24 * 3600 * 1000
+
+    package init(node: NodeID, limits: RouteLimits = RouteLimits()) {
+        self.node = node
+        self.limits = limits
+    }
+
+    package struct Step: Sendable, Equatable {
+        /// The next document, its version raised: also where nothing else changed, as LC-2's last sentence needs it.
+        package var document: RouteDocument
+        /// One per change, in their order.
+        package var outcomes: [RouteOutcome]
+        /// What this step announced; part of the document's outbox.
+        package var transitions: [RouteTransition]
+        /// Whether anything but the version differs.
+        package var isChanged: Bool
+        /// A removal found nothing to remove. A deposed primary may have answered the read, so only a committed write
+        /// shows that it is really gone.
+        package var needsProof: Bool
+    }
+
+    /// - Parameters:
+    ///   - now: the primary's clock, in milliseconds since 1970.
+    ///   - claimed: nodes known to be claimed; what they left in the document goes on the way (ND-4).
+    package func apply(
+        _ changes: [RouteChange], to old: RouteDocument, now: Int64, claimed: Set<NodeID> = []
+    ) -> Step {
+        var document = old
+        document.version += 1
+        if old.version == 0 { document.sequence = max(old.sequence, (now / 1000) << 20) }
+
+        if !claimed.isEmpty { self.sweep(&document) { $0 != self.node && claimed.contains($0) } }
+        var needsProof = false
+        var outcomes = changes.map { change -> RouteOutcome in
+            switch change {
+            case .connect(let connection):
+                return self.connect(connection, &document)
+            case .disconnect(let socket, let node):
+                let count = document.live.count
+                document.live.removeAll { $0.socket == socket && $0.node == node }
+                if document.live.count == count { needsProof = true }
+                return .applied
+            case .reap(let dead):
+                let before = (document.live, document.outbox)
+                self.sweep(&document) { $0 == dead }
+                if (document.live, document.outbox) == before { needsProof = true }
+                return .applied
+            case .acknowledge(let sequence):
+                let count = document.outbox.count
+                document.outbox.removeAll { $0.owner == self.node && $0.sequence <= sequence }
+                if document.outbox.count == count { needsProof = true }
+                return .applied
+            }
+        }
+        let transitions = self.announce(&document)
+        // Changes that are applied again may supersede each other in turn; who is in the document stays.
+        for index in outcomes.indices {
+            guard case .connected(let superseded) = outcomes[index], !superseded.isEmpty else { continue }
+            outcomes[index] = .connected(superseded: superseded.filter { !document.live.contains($0) })
+        }
+
+        let isEmpty = document.live.isEmpty && document.outbox.isEmpty && document.announcedClients.isEmpty
+        document.due = document.announcedClients.values.compactMap(\.self).min()
+        var comparable = document
+        comparable.version = old.version
+        comparable.expires = old.expires
+        if old.version == 0 { comparable.sequence = old.sequence }
+        document.expires = isEmpty && !document.isUserAnnounced ? now + Self.emptyLifespan : nil
+        return Step(
+            document: document, outcomes: outcomes, transitions: transitions, isChanged: comparable != old,
+            needsProof: needsProof)
+    }
+
+    private func connect(_ connection: RouteDocument.Connection, _ document: inout RouteDocument) -> RouteOutcome {
+        func givesWay(_ other: RouteDocument.Connection) -> Bool {
+            if other.socket == connection.socket { return other.node != connection.node }
+            return other.endpoint == connection.endpoint && other.client == connection.client
+        }
+        if document.live.contains(where: { $0.socket == connection.socket && $0.node == connection.node }) {
+            return .connected(superseded: [])
+        }
+        let superseded = document.live.filter(givesWay)
+        let remaining = document.live.count - superseded.count
+        if remaining >= self.limits.perUser { return .refused(.user) }
+        let siblings = document.live.count { $0.client == connection.client && !givesWay($0) }
+        if siblings >= self.limits.perClient { return .refused(.client) }
+        if document.outbox.count >= self.limits.outbox { return .refused(.outbox) }
+        if !superseded.isEmpty { document.live.removeAll(where: givesWay) }
+        document.live.append(connection)
+        return .connected(superseded: superseded)
+    }
+
+    private func sweep(_ document: inout RouteDocument, _ isDead: (NodeID) -> Bool) {
+        document.live.removeAll { isDead($0.node) }
+        for index in document.outbox.indices where isDead(document.outbox[index].owner) {
+            document.outbox[index].owner = self.node
+        }
+    }
+
+    /// Brings the announced presence to the live one (LC-3). Sorted, so that equal inputs give equal documents.
+    private func announce(_ document: inout RouteDocument) -> [RouteTransition] {
+        let live = Set(document.live.map(\.client))
+        // Transitions behind earlier ones belong to those: one node at a time calls handlers for a key.
+        let owner = document.outbox.last?.owner ?? self.node
+        var transitions: [RouteTransition] = []
+        func append(_ kind: RouteTransition.Kind, _ client: String?) {
+            document.sequence += 1
+            transitions.append(
+                RouteTransition(kind: kind, client: client, sequence: document.sequence, owner: owner))
+        }
+
+        if !live.isEmpty, !document.isUserAnnounced {
+            document.isUserAnnounced = true
+            append(.userOnline, nil)
+        }
+        for client in live.sorted() {
+            if document.announcedClients.updateValue(nil, forKey: client) == nil { append(.clientOnline, client) }
+        }
+        if document.announcedClients.count > live.count {
+            for client in document.announcedClients.keys.filter({ !live.contains($0) }).sorted() {
+                document.announcedClients.removeValue(forKey: client)
+                append(.clientOffline, client)
+            }
+        }
+        if live.isEmpty, document.isUserAnnounced {
+            document.isUserAnnounced = false
+            append(.userOffline, nil)
+        }
+        document.outbox += transitions
+        return transitions
+    }
+}

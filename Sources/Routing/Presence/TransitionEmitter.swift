@@ -1,0 +1,124 @@
+internal import Synchronization
+
+/// Calls the presence handlers for the transitions that this incarnation owns, then acknowledges them (SPEC LC-3).
+///
+/// Fed by the committer's ``RouteCommitter/Observer/committed``. A node that is silenced calls nothing (ND-3).
+package final class TransitionEmitter: Sendable {
+    /// The application's handlers for one transition. A throwing one is the caller's to contain (EV-7).
+    package typealias Handler = @Sendable (RouteKey, RouteTransition) async -> Void
+
+    private struct State {
+        var machine: EmissionMachine
+        var isClosed = false
+        var flushes: [CheckedContinuation<Void, Never>] = []
+    }
+
+    /// How often the lease is looked at while it forbids handlers.
+    private static let silencedPause = Nanoseconds.milliseconds(100)
+
+    private let view: any ClusterView
+    private let clock: any ClusterClock
+    private let handler: Handler
+    private let state: Mutex<State>
+    private let signal = WakeSignal()
+
+    package init(
+        node: NodeID, view: any ClusterView, clock: any ClusterClock, options: EmissionOptions = EmissionOptions(),
+        handler: @escaping Handler
+    ) {
+        self.view = view
+        self.clock = clock
+        self.handler = handler
+        self.state = Mutex(State(machine: EmissionMachine(node: node, options: options)))
+    }
+
+    /// Transitions that wait for their handlers.
+    package var waiting: Int { self.state.withLock { $0.machine.waiting } }
+
+    /// A document as the committer committed it.
+    package func offer(_ document: RouteDocument) {
+        let isNew = self.state.withLock { state in
+            guard !state.isClosed else { return false }
+            state.machine.offer(document)
+            return !state.machine.isIdle
+        }
+        if isNew { self.signal.raise() }
+    }
+
+    /// Works until the task is cancelled or ``close()`` is called; handlers still running are then cancelled and awaited.
+    package func run(acknowledging committer: RouteCommitter) async {
+        await withDiscardingTaskGroup { group in
+            while !Task.isCancelled {
+                let now = self.clock.now()
+                let mayCall = self.view.standing.mayCallHandlers
+                let (actions, deadline, isClosed) = self.state.withLock {
+                    state -> ([EmissionMachine.Action], Int64?, Bool) in
+                    if state.isClosed { return ([], nil, true) }
+                    let actions = state.machine.next(now: now, mayCall: mayCall)
+                    let retry = mayCall || state.machine.isIdle ? nil : now + Self.silencedPause
+                    return (actions, [state.machine.nextDeadline, retry].compactMap(\.self).min(), false)
+                }
+                if isClosed { break }
+                for action in actions {
+                    switch action {
+                    case .call(let id, let key, let transition):
+                        group.addTask { await self.call(id, key, transition) }
+                    case .acknowledge(let key, let sequence, let known):
+                        committer.submit(.acknowledge(through: sequence), key: key, known: known) { result in
+                            // A failure means that the incarnation is over; its reaper repeats what is not acknowledged.
+                            if case .success = result { self.update { $0.acknowledged(key) } }
+                        }
+                    }
+                }
+                await self.signal.wait(until: deadline, clock: self.clock)
+            }
+            group.cancelAll()
+        }
+        self.close()
+    }
+
+    /// Returns when everything that this node owns has run and is acknowledged (drain, ND-12), or after ``close()``.
+    package func flush() async {
+        await withCheckedContinuation { continuation in
+            let isIdle = self.state.withLock { state -> Bool in
+                if state.machine.isIdle || state.isClosed { return true }
+                state.flushes.append(continuation)
+                return false
+            }
+            if isIdle { continuation.resume() }
+        }
+    }
+
+    /// Starts no further handler. What is not acknowledged is left to the reaper.
+    package func close() {
+        let flushes = self.state.withLock { state -> [CheckedContinuation<Void, Never>] in
+            state.isClosed = true
+            defer { state.flushes = [] }
+            return state.flushes
+        }
+        for flush in flushes { flush.resume() }
+        self.signal.raise()
+    }
+
+    private func call(_ id: EmissionMachine.CallID, _ key: RouteKey, _ transition: RouteTransition) async {
+        // The task may have been queued for a while: the lease is asked again, as near to the call as can be.
+        while !self.view.standing.mayCallHandlers {
+            if Task.isCancelled || self.view.standing.isIsolated { return }
+            await self.clock.sleep(until: self.clock.now() + Self.silencedPause)
+        }
+        if Task.isCancelled { return }
+        await self.handler(key, transition)
+        self.update { $0.finished(id) }
+    }
+
+    private func update(_ body: (inout EmissionMachine) -> Void) {
+        let flushes = self.state.withLock { state -> [CheckedContinuation<Void, Never>] in
+            body(&state.machine)
+            guard state.machine.isIdle else { return [] }
+            defer { state.flushes = [] }
+            return state.flushes
+        }
+        for flush in flushes { flush.resume() }
+        self.signal.raise()
+    }
+}

@@ -1,0 +1,46 @@
+import ArgumentParser
+import Node
+
+/// `submergence conformance`: the server that the official protocol suites, load and cluster runs talk to.
+struct Conformance: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Run the server that the official Engine.IO and Socket.IO suites test.",
+        discussion: """
+            Loopback only. Engine.IO echo on /engine.io/; Socket.IO on /socket.io/ with `message`, `message-with-ack`,
+            `echo` (ack returns the arguments) and `pub` (user, payload: sends ["msg", payload]; ack returns the receipt).
+
+            EXAMPLE
+              submergence conformance --port 3000
+            """,
+        version: Version.text)
+
+    @OptionGroup var listeners: ListenerOptions
+    @OptionGroup var mongo: MongoFlags
+
+    @Option(help: "File with signing keys; several nodes share one.")
+    var signingKeys: String?
+
+    @Option(help: "Unique node name that stays over restarts.")
+    var name: String?
+
+    @Option(help: "Milliseconds between heartbeats; the suites expect 300.")
+    var pingInterval = 300
+
+    @Option(help: "Milliseconds to answer one; the suites expect 200.")
+    var pingTimeout = 200
+
+    @Option(help: "Append announced presence to this file, as JSON lines.")
+    var logPresence: String?
+
+    func run() async throws {
+        var settings = Configuration(mode: .conformance)
+        self.listeners.apply(to: &settings)
+        settings.mongo = self.mongo.options
+        if let file = self.signingKeys { settings.signingKeys = .file(file) }
+        settings.name = self.name
+        settings.live.pingInterval = Double(self.pingInterval) / 1000
+        settings.live.pingTimeout = Double(self.pingTimeout) / 1000
+        settings.presenceLog = self.logPresence
+        try await Runner.run(settings, logLevel: self.listeners.logLevel)
+    }
+}

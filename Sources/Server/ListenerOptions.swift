@@ -1,0 +1,44 @@
+import ArgumentParser
+import Node
+
+/// Flags that every command which opens ports shares.
+struct ListenerOptions: ParsableArguments {
+    @Option(help: "Address to listen on.")
+    var host = "127.0.0.1"
+
+    @Option(name: .shortAndLong, help: "Port for clients; 0 lets the system choose.")
+    var port = 8080
+
+    @Option(help: "Address of the control listener (metrics, health).")
+    var controlHost = "127.0.0.1"
+
+    @Option(help: "Port of the control listener. Default: the port for clients + 1000.")
+    var controlPort: Int?
+
+    @Option(help: "Event loops, 1 to 64. Default: one per core.")
+    var loops: Int?
+
+    @Option(help: "Least severe log level: trace, debug, info, notice, warning, error, critical.")
+    var logLevel = "info"
+
+    func apply(to configuration: inout Configuration) {
+        configuration.listener = .init(host: self.host, port: self.port)
+        if let controlPort = self.controlPort {
+            configuration.control = .init(host: self.controlHost, port: controlPort)
+        } else if self.controlHost != "127.0.0.1" {
+            configuration.control = .init(host: self.controlHost, port: self.port == 0 ? 0 : self.port + 1000)
+        }
+        if let loops = self.loops { configuration.eventLoops = loops }
+    }
+
+    func validate() throws {
+        guard (0...65_535).contains(self.port) else { throw ValidationError("--port takes 0 to 65535") }
+        if let port = self.controlPort, !(0...65_535).contains(port) {
+            throw ValidationError("--control-port takes 0 to 65535")
+        }
+        if let loops = self.loops, !(1...64).contains(loops) { throw ValidationError("--loops takes 1 to 64") }
+        guard LogLevel(self.logLevel) != nil else {
+            throw ValidationError("--log-level takes trace, debug, info, notice, warning, error or critical")
+        }
+    }
+}

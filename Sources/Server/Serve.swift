@@ -1,0 +1,57 @@
+import ArgumentParser
+import Node
+
+/// `submergence serve`: one node.
+struct Serve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Run one node.",
+        discussion: """
+            EXAMPLES
+              submergence serve --dev
+              submergence serve --domain app.example --signing-keys keys --mongodb 'mongodb://router/?directConnection=false'
+            """,
+        version: Version.text)
+
+    @OptionGroup var listeners: ListenerOptions
+    @OptionGroup var mongo: MongoFlags
+
+    @Flag(help: "Development mode: loopback only, identities are believed, keys are made at start, /demo/ is served.")
+    var dev = false
+
+    @Option(help: "A domain that is served; the first is the default one. May be repeated.")
+    var domain: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "A proxy whose X-Forwarded-* headers are believed; may be repeated. Default: loopback.", valueName: "cidr"))
+    var trustedProxy: [String] = []
+
+    @Option(help: "File with signing keys, mode 0600, one base64url key of 32 bytes or more a line.")
+    var signingKeys: String?
+
+    @Option(help: "Unique node name that stays over restarts.")
+    var name: String?
+
+    @Option(help: "Where a browser reaches this very node, e.g. http://127.0.0.1:8081.")
+    var address: String?
+
+    @Option(help: "Append announced presence to this file, as JSON lines.")
+    var logPresence: String?
+
+    func run() async throws {
+        try await Runner.run(self.settings, logLevel: self.listeners.logLevel)
+    }
+
+    private var settings: Configuration {
+        var settings = Configuration(mode: self.dev ? .development : .production)
+        self.listeners.apply(to: &settings)
+        settings.mongo = self.mongo.options
+        settings.domains = self.domain.map { Configuration.Domain($0) }
+        if let file = self.signingKeys { settings.signingKeys = .file(file) }
+        if !self.trustedProxy.isEmpty { settings.trustedProxies = self.trustedProxy }
+        settings.name = self.name
+        settings.address = self.address ?? (self.dev ? "http://\(self.listeners.host):\(self.listeners.port)" : nil)
+        settings.presenceLog = self.logPresence
+        return settings
+    }
+}

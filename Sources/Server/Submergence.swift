@@ -1,0 +1,24 @@
+import ArgumentParser
+import Node
+
+/// The `submergence` executable: its commands, and nothing else.
+@main
+struct Submergence: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "submergence",
+        abstract: "Reach people, not sockets: a cluster of Socket.IO nodes that delivers events by identity.",
+        discussion: """
+            EXAMPLE
+              submergence serve --dev
+                  one node on http://127.0.0.1:8080, everything in memory, demo at /demo/
+
+            EXIT CODES
+              0   ended in good order
+              1   failed while running
+              64  wrong arguments
+              69  cannot start: something it needs is not there (MongoDB, a free port, a key file)
+              75  superseded by a newer process of the same node name
+            """,
+        version: Version.text,
+        subcommands: [Serve.self, Conformance.self, InitDB.self])
+}

@@ -1,0 +1,116 @@
+/// What the end of a session releases. A session ends once, and so does each of these.
+package struct EngineEnding: Equatable, Sendable {
+    /// How a poll that was held is answered, always with 200.
+    package enum Poll: Equatable, Sendable {
+        /// None is held.
+        case none
+        /// With `6`: the client closed (SOCKETIO §5.3).
+        case noop
+        /// With `1`, whatever is queued being dropped.
+        case close
+        /// With everything queued and `1` behind it.
+        case queueAndClose
+    }
+
+    package let reason: CloseReason
+    package let poll: Poll
+    /// A post is under way: end it with an empty 400, and its connection with it.
+    package let cutsPost: Bool
+    /// Send a close frame and close the WebSocket.
+    package let closesWebSocket: Bool
+    /// Close the WebSocket that an upgrade was trying.
+    package let closesProbe: Bool
+    /// The application knows already, since `close` said `waitForPoll`: only the session's entry is left to remove.
+    package let wasAnnounced: Bool
+}
+
+/// What a timer asks for.
+package enum HeartbeatAction: Equatable, Sendable {
+    case none
+    /// Queue or write `2`.
+    case sendPing
+    /// The upgrade took too long: close its WebSocket. The session goes on with polling.
+    case closeProbe
+    case end(EngineEnding)
+}
+
+/// What becomes of a GET.
+package enum PollAction: Equatable, Sendable {
+    /// Nothing to send: answer when `answerPoll` says so, or an ending does.
+    case hold
+    /// Answer 200 with everything queued.
+    case answer
+    /// Answer 200 with `6`: an upgrade is being tried.
+    case noop
+    /// Answer 200 with everything queued and `1` behind it; the session is gone.
+    case last(EngineEnding)
+    /// A poll was held already: an empty 400 for this one.
+    case overlap(EngineEnding)
+    /// The pong is overdue: 400 `sessionUnknown`.
+    case expired(EngineEnding)
+    case refuse(EngineErrorCode)
+}
+
+/// What becomes of a POST, judged by its head.
+package enum PostAction: Equatable, Sendable {
+    /// Read the body, up to `maxPayload`.
+    case read
+    /// Answer with an empty body and this status, 400 or 413, and close the connection rather than read the rest.
+    case reject(status: Int, EngineEnding)
+    /// The pong is overdue: 400 `sessionUnknown`.
+    case expired(EngineEnding)
+    case refuse(EngineErrorCode)
+}
+
+/// What becomes of the body of a POST.
+package enum PostBodyAction: Equatable, Sendable {
+    /// Decode its packets and hand them to `receive` in order; answer `ok`. If one of them ended the session as
+    /// `parseError`, an empty 400.
+    case decode
+    /// The session has ended or moved to WebSocket meanwhile.
+    case refuse(EngineErrorCode)
+}
+
+/// What a packet on the current transport asks for.
+package enum ReceiveAction: Equatable, Sendable {
+    case none
+    /// A message for the layer above.
+    case message
+    case end(EngineEnding)
+}
+
+/// What becomes of a WebSocket request that names a session.
+package enum UpgradeAction: Equatable, Sendable {
+    /// Answer 101; its packets go to `probe`.
+    case accept
+    /// Answer 101 and close at once; the session is not disturbed (SOCKETIO §6, §7.10).
+    case acceptAndClose
+    /// The pong is overdue: 400 `sessionUnknown`.
+    case expired(EngineEnding)
+    case refuse(EngineErrorCode)
+}
+
+/// What a packet on the WebSocket of an upgrade asks for.
+package enum ProbeAction: Equatable, Sendable {
+    case none
+    /// Write `3probe` on that WebSocket.
+    /// - Parameter releasesPoll: answer the held poll with `6` first.
+    case sendPong(releasesPoll: Bool)
+    /// The WebSocket is the session's transport now: write everything queued on it, in order.
+    /// - Parameter releasesPoll: answer the held poll with `6` first.
+    /// - Parameter cutsPost: end the post that is under way with an empty 400.
+    case upgraded(releasesPoll: Bool, cutsPost: Bool)
+    /// Close that WebSocket only; the session goes on with polling.
+    case closeProbe
+}
+
+/// How a close by the server begins.
+package enum CloseAction: Equatable, Sendable {
+    case end(EngineEnding)
+    /// Nobody polls: keep session and queue until a poll, or a timer, ends it (SOCKETIO §5.3). Tell the application
+    /// now.
+    /// - Parameter closesProbe: close the WebSocket that an upgrade was trying.
+    case waitForPoll(closesProbe: Bool)
+    /// Closed or closing already.
+    case none
+}

@@ -1,0 +1,225 @@
+"""Official clients on every transport: python-socketio, and the browser bundle in Chromium (protocol, SPEC §8)."""
+
+import asyncio
+import contextlib
+import importlib.metadata
+import json
+
+import aiohttp
+import pytest
+from aiohttp import web
+from chromium import Chromium
+from people import PATIENT, Tab, is_positive
+from processes import free_port
+
+TRANSPORTS = [["websocket"], ["polling"], ["polling", "websocket"]]
+BLOB = bytes(range(256)) * 16
+
+
+@pytest.mark.parametrize("transports", TRANSPORTS, ids="+".join)
+def test_echo_text_and_binary(nodes, transports):
+    (node,) = nodes.start(1, options=PATIENT)
+
+    async def scenario():
+        async with Tab(node.url, "alice", transports=transports) as tab:
+            assert await tab.echo("text", 1, {"nested": [None, True, 1.5]}) == [
+                "text",
+                1,
+                {"nested": [None, True, 1.5]},
+            ]
+            assert await tab.echo("ünïcödé 🌊", "") == ["ünïcödé 🌊", ""]
+            assert await tab.echo({"first": BLOB, "second": [b"", b"\x00\x1e"]}) == {
+                "first": BLOB,
+                "second": [b"", b"\x00\x1e"],
+            }
+            assert tab.client.transport() == transports[-1]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("transports", TRANSPORTS, ids="+".join)
+def test_binary_between_nodes(mongo, nodes, transports):
+    """Binary attachments cross the bus, whatever the transports at both ends."""
+    two = nodes.start(2, mongo=mongo, options=PATIENT)
+
+    async def scenario():
+        async with Tab(two[0].url, "alice", transports=transports) as alice, Tab(two[1].url, "bob") as bob:
+            payload = {"name": "reef.jpg", "parts": [BLOB, b"\x00"]}
+            assert is_positive(await bob.publish("alice", payload))
+            assert is_positive(await alice.publish("bob", payload))
+            for tab in (alice, bob):
+                await tab.until(lambda tab: tab.messages())
+                assert tab.messages() == [payload]
+
+    asyncio.run(scenario())
+
+
+def test_many_polling_clients_through_nginx(mongo, nodes, nginx):
+    """ip_hash keeps each polling session on its node: clients of different networks land on different nodes (TR-3)."""
+    three = nodes.start(3, mongo=mongo, options=PATIENT)
+    proxy = nginx(three)
+
+    async def scenario():
+        async with contextlib.AsyncExitStack() as stack:
+            tabs = []
+            for index in range(12):
+                transports = TRANSPORTS[index % 3]
+                tab = Tab(proxy.url, f"user-{index}", transports=transports, source=f"127.0.{index + 1}.1")
+                tabs.append(await stack.enter_async_context(tab))
+            for index, tab in enumerate(tabs):
+                assert is_positive(await tab.publish(f"user-{(index + 1) % 12}", ["from", index]))
+            for index, tab in enumerate(tabs):
+                await tab.until(lambda tab: tab.messages())
+                assert tab.messages() == [["from", (index - 1) % 12]]
+
+    asyncio.run(scenario())
+
+
+def test_unknown_host_is_not_answered(nodes, nginx):
+    """nginx's default server is closed (TR-3)."""
+    import http.client
+
+    (node,) = nodes.start(1, options=PATIENT)
+    proxy = nginx([node])
+    connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=10)
+    connection.request("GET", "/", headers={"Host": "elsewhere.example"})
+    with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):
+        connection.getresponse()
+
+
+def bundle():
+    """The official browser client, as the wheel of another project ships it."""
+    for file in importlib.metadata.files("nicegui"):
+        if file.name == "socket.io.min.js":
+            return file.locate()
+    raise FileNotFoundError("the nicegui wheel no longer has socket.io.min.js")
+
+
+PAGE = "<!doctype html><meta charset=utf-8><title>official client</title><script src=/socket.io.min.js></script>"
+
+
+@contextlib.asynccontextmanager
+async def page_server():
+    """A page of some other origin that loads the official client."""
+    application = web.Application()
+    application.router.add_get("/", answer(PAGE, "text/html"))
+    with open(bundle(), encoding="utf8") as file:
+        script = file.read()
+    application.router.add_get("/socket.io.min.js", answer(script, "text/javascript"))
+    runner = web.AppRunner(application)
+    await runner.setup()
+    port = free_port()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    try:
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        await runner.cleanup()
+
+
+def answer(text, kind):
+    async def handle(_):
+        return web.Response(text=text, content_type=kind)
+
+    return handle
+
+
+def test_official_browser_client_upgrades(mongo, nodes):
+    """Polling first, then upgraded; events and binary both ways, between two windows on two nodes."""
+    two = nodes.start(2, mongo=mongo, options=PATIENT)
+
+    def connect(node, user):
+        return f"""new Promise((resolve, reject) => {{
+            window.seen = [];
+            window.socket = io({json.dumps(node.url)}, {{ auth: {{ user: {json.dumps(user)}, client: "browser" }} }});
+            socket.on("msg", payload => seen.push(payload));
+            socket.io.on("open", () => {{ window.first = socket.io.engine.transport.name; }});
+            socket.on("connect", () => resolve(true));
+            socket.on("connect_error", reject);
+        }})"""
+
+    async def scenario():
+        async with page_server() as address, Chromium() as browser:
+            windows = []
+            for node, user in zip(two, ("alice", "bob")):
+                window = await browser.open(address)
+                assert await window.run(connect(node, user))
+                assert await window.run("first") == "polling"
+                await window.until("socket.io.engine.transport.name === 'websocket'")
+                windows.append(window)
+            alice, bob = windows
+
+            echoed = await alice.run(
+                """new Promise(resolve => socket.emit("echo", "a", {deep: [1, null]}, (...back) => resolve(back)))"""
+            )
+            assert echoed == ["a", {"deep": [1, None]}]
+            binary = await alice.run(
+                """new Promise(resolve => socket.emit("echo", new Uint8Array([0, 30, 255]),
+                    back => resolve([back instanceof ArrayBuffer, ...new Uint8Array(back)])))"""
+            )
+            assert binary == [True, 0, 30, 255]
+
+            receipt = await bob.run(
+                """new Promise(resolve => {
+                    const payload = {n: 1, blob: new Uint8Array([7, 8]).buffer};
+                    socket.emit("pub", "alice", payload, resolve);
+                })"""
+            )
+            assert is_positive(receipt)
+            await alice.until("seen.length === 1")
+            assert await alice.run("[seen[0].n, ...new Uint8Array(seen[0].blob)]") == [1, 7, 8]
+            assert is_positive(
+                await alice.run("""new Promise(resolve => socket.emit("pub", "bob", "back", resolve))""")
+            )
+            await bob.until("seen.length === 1 && seen[0] === 'back'")
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("transport", ["polling", "websocket"])
+def test_official_browser_client_on_one_transport(nodes, transport):
+    (node,) = nodes.start(1, options=PATIENT)
+    script = f"""
+        window.socket = io({json.dumps(node.url)}, {{
+            transports: [{json.dumps(transport)}], auth: {{ user: "alice", client: "browser" }} }});
+        new Promise((resolve, reject) => {{
+            socket.on("connect_error", reject);
+            const answer = back => resolve([back, socket.io.engine.transport.name]);
+            socket.on("connect", () => socket.emit("echo", "hello", answer));
+        }})"""
+
+    async def scenario():
+        async with page_server() as address, Chromium() as browser:
+            window = await browser.open(address)
+            assert await window.run(script) == ["hello", transport]
+
+    asyncio.run(scenario())
+
+
+def test_pong_keeps_and_silence_ends(nodes):
+    """The heartbeat of the suites, 300 and 200 ms: who answers stays, who is silent is ended (LC-9)."""
+    (node,) = nodes.start(1)
+    address = f"{node.url}/socket.io/?EIO=4&transport=websocket"
+
+    async def scenario():
+        async with aiohttp.ClientSession() as http, http.ws_connect(address) as socket:
+            assert (await socket.receive_str(timeout=5)).startswith("0{")
+            await socket.send_str('40{"user":"alice","client":"phone"}')
+            assert (await socket.receive_str(timeout=5)).startswith("40{")
+            for _ in range(4):
+                assert await socket.receive_str(timeout=5) == "2"
+                await socket.send_str("3")
+            await socket.send_str('421["echo","alive"]')
+            assert await next_but_ping(socket) == '431["alive"]'
+
+            # From here on no ping is answered.
+            last = [message.data async for message in socket if message.type == aiohttp.WSMsgType.TEXT]
+            assert set(last) <= {"2", "1", "41"}, last
+            assert "2" in last, "ended without having asked"
+
+    asyncio.run(scenario())
+
+
+async def next_but_ping(socket):
+    while (text := await socket.receive_str(timeout=5)) == "2":
+        await socket.send_str("3")
+    return text

@@ -1,0 +1,72 @@
+"""Presence is announced once per change, whichever nodes the tabs are on (SPEC LC-1 to LC-6)."""
+
+import asyncio
+from collections import Counter
+
+from people import PATIENT, Tab
+from processes import wait_for
+
+
+def announced(nodes, user):
+    found = Counter()
+    for node in nodes:
+        for entry in node.presence():
+            if entry["user"] == user:
+                found[(entry["t"], entry.get("client"))] += 1
+    return found
+
+
+def test_first_and_last_tab(mongo, nodes):
+    two = nodes.start(2, mongo=mongo, options=PATIENT)
+
+    async def until_announced(expected):
+        def is_there():
+            return announced(two, "alice") == Counter(expected)
+
+        await asyncio.to_thread(wait_for, f"{expected}", is_there)
+
+    async def scenario():
+        first, second = (node.url for node in two)
+        one = await Tab(first, "alice", "phone").connect()
+        expected = {("userOnline", None): 1, ("clientOnline", "phone"): 1}
+        await until_announced(expected)
+
+        # Another tab of the device on another node changes nothing; another device comes on line.
+        two_tabs = await Tab(second, "alice", "phone").connect()
+        laptop = await Tab(second, "alice", "laptop").connect()
+        expected[("clientOnline", "laptop")] = 1
+        await until_announced(expected)
+
+        await one.close()
+        await laptop.close()
+        expected[("clientOffline", "laptop")] = 1
+        await until_announced(expected)
+
+        await two_tabs.close()
+        expected |= {("clientOffline", "phone"): 1, ("userOffline", None): 1}
+        await until_announced(expected)
+
+        # In the order that the version of the route says, online and offline alternate.
+        entries = [entry for node in two for entry in node.presence() if entry["user"] == "alice"]
+        changes = [
+            entry["t"] for entry in sorted(entries, key=lambda entry: entry["seq"]) if entry["t"].startswith("user")
+        ]
+        assert changes == ["userOnline", "userOffline"]
+
+    asyncio.run(scenario())
+
+
+def test_drained_node_leaves_nothing_to_reap(mongo, nodes):
+    """SIGTERM: the users of the node are announced off line before it exits, and it exits by itself (ND-12)."""
+    leaving, staying = nodes.start(2, mongo=mongo, options=PATIENT)
+
+    async def scenario():
+        tab = await Tab(leaving.url, "bob").connect()
+        status = await asyncio.to_thread(leaving.stop)
+        assert status == 0, leaving.log()[-4000:]
+        await tab.gone()
+        await asyncio.to_thread(
+            wait_for, "bob's userOffline", lambda: announced([leaving, staying], "bob")[("userOffline", None)] == 1
+        )
+
+    asyncio.run(scenario())

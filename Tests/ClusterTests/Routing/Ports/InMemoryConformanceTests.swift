@@ -1,0 +1,33 @@
+import Routing
+import Testing
+
+/// The in-memory implementations pass the suites of the ports, as those on MongoDB do.
+@Suite("Ports in memory", .timeLimit(.minutes(1))) struct InMemoryConformanceTests {
+    @Test("RouteStore", arguments: RouteStoreConformance.checks, [1, 3])
+    func routes(check: ConformanceCheck<any RouteStore>, shards: Int) async throws {
+        try await check.run(InMemoryRouteStore(shardCount: shards))
+    }
+
+    @Test("SessionStore", arguments: SessionStoreConformance.checks)
+    func sessions(check: ConformanceCheck<any SessionStore>) async throws {
+        try await check.run(InMemorySessionStore())
+    }
+
+    @Test("NodeRegistry", arguments: NodeRegistryConformance.checks)
+    func nodes(check: ConformanceCheck<any NodeRegistry>) async throws {
+        try await check.run(InMemoryNodeRegistry())
+    }
+
+    @Test("ClusterAdapter", arguments: ClusterAdapterConformance.checks)
+    func adapter(check: ConformanceCheck<ClusterAdapterConformance.Stage>) async throws {
+        let hub = LoopbackHub()
+        try await check.run(
+            ClusterAdapterConformance.Stage { receiver in
+                let record = NodeRecord(id: .random(), name: nil, address: nil, started: 0, homes: [])
+                let adapter = hub.open(record.id, receiver: receiver)
+                // Ends with the adapter's shutdown.
+                Task { await adapter.run() }
+                return (record, adapter)
+            })
+    }
+}

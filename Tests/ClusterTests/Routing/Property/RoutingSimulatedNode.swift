@@ -1,0 +1,358 @@
+import Routing
+
+/// One process of a ``RoutingSimulation``: the machines of an incarnation, driven by events.
+final class RoutingSimulatedNode {
+    struct Socket {
+        let key: RouteKey
+        let connection: RouteDocument.Connection
+        /// Not yet committed.
+        var isPending = true
+    }
+
+    private typealias Completion = (Result<RouteOutcome, RouteError>) -> Void
+
+    private static let tick = Nanoseconds.milliseconds(500)
+
+    let id: NodeID
+    private unowned let simulation: RoutingSimulation
+    private var lease = LeaseMachine()
+    private var directory: DirectoryMachine
+    private var reap = ReapMachine()
+    private var commits: [RouteCommitMachine]
+    private var emission: EmissionMachine
+    private var completions: [[RouteCommitMachine.OperationID: Completion]]
+    private var sockets: [SocketID: Socket] = [:]
+    private var order: [SocketID] = []
+    private var pausedUntil: Int64 = 0
+    private var nextReading: Int64 = 0
+    private var isReading = false
+    private var isDraining = false
+    private var isSkewedBy: Int64
+    private(set) var isRunning = true
+
+    init(id: NodeID, simulation: RoutingSimulation) {
+        self.id = id
+        self.simulation = simulation
+        self.directory = DirectoryMachine(node: id, name: nil)
+        self.emission = EmissionMachine(node: id, options: EmissionOptions(handlers: 2))
+        self.commits = (0..<RoutingSimulation.shardCount).map {
+            RouteCommitMachine(
+                machine: RouteMachine(node: id, limits: RouteLimits(perClient: 4, perUser: 6)),
+                options: RouteCommitOptions(keysPerRound: 2),
+                seed: simulation.generator.next() &+ UInt64($0))
+        }
+        self.completions = commits.map { _ in [:] }
+        // No two machines agree on the time.
+        self.isSkewedBy = simulation.random(0...1_000_000_000_000)
+    }
+
+    /// The node's own monotonic clock.
+    private var now: Int64 { self.simulation.now + self.isSkewedBy }
+    private var standing: LeaseStanding { self.lease.standing(at: self.now) }
+
+    var isPaused: Bool { self.simulation.now < self.pausedUntil }
+    var mayAccept: Bool { self.isRunning && !self.isPaused && !self.isDraining && self.standing.mayAccept }
+    /// Will be there at the end, in this or the next incarnation, unless it crashes.
+    var isStaying: Bool { self.isRunning && !self.isDraining }
+    var openSockets: [Socket] { self.order.compactMap { self.sockets[$0] } }
+
+    // MARK: Life
+
+    func start() {
+        self.simulation.trace("\(RoutingSimulation.name(self.id)) starts")
+        let sent = self.now
+        let record = NodeRecord(id: self.id, name: nil, address: nil, started: 0, homes: [])
+        self.ask(.registry) { self.simulation.records[self.id] = record } answer: { result in
+            guard case .success = result else {
+                // Not registered: the process gives up and starts again.
+                self.isRunning = false
+                self.simulation.at(self.simulation.now + Self.tick) { self.simulation.start() }
+                return
+            }
+            self.lease.registered(sentAt: sent)
+            self.scheduleTick()
+        }
+    }
+
+    func crash() {
+        self.simulation.trace("\(RoutingSimulation.name(self.id)) crashes")
+        self.isRunning = false
+        self.sockets = [:]
+    }
+
+    func pause(for length: Int64) {
+        self.simulation.trace("\(RoutingSimulation.name(self.id)) is paused for \(length / 1_000_000) ms")
+        self.pausedUntil = self.simulation.now + length
+    }
+
+    func drain() {
+        guard !self.isPaused else { return }
+        self.simulation.trace("\(RoutingSimulation.name(self.id)) drains")
+        self.isDraining = true
+        for socket in self.order where self.sockets[socket] != nil { self.disconnect(socket) }
+    }
+
+    /// ND-3: sockets and caches go, a new incarnation takes over.
+    private func end() {
+        self.simulation.trace("\(RoutingSimulation.name(self.id)) is over")
+        self.isRunning = false
+        self.sockets = [:]
+        if !self.isDraining { self.simulation.at(self.simulation.now + Self.tick) { self.simulation.start() } }
+    }
+
+    // MARK: Events
+
+    /// Runs on the node: not while it is paused, and not after its death.
+    private func perform(at time: Int64? = nil, _ body: @escaping () -> Void) {
+        let time = time ?? self.simulation.now
+        if time > self.simulation.now || self.isPaused {
+            self.simulation.at(max(time, self.pausedUntil)) { self.perform(body) }
+            return
+        }
+        guard self.isRunning else { return }
+        body()
+        self.pump()
+    }
+
+    private func ask<R>(
+        _ resource: RoutingSimulation.Resource, effect: @escaping () -> R,
+        stale: (([RouteKey: RouteDocument]) -> R)? = nil, answer: @escaping (Result<R, StoreError>) -> Void
+    ) {
+        self.simulation.call(resource, effect: effect, stale: stale) { result in self.perform { answer(result) } }
+    }
+
+    private func scheduleTick() {
+        self.perform(at: self.simulation.now + Self.tick) {
+            self.tick()
+            self.scheduleTick()
+        }
+    }
+
+    private func tick() {
+        self.lease.check(at: self.now)
+        if self.lease.end != nil { return self.end() }
+        if let next = self.lease.nextRenewal, next <= self.now { self.renew() }
+        if !self.isReading, self.nextReading <= self.now { self.read() }
+        for action in self.directory.due(at: self.now) { self.watch(action) }
+        for shard in self.commits.indices {
+            self.settle(self.commits[shard].expire(now: self.now), shard)
+        }
+        if self.isDraining, self.commits.allSatisfy(\.isIdle), self.emission.isIdle {
+            self.simulation.trace("\(RoutingSimulation.name(self.id)) leaves")
+            self.isRunning = false
+            self.simulation.records[self.id]?.state = .gone
+        }
+    }
+
+    private func renew() {
+        let beat = self.lease.renew(at: self.now)
+        self.ask(.registry) { () -> Renewal.Standing in
+            guard let record = self.simulation.records[self.id], record.state < .claimed else { return .lost }
+            self.simulation.records[self.id]?.beat = max(beat, record.beat)
+            return .renewed
+        } answer: { result in
+            self.lease.answered(try? result.get(), at: self.now)
+        }
+    }
+
+    private func read() {
+        self.isReading = true
+        self.nextReading = self.now + DirectoryOptions().reading
+        self.ask(.registry) {
+            DirectoryReading(records: self.simulation.records.values.sorted { $0.id < $1.id }, isComplete: true)
+        } answer: { result in
+            self.isReading = false
+            if case .success(let reading) = result { self.handle(self.directory.read(reading, at: self.now)) }
+        }
+    }
+
+    private func handle(_ events: [DirectoryMachine.Event]) {
+        for event in events {
+            switch event {
+            case .nodeClaimed: break
+            case .reap(let id, let claim): self.reap.add(id, claim: claim, at: self.now)
+            case .selfSeen(let state): self.lease.met(state)
+            }
+        }
+    }
+
+    private func watch(_ action: DirectoryMachine.Action) {
+        switch action {
+        case .suspect(let id, let beat):
+            self.ask(.registry) { self.simulation.records[id]?.beat == beat } answer: { result in
+                self.directory.suspected(id, isSame: try? result.get(), at: self.now)
+            }
+        case .claim(let id, let expected):
+            self.ask(.registry) { () -> Bool in
+                guard let record = self.simulation.records[id], record.state != .gone, record.beat == expected.beat,
+                    record.claimedBy == expected.claimedBy, record.claimBeat == expected.claimBeat
+                else { return false }
+                self.simulation.trace("\(RoutingSimulation.name(self.id)) claims \(RoutingSimulation.name(id))")
+                self.simulation.records[id]?.state = .claimed
+                self.simulation.records[id]?.claimedBy = self.id
+                self.simulation.records[id]?.claimBeat = expected.claimBeat + 1
+                return true
+            } answer: { result in
+                self.handle(
+                    self.directory.claimed(id, isWon: try? result.get(), expecting: expected, at: self.now))
+            }
+        }
+    }
+
+    private func perform(_ action: ReapMachine.Action) {
+        switch action {
+        case .renewClaim(let id, let claimBeat):
+            self.ask(.registry) { () -> Bool in
+                guard let record = self.simulation.records[id], record.state == .claimed, record.claimedBy == self.id
+                else { return false }
+                self.simulation.records[id]?.claimBeat = max(claimBeat, record.claimBeat)
+                return true
+            } answer: { result in
+                self.reap.claimRenewed(id, isHeld: try? result.get())
+            }
+        case .scan(let id):
+            func keys(_ documents: [RouteKey: RouteDocument]) -> [RouteKey] {
+                documents.values.filter { document in
+                    document.live.contains { $0.node == id } || document.outbox.contains { $0.owner == id }
+                }.map(\.key).sorted()
+            }
+            self.ask(.shard(0), effect: { keys(self.simulation.documents) }, stale: keys) { result in
+                if let action = self.reap.scanned(id, keys: try? result.get(), at: self.now) { self.perform(action) }
+            }
+        case .remove(let id, let keys):
+            var left = keys.count
+            for key in keys {
+                self.submit(.reap(id), key: key) { _ in
+                    left -= 1
+                    if left == 0 { self.reap.removed(id, isDone: true, at: self.now) }
+                }
+            }
+        case .tombstone(let id):
+            self.ask(.registry) { () -> Void in
+                self.simulation.trace("\(RoutingSimulation.name(self.id)) has reaped \(RoutingSimulation.name(id))")
+                self.simulation.records[id]?.state = .gone
+            } answer: { result in
+                self.reap.tombstoned(id, isDone: (try? result.get()) != nil, at: self.now)
+            }
+        }
+    }
+
+    // MARK: Connections
+
+    func connect(_ connection: RouteDocument.Connection, key: RouteKey) {
+        self.simulation.trace(
+            "\(RoutingSimulation.name(self.id)) connect \(key.user) \(connection.client) \(connection.endpoint) "
+                + connection.socket.text.suffix(22))
+        self.sockets[connection.socket] = Socket(key: key, connection: connection)
+        self.order.append(connection.socket)
+        self.perform {
+            self.submit(.connect(connection), key: key) { result in
+                switch result {
+                case .success(.connected(let superseded)):
+                    self.sockets[connection.socket]?.isPending = false
+                    for old in superseded { self.tell(old) }
+                case .success, .failure:
+                    self.sockets[connection.socket] = nil
+                }
+            }
+        }
+    }
+
+    /// LC-6: the node of a superseded connection is told over the bus, later.
+    private func tell(_ old: RouteDocument.Connection) {
+        let delay = self.simulation.random(1...300) * 1_000_000
+        guard let node = self.simulation.nodes.first(where: { $0.id == old.node }) else { return }
+        self.simulation.at(self.simulation.now + delay) { node.perform { node.disconnect(old.socket) } }
+    }
+
+    func disconnect(_ socket: SocketID) {
+        guard let old = self.sockets.removeValue(forKey: socket) else { return }
+        self.simulation.trace(
+            "\(RoutingSimulation.name(self.id)) disconnect \(old.key.user) \(old.connection.client) "
+                + socket.text.suffix(22))
+        self.perform { self.submit(.disconnect(socket, node: self.id), key: old.key) { _ in } }
+    }
+
+    // MARK: Presence
+
+    private func submit(
+        _ change: RouteChange, key: RouteKey, known: RouteDocument? = nil, completion: @escaping Completion
+    ) {
+        let shard = self.simulation.shard(of: key)
+        guard let (id, settlement) = self.commits[shard].add(change, key: key, known: known, now: self.now) else {
+            return completion(.failure(.busy))
+        }
+        self.completions[shard][id] = completion
+        self.settle(settlement, shard)
+    }
+
+    private func settle(_ settlement: RouteCommitMachine.Settlement, _ shard: Int) {
+        for document in settlement.commits { self.emission.offer(document) }
+        for (_, connection) in settlement.superseded { self.tell(connection) }
+        for (id, result) in settlement.results { self.completions[shard].removeValue(forKey: id)?(result) }
+    }
+
+    private func pump() {
+        guard self.isRunning else { return }
+        if self.lease.end != nil { return self.end() }
+        for action in self.reap.due(at: self.now) { self.perform(action) }
+        for action in self.emission.next(now: self.now, mayCall: self.standing.mayCallHandlers) {
+            switch action {
+            case .call(let id, let key, let transition):
+                self.simulation.emit(transition, key: key, node: self.id)
+                let length = self.simulation.chance(1) ? 12_000 : self.simulation.random(0...30)
+                self.perform(at: self.simulation.now + length * 1_000_000) { self.emission.finished(id) }
+            case .acknowledge(let key, let sequence, let known):
+                self.submit(.acknowledge(through: sequence), key: key, known: known) { result in
+                    if case .success = result { self.emission.acknowledged(key) }
+                }
+            }
+        }
+        guard self.standing.mayWriteRoutes else { return }
+        for shard in self.commits.indices {
+            while let round = self.commits[shard].start(now: self.now) { self.carryOut(round, shard) }
+            if let next = self.commits[shard].nextStart {
+                self.simulation.at(next - self.isSkewedBy) { self.perform {} }
+            }
+        }
+    }
+
+    private func carryOut(_ round: RouteCommitMachine.Round, _ shard: Int) {
+        if round.reads.isEmpty { return self.write(round, [:], shard) }
+        func found(_ documents: [RouteKey: RouteDocument]) -> [RouteKey: RouteDocument] {
+            documents.filter { round.reads.contains($0.key) }
+        }
+        self.ask(.shard(shard), effect: { found(self.simulation.documents) }, stale: found) { result in
+            switch result {
+            case .success(let documents): self.write(round, documents, shard)
+            case .failure(let error): self.finish(round, shard) { $0.fail(round, error, now: self.now) }
+            }
+        }
+    }
+
+    private func write(_ round: RouteCommitMachine.Round, _ documents: [RouteKey: RouteDocument], _ shard: Int) {
+        guard self.standing.mayWriteRoutes else {
+            return self.finish(round, shard) { $0.postpone(round, now: self.now) }
+        }
+        let writes = self.commits[shard].prepare(
+            round, documents: documents, now: self.now, clusterTime: self.simulation.now / 1_000_000,
+            claimed: self.directory.snapshot.claimed)
+        if writes.isEmpty { return self.finish(round, shard) { $0.finish(round, outcomes: [], now: self.now) } }
+        self.ask(.shard(shard)) { writes.map(self.simulation.apply) } answer: { result in
+            self.finish(round, shard) {
+                switch result {
+                case .success(let outcomes): $0.finish(round, outcomes: outcomes, now: self.now)
+                case .failure(let error): $0.fail(round, error, now: self.now)
+                }
+            }
+        }
+    }
+
+    private func finish(
+        _ round: RouteCommitMachine.Round, _ shard: Int,
+        _ body: (inout RouteCommitMachine) -> RouteCommitMachine.Settlement
+    ) {
+        self.settle(body(&self.commits[shard]), shard)
+        self.commits[shard].release(round)
+    }
+}

@@ -1,0 +1,218 @@
+import Routing
+
+/// Several nodes, run by the production machines, over a store that delays, fails, answers unclearly or with old state,
+/// and whose writes may land late. Everything follows from the seed.
+final class RoutingSimulation {
+    struct Emission {
+        let time: Int64
+        let node: NodeID
+        let isRepeatExcused: Bool
+        let transition: RouteTransition
+    }
+
+    /// Something a node asks of MongoDB lies on one of these.
+    enum Resource: Hashable {
+        case shard(Int)
+        case registry
+    }
+
+    static let shardCount = 2
+    private static let second = Nanoseconds.seconds(1)
+    private static let millisecond = Nanoseconds.milliseconds(1)
+
+    let seed: UInt64
+    var now: Int64 = 0
+    var generator: SplitMix64
+    var documents: [RouteKey: RouteDocument] = [:]
+    var records: [NodeID: NodeRecord] = [:]
+    var nodes: [RoutingSimulatedNode] = []
+    var emissions: [RouteKey: [Emission]] = [:]
+    /// Readable, if asked for.
+    private(set) var history: [String] = []
+    private let isTraced: Bool
+    private var queue = RoutingEventQueue<() -> Void>()
+    private var outages: [Resource: (end: Int64, documents: [RouteKey: RouteDocument])] = [:]
+    private var isFaulty = true
+    private var ids: UInt64 = 0
+    private let keys: [RouteKey]
+
+    /// When the faults and the clients' actions end.
+    private let calm = 25 * second
+    /// Long enough after it for claims, reaping and the first two scans.
+    private let end = 105 * second
+
+    init(seed: UInt64, isTraced: Bool = false) {
+        self.seed = seed
+        self.isTraced = isTraced
+        self.generator = SplitMix64(seed: seed)
+        self.keys = (0..<3).map { RouteKey(domain: "localhost", user: "user\($0)") }
+    }
+
+    // MARK: Tools
+
+    func trace(_ text: @autoclosure () -> String) {
+        guard self.isTraced else { return }
+        self.history.append("\(self.now / Self.millisecond) ms  \(text())")
+    }
+
+    func at(_ time: Int64, _ body: @escaping () -> Void) { self.queue.push(body, at: max(time, self.now)) }
+
+    func random(_ range: ClosedRange<Int64>) -> Int64 { Int64.random(in: range, using: &self.generator) }
+
+    func chance(_ percent: Int64) -> Bool { self.random(0...99) < percent }
+
+    func newNodeID() -> NodeID {
+        self.ids += 1
+        return NodeID(high: self.ids, low: 0)
+    }
+
+    func shard(of key: RouteKey) -> Int { Int(key.text.utf8.last ?? 0) % Self.shardCount }
+
+    // MARK: Run
+
+    func run() {
+        for _ in 0..<3 { self.start() }
+        self.scheduleAction()
+        for _ in 0..<Int(self.random(1...3)) { self.scheduleFault() }
+        self.at(self.calm) {
+            self.isFaulty = false
+            self.outages = [:]
+            self.trace("calm")
+        }
+        while let (time, body) = self.queue.pop(), time <= self.end {
+            self.now = time
+            body()
+        }
+    }
+
+    func start() {
+        let node = RoutingSimulatedNode(id: self.newNodeID(), simulation: self)
+        self.nodes.append(node)
+        node.start()
+    }
+
+    private func scheduleAction() {
+        self.at(self.now + self.random(5...400) * Self.millisecond) {
+            guard self.isFaulty else { return }
+            self.act()
+            self.scheduleAction()
+        }
+    }
+
+    private func act() {
+        let nodes = self.nodes.filter(\.mayAccept)
+        let sockets = nodes.flatMap(\.openSockets)
+        if !sockets.isEmpty, self.chance(45) {
+            let socket = sockets[Int(self.random(0...Int64(sockets.count - 1)))]
+            nodes.first { $0.id == socket.connection.node }?.disconnect(socket.connection.socket)
+            return
+        }
+        guard !nodes.isEmpty else { return }
+        let node = nodes[Int(self.random(0...Int64(nodes.count - 1)))]
+        var key = self.keys[Int(self.random(0...Int64(self.keys.count - 1)))]
+        var client = "client\(self.random(0...1))"
+        self.ids += 1
+        var endpoint = "endpoint\(self.ids)"
+        if !sockets.isEmpty, self.chance(25) {
+            // A page comes back while its old connection is still there.
+            let old = sockets[Int(self.random(0...Int64(sockets.count - 1)))]
+            (key, client, endpoint) = (old.key, old.connection.client, old.connection.endpoint)
+        }
+        let socket = SocketID(node: node.id, high: self.ids, low: 0)
+        node.connect(
+            RouteDocument.Connection(
+                socket: socket, node: node.id, client: client, endpoint: endpoint, since: self.now / Self.millisecond),
+            key: key)
+        if self.chance(10) { node.disconnect(socket) }
+    }
+
+    private func scheduleFault() {
+        self.at(self.random(2...22) * Self.second) {
+            guard self.isFaulty else { return }
+            let node = self.nodes.filter(\.isRunning).randomElement(using: &self.generator)
+            switch self.random(0...9) {
+            case 0...2:
+                guard let node, self.nodes.contains(where: { $0.isStaying && $0 !== node }) else { return }
+                node.crash()
+                if self.chance(50) { self.at(self.now + self.random(0...5) * Self.second) { self.start() } }
+            case 3...4:
+                node?.pause(for: self.random(2...45) * Self.second)
+            case 5:
+                guard let node, self.nodes.contains(where: { $0.isStaying && $0 !== node }) else { return }
+                node.drain()
+            default:
+                let resource: Resource = self.chance(30) ? .registry : .shard(Int(self.random(0...1)))
+                let length = self.random(1...12) * Self.second
+                self.trace("\(resource) is down for \(length / Self.second) s")
+                self.outages[resource] = (self.now + length, self.documents)
+            }
+        }
+    }
+
+    // MARK: MongoDB
+
+    /// A call from a process to MongoDB: `effect` at some time or never, `answer` within 2 s.
+    /// - Parameter stale: what a deposed primary would answer; nil for a write.
+    func call<R>(
+        _ resource: Resource, effect: @escaping () -> R, stale: (([RouteKey: RouteDocument]) -> R)? = nil,
+        answer: @escaping (Result<R, StoreError>) -> Void
+    ) {
+        func fail(_ code: StoreError.Code, after delay: Int64) {
+            self.at(self.now + delay) {
+                answer(.failure(StoreError(code, operation: "\(resource)", message: "injected")))
+            }
+        }
+        if let outage = self.outages[resource], outage.end > self.now {
+            switch self.random(0...9) {
+            case 0...3: fail(.unavailable, after: self.random(1...50) * Self.millisecond)
+            case 4...6 where stale != nil:
+                if let stale {
+                    let result = stale(outage.documents)
+                    self.at(self.now + self.random(1...20) * Self.millisecond) { answer(.success(result)) }
+                }
+            default:
+                fail(.unknownOutcome, after: 2 * Self.second)
+                if stale == nil, self.chance(30) {
+                    self.at(outage.end + self.random(0...2_000) * Self.millisecond) { _ = effect() }
+                }
+            }
+            return
+        }
+        let luck = self.isFaulty ? self.random(0...999) : 999
+        switch luck {
+        case 0...19:
+            fail(.unknownOutcome, after: self.random(1...2_000) * Self.millisecond)
+            if stale == nil, self.chance(60) {
+                self.at(self.now + self.random(0...7_000) * Self.millisecond) { _ = effect() }
+            }
+        case 20...29:
+            fail(.unavailable, after: self.random(1...100) * Self.millisecond)
+        default:
+            let longest: Int64 = luck < 60 ? 950 : 4
+            let (there, back) = (self.random(0...longest), self.random(0...longest))
+            self.at(self.now + there * Self.millisecond) {
+                let result = effect()
+                self.at(self.now + back * Self.millisecond) { answer(.success(result)) }
+            }
+        }
+    }
+
+    func apply(_ write: RouteWrite) -> RouteWriteOutcome {
+        guard (self.documents[write.new.key]?.version ?? 0) == write.expectedVersion else { return .conflict }
+        self.documents[write.new.key] = write.new
+        return .committed
+    }
+
+    func emit(_ transition: RouteTransition, key: RouteKey, node: NodeID) {
+        let earlier = self.emissions[key, default: []].filter { $0.transition.sequence == transition.sequence }
+        // LC-3: a handler runs again only after its owner was claimed, on another node.
+        let isExcused = earlier.allSatisfy { $0.node != node && (self.records[$0.node]?.state ?? .gone) >= .claimed }
+        self.emissions[key, default: []].append(
+            Emission(time: self.now, node: node, isRepeatExcused: isExcused, transition: transition))
+        self.trace(
+            "\(Self.name(node)) emits \(key.user) \(transition.kind) \(transition.client ?? "") "
+                + "seq \(transition.sequence & 0xFFFFF)")
+    }
+
+    static func name(_ node: NodeID) -> String { "node \(node.text)" }
+}

@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# Sets itself up, checks the sources and runs every test.
+#
+#   scripts/test.sh [--only unit|e2e] [--no-lint] [-- PYTEST_ARGUMENT...]
+#
+#   --only unit   the checks and `swift test`: machines, stores, the bus on real MongoDB clusters
+#   --only e2e    the end-to-end tests: the executable as processes, with official clients, nginx and Chromium
+#   --no-lint     leaves out the checks of the sources
+#
+# What is missing is installed with apt (announced; the one step that needs root) and into a Python environment of the
+# project's own. Every cluster that a test needs is started by that test, on free ports, and ended with it. A first run
+# on two cores takes about half an hour, most of it compilation.
+set -euo pipefail
+source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
+PATH=$PATH:/usr/sbin:/sbin
+
+only=all lint=true
+while (($#)); do
+    case $1 in
+        --only)
+            case ${2:-} in unit | e2e) only=$2 ;; *) fail "--only takes unit or e2e." ;; esac
+            shift 2
+            ;;
+        --no-lint) lint=false; shift ;;
+        --) shift; break ;;
+        -h | --help) usage; exit 0 ;;
+        *) fail "unknown argument: $1" "See --help." ;;
+    esac
+done
+
+step_started=$SECONDS
+step() {
+    note "($((SECONDS - step_started)) s)"
+    step_started=$SECONDS
+    say "$@"
+}
+
+cd "$project"
+say "what the tests need"
+command -v swift >/dev/null || fail "there is no Swift toolchain (6.2 or later) in the PATH." \
+    "Install one: https://www.swift.org/install/"
+need_apt libmongoc-dev pkg-config
+need_command curl curl
+need_mongo
+need_venv
+if [[ $only != unit ]]; then
+    need_command nginx nginx
+    if ! command -v chromium >/dev/null && ! command -v google-chrome >/dev/null; then need_apt chromium; fi
+fi
+scripts/mongo/mongo-cluster prepare
+
+if $lint && [[ $only != e2e ]]; then
+    step "checks"
+    scripts/lint.sh
+fi
+
+if [[ $only == e2e ]]; then
+    step "building the executable (debug)"
+    swift build --product submergence
+else
+    step "building everything (debug)"
+    swift build --build-tests
+    step "swift test"
+    swift test --skip-build
+fi
+
+if [[ $only != unit ]]; then
+    step "end-to-end tests"
+    SUBMERGENCE_BIN=${SUBMERGENCE_BIN:-$(swift build --show-bin-path)/submergence}
+    export SUBMERGENCE_BIN
+    "$venv/bin/python" -B -m pytest -p no:cacheprovider Tests/ClusterTests/EndToEnd "$@" </dev/null
+fi
+
+step "all tests passed, in $((SECONDS / 60)) min $((SECONDS % 60)) s"
