@@ -62,6 +62,10 @@ package final class MongoPool: @unchecked Sendable {
         if mongoc_uri_get_appname(uri) == nil, !mongoc_uri_set_appname(uri, options.appName) {
             throw Self.refused(MONGOC_URI_APPNAME)
         }
+        // Retryable writes carry a transaction number of our own (`MongoClient.run`); the driver must not add another.
+        guard mongoc_uri_set_option_as_bool(uri, MONGOC_URI_RETRYWRITES, false) else {
+            throw Self.refused(MONGOC_URI_RETRYWRITES)
+        }
         cmongo_set_write_concern(uri, options.majorityTimeout.wholeMilliseconds)
         cmongo_set_primary_reads(uri)
     }

@@ -1,7 +1,7 @@
 import Testing
 
 /// One thing that every implementation of a port must do. Suites run all of them on their own implementation:
-/// `@Test(arguments: RouteStoreConformance.checks) func conforms(_ check: …) async throws { try await check.run(store) }`.
+/// `@Test(arguments: RouteStoreConformance.checks)`, and in the test `try await check.run(store)`.
 struct ConformanceCheck<Subject>: Sendable, CustomTestStringConvertible {
     let testDescription: String
     let run: @Sendable (Subject) async throws -> Void

@@ -46,7 +46,7 @@ enum NodeRegistryConformance {
             let found = try #require(try await registry.find(record.id))
             #expect(found.state == .up && found.beat == 1 && found.claimedBy == nil)
         },
-        ConformanceCheck("ND-4: one of many claims wins, and the node learns that it is over") { registry async throws in
+        ConformanceCheck("ND-4: one of many claims wins, and the node learns of it") { registry async throws in
             let record = try await Self.registered(registry)
             let wins = try await withThrowingTaskGroup { group in
                 for _ in 0..<6 {

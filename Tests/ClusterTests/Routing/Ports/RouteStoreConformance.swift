@@ -49,7 +49,9 @@ enum RouteStoreConformance {
             #expect(outcomes == keys.indices.map { $0 % 3 == 1 ? .conflict : .committed })
             let stored = try await store.read(keys, shard: shard)
             #expect(stored.count == keys.count)
-            for (index, write) in writes.enumerated() where index % 3 != 1 { #expect(stored[write.new.key] == write.new) }
+            for (index, write) in writes.enumerated() where index % 3 != 1 {
+                #expect(stored[write.new.key] == write.new)
+            }
         },
         ConformanceCheck("ND-1: of many writers at once exactly one wins each version") { store async throws in
             let document = RouteDocument(key: Self.key("race"))
