@@ -34,7 +34,8 @@ public struct ActionOptions: Sendable, Hashable {
     public var timeLimit: Duration
 
     public init(
-        maxBodyLength: Int = 40_960, rejectsBody: Bool = false, isHidden: Bool = false, timeLimit: Duration = .seconds(30)
+        maxBodyLength: Int = 40_960, rejectsBody: Bool = false, isHidden: Bool = false,
+        timeLimit: Duration = .seconds(30)
     ) {
         self.maxBodyLength = maxBodyLength
         self.rejectsBody = rejectsBody

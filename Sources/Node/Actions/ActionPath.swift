@@ -1,5 +1,5 @@
-/// Where an action answers (SPEC AC-2): a literal path with `:name` parameters and perhaps a trailing `*` or `*name` that
-/// takes the rest, or an anchored regular expression.
+/// Where an action answers (SPEC AC-2): a literal path with `:name` parameters and perhaps a trailing `*` or `*name`
+/// that takes the rest, or an anchored regular expression.
 ///
 /// A string literal is a path: `"/posts/:id"`, `"/files/*path"`.
 public struct ActionPath: Sendable, ExpressibleByStringLiteral, CustomStringConvertible {

@@ -3,8 +3,8 @@ internal import Metrics
 internal import NIOCore
 internal import Routing
 
-/// The way of every action, over whatever transport: route, authenticate, authorise, limits, parse, run, reply (SPEC AC-1).
-/// One call, one answer.
+/// The way of every action, over whatever transport: route, authenticate, authorise, limits, parse, run, reply (SPEC
+/// AC-1). One call, one answer.
 package struct ActionPipeline: Sendable {
     private let router: ActionRouter
     private let acceptsDomesticQuery: Bool
@@ -86,8 +86,8 @@ package struct ActionPipeline: Sendable {
         return try await self.run(action, request, agent, &trace)
     }
 
-    /// Runs the handler in a task of the pool. The answer does not wait for a handler that has answered, or whose time is
-    /// up: it goes on (cancelled, in the second case) on its own.
+    /// Runs the handler in a task of the pool. The answer does not wait for a handler that has answered, or whose time
+    /// is up: it goes on (cancelled, in the second case) on its own.
     private func run(
         _ action: Action, _ request: ActionRequest, _ agent: Agent, _ trace: inout ActionTrace
     ) async throws -> ActionAnswer {

@@ -51,7 +51,9 @@ struct ActionTrace {
 
     /// A requester's text in one line of bounded length.
     private static func printable(_ text: String) -> String {
-        String(String.UnicodeScalarView(text.unicodeScalars.prefix(512).map { $0.value < 0x20 || $0 == "\u{7F}" ? "?" : $0 }))
+        String(
+            String.UnicodeScalarView(
+                text.unicodeScalars.prefix(512).map { $0.value < 0x20 || $0 == "\u{7F}" ? "?" : $0 }))
     }
 
     private static func nanoseconds(_ duration: Duration) -> Int64 {

@@ -73,7 +73,8 @@ public final class Reply: Sendable {
     ///
     /// - Throws: ``ActionError`` 400 for a URL with control characters or spaces, as it may come from the requester.
     public func redirect(_ url: String) throws(ActionError) {
-        guard !url.isEmpty, url.unicodeScalars.allSatisfy({ $0.value > 0x20 && !(0x7F...0x9F).contains($0.value) }) else {
+        guard !url.isEmpty, url.unicodeScalars.allSatisfy({ $0.value > 0x20 && !(0x7F...0x9F).contains($0.value) })
+        else {
             throw ActionError(400, "URL")
         }
         self.change("redirect") { outcome in

@@ -3,13 +3,14 @@ internal import Hummingbird
 package import HummingbirdCore
 package import NIOCore
 
-/// The control listener: metrics, liveness, readiness (SPEC OP-2, DESIGN §7). A listener of its own, for operators only.
+/// The control listener: metrics, liveness, readiness (SPEC OP-2, DESIGN §7). A listener of its own, for operators
+/// only.
 package struct ControlResponder: Sendable {
     /// The control listener would be open to anybody who can reach it.
     package struct Unprotected: Error, Sendable, Equatable, CustomStringConvertible {
         package let host: String
         package var description: String {
-            "the control listener has no key, so it must stay on loopback: listen on 127.0.0.1 or ::1, not on \(self.host)"
+            "the control listener has no key, so it must stay on loopback, 127.0.0.1 or ::1: \(self.host) is not"
         }
     }
 

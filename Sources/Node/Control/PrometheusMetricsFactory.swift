@@ -3,8 +3,8 @@ internal import Synchronization
 
 /// Collects the metrics of swift-metrics and writes them in the Prometheus text format 0.0.4.
 ///
-/// Counters get the suffix `_total` and timers `_seconds` where they lack it. A series lives as long as the process: handles
-/// of the same name and labels share it. Beyond ``maximumSeries`` a new one is not kept, only counted
+/// Counters get the suffix `_total` and timers `_seconds` where they lack it. A series lives as long as the process:
+/// handles of the same name and labels share it. Beyond ``maximumSeries`` a new one is not kept, only counted
 /// (`submergence_metrics_refused_total`), so that labels cannot fill the memory.
 public final class PrometheusMetricsFactory: MetricsFactory {
     /// Seconds: from a tenth of a millisecond to half a minute.

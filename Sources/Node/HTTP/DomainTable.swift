@@ -50,9 +50,11 @@ package struct DomainTable: Sendable {
                 throw InvalidName(name: name, why: "a wildcard domain cannot have aliases")
             }
             let domain = try Self.canonical(name)
-            for (alias, text) in [(name, domain)] + (try aliases.map { alias throws(InvalidName) in
-                (alias, try Self.canonical(alias))
-            }) {
+            for (alias, text) in [(name, domain)]
+                + (try aliases.map { alias throws(InvalidName) in
+                    (alias, try Self.canonical(alias))
+                })
+            {
                 let isTaken =
                     alias.hasPrefix("*.")
                     ? wildcards.updateValue(isWildcard ? nil : domain, forKey: text) != nil

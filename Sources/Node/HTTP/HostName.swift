@@ -2,9 +2,9 @@ import Foundation
 
 /// A host and port in canonical form (SPEC TR-1).
 ///
-/// On the wire a host is ASCII: browsers send internationalised names as A-labels (`xn--…`), which pass through, and any
-/// other byte is refused. A *configured* name may be written in its own script: it is put into NFC, lower-cased and each
-/// label encoded by Punycode.
+/// On the wire a host is ASCII: browsers send internationalised names as A-labels (`xn--…`), which pass through, and
+/// any other byte is refused. A *configured* name may be written in its own script: it is put into NFC, lower-cased and
+/// each label encoded by Punycode.
 package struct HostName: Sendable, Hashable {
     /// Lower case, without trailing dot; an IPv6 address without its brackets.
     package let name: String
@@ -87,7 +87,8 @@ package struct HostName: Sendable, Hashable {
         guard let first = text.first else { return (nil, ()) }
         let digits = text.dropFirst()
         guard first == ":", (1...5).contains(digits.utf8.count),
-            digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let number = Int(digits), (1...65535).contains(number)
+            digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let number = Int(digits),
+            (1...65535).contains(number)
         else { return nil }
         return (number, ())
     }

@@ -1,9 +1,9 @@
 #if canImport(Glibc)
-    import Glibc
+import Glibc
 #elseif canImport(Musl)
-    import Musl
+import Musl
 #else
-    import Darwin
+import Darwin
 #endif
 
 /// An IPv4 or IPv6 address. A mapped IPv4 address (`::ffff:192.0.2.1`) is the IPv4 address.
@@ -50,7 +50,9 @@ package struct IPAddress: Sendable, Hashable {
             let parts = text.split(separator: "/", omittingEmptySubsequences: false)
             guard let address = IPAddress(parts[0]), parts.count <= 2 else { return nil }
             let width = address.bytes.count * 8
-            guard let length = parts.count == 2 ? Int(parts[1]) : width, (0...width).contains(length) else { return nil }
+            guard let length = parts.count == 2 ? Int(parts[1]) : width, (0...width).contains(length) else {
+                return nil
+            }
             self.address = address
             self.length = length
         }

@@ -40,9 +40,12 @@ package struct ProxyTrust: Sendable {
         return Source(address: client.text, isSecure: headers.single("x-forwarded-proto")?.lowercased() == "https")
     }
 
-    /// The right-most address that is not trusted; the left-most where all are. Nil when a value is malformed or absent.
+    /// The right-most address that is not trusted; the left-most where all are. Nil when a value is malformed or
+    /// absent.
     private func forwarded(_ headers: some HeaderView) -> IPAddress? {
-        let chain = headers.values("x-forwarded-for").flatMap { $0.split(separator: ",", omittingEmptySubsequences: false) }
+        let chain = headers.values("x-forwarded-for").flatMap {
+            $0.split(separator: ",", omittingEmptySubsequences: false)
+        }
         guard !chain.isEmpty else { return headers.single("x-real-ip").flatMap { IPAddress(Self.trimmed($0[...])) } }
         var last: IPAddress?
         for text in chain.reversed() {

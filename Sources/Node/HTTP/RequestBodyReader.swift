@@ -4,8 +4,8 @@ internal import Synchronization
 
 /// Reads the body of one request within limits of size and time, and knows whether the connection can be used again.
 ///
-/// A body that is refused is read on and thrown away, up to ``linger`` bytes, so that a client which is still sending gets to
-/// see the answer; what is longer is left, and the connection ends with the answer (SPEC AC-5).
+/// A body that is refused is read on and thrown away, up to ``linger`` bytes, so that a client which is still sending
+/// gets to see the answer; what is longer is left, and the connection ends with the answer (SPEC AC-5).
 final class RequestBodyReader: Sendable {
     static let linger = 262_144
 

@@ -81,17 +81,18 @@ public final class Agent: Sendable {
         try await authority.setActive(self, user: user, client: client, rememberMe: rememberMe)
     }
 
-    /// Ends every session of the (user, client) and leaves one that is known but not logged in (SPEC ID-11). Other clients
-    /// are untouched.
+    /// Ends every session of the (user, client) and leaves one that is known but not logged in (SPEC ID-11). Other
+    /// clients are untouched.
     ///
     /// - Throws: ``SessionError``.
-    public func setIdle(user: String? = nil, client: String? = nil, rememberMe: Bool? = nil) async throws(SessionError) {
+    public func setIdle(user: String? = nil, client: String? = nil, rememberMe: Bool? = nil) async throws(SessionError)
+    {
         guard let authority = self.authority else { throw .detached }
         try await authority.setIdle(self, user: user, client: client, rememberMe: rememberMe)
     }
 
-    /// Ends all sessions of the user, or only those of one client, on every node (SPEC ID-12). The agent becomes a guest, or
-    /// idle if its session was remembered; another client's logout leaves it as it is.
+    /// Ends all sessions of the user, or only those of one client, on every node (SPEC ID-12). The agent becomes a
+    /// guest, or idle if its session was remembered; another client's logout leaves it as it is.
     ///
     /// - Throws: ``SessionError``.
     public func logout(client: String? = nil) async throws(SessionError) {

@@ -1,5 +1,5 @@
-/// The proof that a script runs with same-origin access to the domain (SPEC ID-2). Constant along a chain of renewals, and
-/// says nothing of the secret.
+/// The proof that a script runs with same-origin access to the domain (SPEC ID-2). Constant along a chain of renewals,
+/// and says nothing of the secret.
 package struct DomesticToken: Sendable {
     private let keys: SigningKeys
 

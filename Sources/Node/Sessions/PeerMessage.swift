@@ -114,7 +114,9 @@ private enum PeerPayload {
 
     static func client(_ payload: inout ByteBuffer) throws(PeerMessageError) -> String? {
         guard let bytes = try self.field(&payload) else { return nil }
-        guard let client = String(validating: bytes, as: UTF8.self), Identifier.isValid(client) else { throw .malformed }
+        guard let client = String(validating: bytes, as: UTF8.self), Identifier.isValid(client) else {
+            throw .malformed
+        }
         return client
     }
 
@@ -125,7 +127,8 @@ private enum PeerPayload {
     }
 
     private static func field(_ payload: inout ByteBuffer) throws(PeerMessageError) -> [UInt8]? {
-        guard let length = payload.readInteger(as: UInt8.self), let bytes = payload.readBytes(length: Int(length)) else {
+        guard let length = payload.readInteger(as: UInt8.self), let bytes = payload.readBytes(length: Int(length))
+        else {
             throw .malformed
         }
         return bytes.isEmpty ? nil : bytes

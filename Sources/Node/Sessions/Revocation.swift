@@ -4,8 +4,8 @@ package import Routing
 internal import Synchronization
 package import Wire
 
-/// Carries a logout, a login or a kick to every node (SPEC ID-13, ID-14): sessions are marked until a pass changes nothing,
-/// then the nodes are listed from the primary, then each is told.
+/// Carries a logout, a login or a kick to every node (SPEC ID-13, ID-14): sessions are marked until a pass changes
+/// nothing, then the nodes are listed from the primary, then each is told.
 package struct Revocation: Sendable {
     /// What revocation needs of the node around it.
     package struct Environment: Sendable {
@@ -129,7 +129,8 @@ package struct Revocation: Sendable {
 
     /// - Returns: false when the process ends before it is done.
     private func persist(
-        _ what: String, mark: @escaping @Sendable () async throws(StoreError) -> Void, then tell: @Sendable () -> BusMessage
+        _ what: String, mark: @escaping @Sendable () async throws(StoreError) -> Void,
+        then tell: @Sendable () -> BusMessage
     ) async -> Bool {
         guard await self.insist(what, { try await mark() }) else { return false }
         let message = tell()

@@ -41,8 +41,10 @@ package final class SessionAuthority: Sendable {
     ///   - now: milliseconds since 1970.
     ///   - submit: runs short work in the background, in a bounded pool; false: it will not run.
     package init(
-        store: any SessionStore, cache: SessionCache, keys: SigningKeys, options: SessionOptions, revocation: Revocation,
-        now: @escaping @Sendable () -> Int64, submit: @escaping @Sendable (@escaping @Sendable () async -> Void) -> Bool,
+        store: any SessionStore, cache: SessionCache, keys: SigningKeys, options: SessionOptions,
+        revocation: Revocation,
+        now: @escaping @Sendable () -> Int64,
+        submit: @escaping @Sendable (@escaping @Sendable () async -> Void) -> Bool,
         logger: Logger
     ) {
         self.store = store
@@ -77,7 +79,8 @@ package final class SessionAuthority: Sendable {
         if let known, standing == .active { self.noteActivity(of: known) }
         let proof = headers.values("x-domestic").first ?? presented.socketProof
         let originIsOwn = presented.origin != .foreign
-        let isDomestic = originIsOwn && known.map { record in proof.map { self.isRight($0, for: record) } ?? false } ?? false
+        let isDomestic =
+            originIsOwn && known.map { record in proof.map { self.isRight($0, for: record) } ?? false } ?? false
         return Agent(
             domain: presented.domain, address: presented.source.address, userAgent: headers.single("user-agent"),
             authority: self, originIsOwn: originIsOwn,

@@ -5,8 +5,8 @@ internal import Synchronization
 /// Sessions as a node knows them, by (domain, hash) (SPEC ID-15). Time is an argument, in milliseconds since 1970.
 ///
 /// An active session is trusted for `sessionCacheTimeout`, and read once more when it is used 15 s or more after it was
-/// first read, as a deposed primary may have answered then. What is not active, or not there, is trusted for 2 s. The state
-/// is computed at each use, so no entry outlives a lifetime.
+/// first read, as a deposed primary may have answered then. What is not active, or not there, is trusted for 2 s. The
+/// state is computed at each use, so no entry outlives a lifetime.
 package final class SessionCache: Sendable {
     /// A read of the store that began; ``finish(_:with:at:)`` takes it back.
     package struct Read: Sendable, Equatable {
@@ -62,7 +62,8 @@ package final class SessionCache: Sendable {
             let earlier = table.entry(of: read.key)
             let isConfirmed =
                 earlier.map { $0.record != nil && (Self.confirmationAge..<self.trust).contains(now - $0.made) } ?? false
-            table.store(Entry(record: record, made: now, isConfirmed: isConfirmed), at: read.key, capacity: self.capacity)
+            table.store(
+                Entry(record: record, made: now, isConfirmed: isConfirmed), at: read.key, capacity: self.capacity)
             return true
         }
         if !isGood { self.discarded.increment() }
@@ -75,7 +76,8 @@ package final class SessionCache: Sendable {
     }
 
     /// Claims the write of a session's activity, so that of concurrent requests one makes it (SPEC ID-8).
-    /// - Returns: false when it is not due, or somebody else claimed it. A session that is not cached is always granted.
+    /// - Returns: false when it is not due, or somebody else claimed it. A session that is not cached is always
+    ///   granted.
     package func claimTouch(_ record: SessionRecord, at now: Int64) -> Bool {
         guard self.machine.isTouchDue(record, at: now) else { return false }
         return self.table.withLock { table in

@@ -21,7 +21,8 @@ package struct SessionCookies: Sendable {
     package func login(_ secret: SessionSecret, domesticToken: String, isRemembered: Bool) -> [SetCookie] {
         let age = isRemembered ? self.lifespan : nil
         return [
-            self.session(secret.text, maxAge: age), self.domestic(domesticToken, maxAge: age), self.loggedOut("", maxAge: 0),
+            self.session(secret.text, maxAge: age), self.domestic(domesticToken, maxAge: age),
+            self.loggedOut("", maxAge: 0),
         ]
     }
 

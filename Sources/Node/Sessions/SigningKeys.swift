@@ -1,6 +1,7 @@
 internal import Crypto
 
-/// The keys behind domestic tokens and renewals: the first signs, all verify, which is how they are rotated (SPEC ID-2).
+/// The keys behind domestic tokens and renewals: the first signs, all verify, which is how they are rotated (SPEC
+/// ID-2).
 package struct SigningKeys: Sendable {
     /// Shortest key, in bytes (SPEC OP-1).
     package static let minimumLength = 32
@@ -68,7 +69,8 @@ package enum SigningKeyError: Error, Sendable, Equatable, CustomStringConvertibl
         case .malformed(let line): "signing key \(line) is not base64url without padding"
         case .tooShort(let line): "signing key \(line) has less than \(SigningKeys.minimumLength) bytes"
         case .repeated(let line): "signing key \(line) is there twice"
-        case .none: "there is no signing key; put one base64url key of 32 bytes or more on each line of a file of mode 0600"
+        case .none:
+            "there is no signing key; put one base64url key of 32 bytes or more on each line of a file of mode 0600"
         }
     }
 }

@@ -29,6 +29,30 @@ enum ConformanceApplication {
             try await station?.kick(user: user, client: client)
             try event.acknowledge(true)
         }
+        self.installSessions(on: station)
+    }
+
+    /// What an application's login page would do, so that sessions can be tried over HTTP and sockets.
+    private static func installSessions(on station: Station) {
+        station.action(.post, "/login") { request, agent, reply in
+            let who = try request.body(as: Login.self)
+            try await agent.setActive(user: who.user, client: who.client, rememberMe: who.remember)
+            reply.content(["user": who.user, "client": who.client])
+        }
+        station.action(.post, "/logout") { request, agent, reply in
+            try await agent.logout(client: request.query["client"])
+            reply.content(["standing": agent.standing.rawValue])
+        }
+        station.action(.get, "/agent") { _, agent, reply in
+            reply.content(["standing": agent.standing.rawValue, "user": agent.user, "client": agent.client])
+            reply.content(["domestic": agent.isDomestic])
+        }
+    }
+
+    private struct Login: Decodable {
+        let user: String
+        let client: String
+        let remember: Bool?
     }
 
     /// `pub(user, payload[, client])` sends `["msg", payload]` to that identity; an ack gets the receipt.

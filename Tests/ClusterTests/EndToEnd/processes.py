@@ -15,6 +15,9 @@ import urllib.request
 PROJECT = pathlib.Path(__file__).resolve().parents[3]
 SCRIPTS = PROJECT / "scripts"
 
+# Inbox slots of the tests: a fraction of the default of 256 MiB, so that a slot wraps during a test.
+SLOT_MIB = 4
+
 
 def executable():
     """The submergence executable: $SUBMERGENCE_BIN, else the debug build."""
@@ -104,7 +107,7 @@ class Node:
         if command == "serve":
             arguments += ["--dev", "--address", self.url]
         if mongo:
-            arguments += ["--mongodb", mongo.uri]
+            arguments += ["--mongodb", mongo.uri, "--slot-size", str(SLOT_MIB)]
         arguments += options
         with open(self._log_path, "ab") as log:
             self.process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log)

@@ -54,7 +54,7 @@ async def flood(three):
         for tab in bob:
             assert sorted(tab.messages()) == sorted(ends), "bob got what was not for him"
         for sender in senders:
-            assert sender.tab.received == []
+            assert sender.tab.messages() == []
 
 
 def test_both_shards_hold_routes_and_inboxes(mongo, nodes):

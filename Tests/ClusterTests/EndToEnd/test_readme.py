@@ -69,7 +69,7 @@ def browser():
 async def log_in(http, address, user):
     async with http.post(f"{address}/login", json={"user": user, "device": "laptop"}) as response:
         assert response.status == 200, await response.text()
-        assert await response.json() == {"hello": user}
+        assert await response.json() == {"content": {"hello": user}, "events": []}
     cookies = {cookie.key: cookie.value for cookie in http.cookie_jar}
     assert {"session", "domestic"} <= set(cookies)
     client = socketio.AsyncClient(reconnection=False, http_session=http)

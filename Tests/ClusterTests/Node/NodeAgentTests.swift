@@ -29,7 +29,8 @@ struct NodeAgentTests {
         #expect(try await standing() == .guest)
     }
 
-    @Test("ID-6: loginLifespan ends a session that is used all the time, cached and uncached", arguments: [true, false])
+    @Test(
+        "ID-6: loginLifespan ends a session that is used all the time, cached and uncached", arguments: [true, false])
     func loginEnd(cached: Bool) async throws {
         let node = NodeTestIdentity(Self.options(cached: cached))
         let cookies = try await node.login(remember: true)
@@ -51,10 +52,12 @@ struct NodeAgentTests {
         #expect(try await node.agent(cookies: cookies).isActive)
     }
 
-    @Test("ID-1: a deviating cookie is a guest's, without a read", arguments: [
-        "", "v1.", "v1.AAAA", "v2." + String(repeating: "A", count: 43), "v1." + String(repeating: "A", count: 44),
-        "v1." + String(repeating: "A", count: 42) + "B", "v1." + String(repeating: "+", count: 43),
-    ])
+    @Test(
+        "ID-1: a deviating cookie is a guest's, without a read",
+        arguments: [
+            "", "v1.", "v1.AAAA", "v2." + String(repeating: "A", count: 43), "v1." + String(repeating: "A", count: 44),
+            "v1." + String(repeating: "A", count: 42) + "B", "v1." + String(repeating: "+", count: 43),
+        ])
     func deviating(value: String) async throws {
         let node = NodeTestIdentity()
         let agent = try await node.agent(headers: [("Cookie", "__Host-session=\(value)")])
@@ -164,11 +167,12 @@ struct NodeAgentTests {
         let agent = try await node.agent(cookies: phone)
         try await agent.logout()
         #expect(agent.isGuest && agent.user == nil)
-        #expect(agent.cookies.map(\.text) == [
-            "__Host-session=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Lax",
-            "__Host-domestic=; Path=/; Max-Age=0; Secure; SameSite=Strict",
-            "__Host-loggedOut=1; Path=/; Secure; SameSite=Lax",
-        ])
+        #expect(
+            agent.cookies.map(\.text) == [
+                "__Host-session=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Lax",
+                "__Host-domestic=; Path=/; Max-Age=0; Secure; SameSite=Strict",
+                "__Host-loggedOut=1; Path=/; Secure; SameSite=Lax",
+            ])
         #expect(try await node.agent(cookies: phone).isIdle)
         #expect(try await node.agent(cookies: laptop).isIdle)
         #expect(try await node.agent(cookies: bob).isActive)
@@ -206,12 +210,14 @@ struct NodeAgentTests {
         #expect(try await node.agent(cookies: phone).isIdle)
         #expect(try await node.agent(cookies: agent.cookies.filter { $0.maxAge != 0 }).isIdle)
         #expect(try await node.agent(cookies: laptop).isActive)
-        #expect(node.log.now.kicks == [
-            Kick(domain: "example.org", user: "alice", client: "phone", reason: .session)
-        ])
+        #expect(
+            node.log.now.kicks == [
+                Kick(domain: "example.org", user: "alice", client: "phone", reason: .session)
+            ])
     }
 
-    @Test("ID-8: activity is written once per resolution, however many requests come, cached and uncached",
+    @Test(
+        "ID-8: activity is written once per resolution, however many requests come, cached and uncached",
         arguments: [true, false])
     func activity(cached: Bool) async throws {
         let node = NodeTestIdentity(Self.options(cached: cached))

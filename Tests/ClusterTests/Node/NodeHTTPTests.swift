@@ -41,9 +41,11 @@ private struct LiveConnection {
     let channel: NIOAsyncChannel<ByteBuffer, ByteBuffer>
 
     static func with<R: Sendable>(
-        _ port: Int, _ body: @escaping @Sendable (
-            NIOAsyncChannelInboundStream<ByteBuffer>, NIOAsyncChannelOutboundWriter<ByteBuffer>
-        ) async throws -> R
+        _ port: Int,
+        _ body:
+            @escaping @Sendable (
+                NIOAsyncChannelInboundStream<ByteBuffer>, NIOAsyncChannelOutboundWriter<ByteBuffer>
+            ) async throws -> R
     ) async throws -> R {
         let channel = try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
             .connect(host: "127.0.0.1", port: port) { channel in
@@ -175,11 +177,16 @@ struct NodeHTTPTests {
                     + "Content-Length: \(body.utf8.count)\r\n\r\n\(body)", answers: 1)
             #expect(login.text.hasPrefix("HTTP/1.1 200 OK\r\n"))
             #expect(login.text.hasSuffix(#"{"content":{"hello":"alice"},"events":[]}"#))
-            let session = try #require(login.text.firstMatch(of: /Set-Cookie: (session=[^;]+); Path=\/; HttpOnly; SameSite=Lax\r\n/))
+            let session = try #require(
+                login.text.firstMatch(of: /Set-Cookie: (session=[^;]+); Path=\/; HttpOnly; SameSite=Lax\r\n/))
             #expect(login.text.contains(/Set-Cookie: domestic=[^;]+; Path=\/; SameSite=Strict\r\n/))
-            let get = "GET /me HTTP/1.1\r\nHost: localhost\r\nCookie: \(session.output.1)\r\nX-Forwarded-For: 192.0.2.9\r\n\r\n"
+            let get =
+                "GET /me HTTP/1.1\r\nHost: localhost\r\nCookie: \(session.output.1)\r\n"
+                + "X-Forwarded-For: 192.0.2.9\r\n\r\n"
             let me = try await LiveConnection.exchange(port, get + get, answers: 2)
-            #expect(me.text.components(separatedBy: #"{"content":{"address":"192.0.2.9","user":"alice"},"events":[]}"#).count == 3)
+            #expect(
+                me.text.components(separatedBy: #"{"content":{"address":"192.0.2.9","user":"alice"},"events":[]}"#)
+                    .count == 3)
             #expect(!me.text.contains("Set-Cookie"))
         }
     }
@@ -188,11 +195,14 @@ struct NodeHTTPTests {
     func tooLong() async throws {
         try await LiveServer.run(self.responder) { port in
             func post(_ length: Int, sent: Int? = nil) -> String {
-                "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: \(length)\r\n\r\n"
+                "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n"
+                    + "Content-Length: \(length)\r\n\r\n"
                     + String(repeating: "x", count: sent ?? length)
             }
             let short = try await LiveConnection.exchange(port, post(50_000) + post(40_960), answers: 2)
-            #expect(short.text.contains("HTTP/1.1 413 ") && short.text.hasSuffix(#"{"content":{"length":40960},"events":[]}"#))
+            #expect(
+                short.text.contains("HTTP/1.1 413 ")
+                    && short.text.hasSuffix(#"{"content":{"length":40960},"events":[]}"#))
             let long = try await LiveConnection.exchange(port, post(1 << 30, sent: 400_000), answers: .max)
             #expect(long.text.hasPrefix("HTTP/1.1 413 ") && long.text.lowercased().contains("connection: close"))
             #expect(long.isEnded)
@@ -201,7 +211,8 @@ struct NodeHTTPTests {
             #expect(unrouted.text.contains("HTTP/1.1 404 ") && unrouted.text.contains("HTTP/1.1 200 "))
             let chunked = try await LiveConnection.exchange(
                 port,
-                "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n"
+                "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n"
+                    + "Transfer-Encoding: chunked\r\n\r\n"
                     + "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n", answers: 1)
             #expect(chunked.text.hasSuffix(#"{"content":{"length":5},"events":[]}"#))
         }
@@ -212,12 +223,14 @@ struct NodeHTTPTests {
         let responder = ActionResponder(
             domains: .development, proxies: try ProxyTrust(), authority: self.node.authority,
             pipeline: ActionPipeline(
-                router: try ActionRouter([Action(.post, "/echo") { _, _, _ in }]), submit: { [node] in node.pool.submit($0) },
+                router: try ActionRouter([Action(.post, "/echo") { _, _, _ in }]),
+                submit: { [node] in node.pool.submit($0) },
                 logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }),
             sleep: { _ in })
         try await LiveServer.run(responder) { port in
             let answer = try await LiveConnection.exchange(
-                port, "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: 9\r\n\r\nabc",
+                port,
+                "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: 9\r\n\r\nabc",
                 answers: .max)
             #expect(answer.text.hasPrefix("HTTP/1.1 408 ") && answer.isEnded)
         }
@@ -226,7 +239,8 @@ struct NodeHTTPTests {
 
 @Suite("Pages in the binary")
 struct NodePageTests {
-    private let pages = StaticPages(prefix: "/demo/", files: ["index.html": Array("<p>".utf8), "a.js": Array("1".utf8)])
+    private let pages = StaticPages(
+        prefix: "/demo/", files: ["index.html": Array("<p>".utf8), "a.js": Array("1".utf8)])
 
     private func response(
         _ method: HTTPRequest.Method, _ path: String, _ fields: [(name: String, value: String)] = []

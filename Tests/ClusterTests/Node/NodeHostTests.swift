@@ -5,33 +5,42 @@ import Testing
 
 @Suite("TR-1, TR-2: trust in requests")
 struct NodeHostTests {
-    @Test("TR-1: canonical hosts", arguments: [
-        ("Example.ORG", "example.org", nil), ("example.org.", "example.org", nil), ("example.org:8080", "example.org", 8080),
-        ("EXAMPLE.org.:443", "example.org", 443), ("xn--bcher-kva.example", "xn--bcher-kva.example", nil),
-        ("a_b.example", "a_b.example", nil), ("[::1]:80", "::1", 80), ("[0:0::0:1]", "::1", nil),
-        ("127.0.0.1", "127.0.0.1", nil),
-    ] as [(String, String, Int?)])
+    @Test(
+        "TR-1: canonical hosts",
+        arguments: [
+            ("Example.ORG", "example.org", nil), ("example.org.", "example.org", nil),
+            ("example.org:8080", "example.org", 8080),
+            ("EXAMPLE.org.:443", "example.org", 443), ("xn--bcher-kva.example", "xn--bcher-kva.example", nil),
+            ("a_b.example", "a_b.example", nil), ("[::1]:80", "::1", 80), ("[0:0::0:1]", "::1", nil),
+            ("127.0.0.1", "127.0.0.1", nil),
+        ] as [(String, String, Int?)])
     func canonical(text: String, name: String, port: Int?) throws {
         let host = try #require(HostName(text))
         #expect(host.name == name && host.port == port)
     }
 
-    @Test("TR-1: what is not a host", arguments: [
-        "", ".", "..", "a..b", ".a", "-a.org", "a-.org", "a b", "a/b", "a@b", "user:pass@a", "bücher.example", "a:", "a:0",
-        "a:65536", "a:1:2", "a:-1", "a:+1", "::1", "[::1", "[::1]x", "[127.0.0.1]", "[]", "127.1", "1.2.3.4.5", "256.0.0.1",
-        "0x7f.0.0.1.1", "a%2eb", "a\u{0}", String(repeating: "a", count: 64) + ".org",
-        Array(repeating: "abcdefg", count: 32).joined(separator: "."),
-    ])
+    @Test(
+        "TR-1: what is not a host",
+        arguments: [
+            "", ".", "..", "a..b", ".a", "-a.org", "a-.org", "a b", "a/b", "a@b", "user:pass@a", "bücher.example", "a:",
+            "a:0",
+            "a:65536", "a:1:2", "a:-1", "a:+1", "::1", "[::1", "[::1]x", "[127.0.0.1]", "[]", "127.1", "1.2.3.4.5",
+            "256.0.0.1",
+            "0x7f.0.0.1.1", "a%2eb", "a\u{0}", String(repeating: "a", count: 64) + ".org",
+            Array(repeating: "abcdefg", count: 32).joined(separator: "."),
+        ])
     func notAHost(text: String) {
         #expect(HostName(text) == nil)
     }
 
-    @Test("TR-1: configured names may be in their own script (RFC 3492)", arguments: [
-        ("bücher.example", "xn--bcher-kva.example"), ("BÜCHER.example", "xn--bcher-kva.example"),
-        ("bu\u{308}cher.example", "xn--bcher-kva.example"), ("münchen.de", "xn--mnchen-3ya.de"),
-        ("例え.テスト", "xn--r8jz45g.xn--zckzah"), ("пример.испытание", "xn--e1afmkfd.xn--80akhbyknj4f"),
-        ("Example.org.", "example.org"),
-    ])
+    @Test(
+        "TR-1: configured names may be in their own script (RFC 3492)",
+        arguments: [
+            ("bücher.example", "xn--bcher-kva.example"), ("BÜCHER.example", "xn--bcher-kva.example"),
+            ("bu\u{308}cher.example", "xn--bcher-kva.example"), ("münchen.de", "xn--mnchen-3ya.de"),
+            ("例え.テスト", "xn--r8jz45g.xn--zckzah"), ("пример.испытание", "xn--e1afmkfd.xn--80akhbyknj4f"),
+            ("Example.org.", "example.org"),
+        ])
     func punycode(text: String, name: String) {
         #expect(HostName.configured(text) == name)
     }
@@ -39,40 +48,53 @@ struct NodeHostTests {
     private static func table() throws -> DomainTable {
         try DomainTable(
             [
-                ("Example.org", ["www.example.org", "*.example.net"]), ("deep.example.net", []), ("*.tenants.example", []),
+                ("Example.org", ["www.example.org", "*.example.net"]), ("deep.example.net", []),
+                ("*.tenants.example", []),
                 ("*.b.tenants.example", []), ("bücher.example", []),
             ], ports: [8443])
     }
 
-    @Test("TR-1: domains, aliases, wildcards, ports", arguments: [
-        ("example.org", "example.org"), ("EXAMPLE.org.:443", "example.org"), ("example.org:80", "example.org"),
-        ("example.org:8443", "example.org"), ("www.example.org", "example.org"), ("a.example.net", "example.org"),
-        ("b.a.example.net", "example.org"), ("deep.example.net", "deep.example.net"), ("t1.tenants.example", "t1.tenants.example"),
-        ("x.b.tenants.example", "x.b.tenants.example"), ("xn--bcher-kva.example", "xn--bcher-kva.example"),
-    ])
+    @Test(
+        "TR-1: domains, aliases, wildcards, ports",
+        arguments: [
+            ("example.org", "example.org"), ("EXAMPLE.org.:443", "example.org"), ("example.org:80", "example.org"),
+            ("example.org:8443", "example.org"), ("www.example.org", "example.org"), ("a.example.net", "example.org"),
+            ("b.a.example.net", "example.org"), ("deep.example.net", "deep.example.net"),
+            ("t1.tenants.example", "t1.tenants.example"),
+            ("x.b.tenants.example", "x.b.tenants.example"), ("xn--bcher-kva.example", "xn--bcher-kva.example"),
+        ])
     func served(host: String, domain: String) throws {
         #expect(try Self.table().destination(HeaderList([(name: "Host", value: host)])).domain == domain)
     }
 
-    @Test("TR-1: unknown hosts and ports are 421", arguments: [
-        "example.com", "sub.example.org", "example.net", "tenants.example", "notexample.net", "example.org:8080", "127.0.0.1",
-        "localhost",
-    ])
+    @Test(
+        "TR-1: unknown hosts and ports are 421",
+        arguments: [
+            "example.com", "sub.example.org", "example.net", "tenants.example", "notexample.net", "example.org:8080",
+            "127.0.0.1",
+            "localhost",
+        ])
     func unknown(host: String) throws {
         let table = try Self.table()
-        #expect(throws: DomainTable.Refusal.unknown) { try table.destination(HeaderList([(name: "Host", value: host)])) }
+        #expect(throws: DomainTable.Refusal.unknown) {
+            try table.destination(HeaderList([(name: "Host", value: host)]))
+        }
     }
 
-    @Test("TR-1: no, repeated or malformed Host is 400, and X-Forwarded-Host counts for nothing", arguments: [
-        [], [("Host", "")], [("Host", "example.org"), ("host", "example.org")], [("Host", "exa mple.org")],
-        [("X-Forwarded-Host", "example.org")],
-    ] as [[(name: String, value: String)]])
+    @Test(
+        "TR-1: no, repeated or malformed Host is 400, and X-Forwarded-Host counts for nothing",
+        arguments: [
+            [], [("Host", "")], [("Host", "example.org"), ("host", "example.org")], [("Host", "exa mple.org")],
+            [("X-Forwarded-Host", "example.org")],
+        ] as [[(name: String, value: String)]])
     func malformed(fields: [(name: String, value: String)]) throws {
         let table = try Self.table()
         #expect(throws: DomainTable.Refusal.malformed) { try table.destination(HeaderList(fields)) }
     }
 
-    @Test("TR-1: names that cannot be served stop the start", arguments: ["", "http://a.org", "a.org:80", "a.org/x", "*", "*.", "*.*"])
+    @Test(
+        "TR-1: names that cannot be served stop the start",
+        arguments: ["", "http://a.org", "a.org:80", "a.org/x", "*", "*.", "*.*"])
     func invalid(name: String) {
         #expect(throws: DomainTable.InvalidName.self) { try DomainTable([(name, [])]) }
         #expect(throws: DomainTable.InvalidName.self) { try DomainTable([("a.org", ["A.org"])]) }
@@ -81,8 +103,12 @@ struct NodeHostTests {
 
     @Test("DESIGN §9: in development mode any loopback host is the domain localhost, and no other is served")
     func development() throws {
-        for host in ["localhost", "localhost:8081", "LOCALHOST.", "127.0.0.1:9", "127.5.4.3", "[::1]:8080", "a.localhost"] {
-            #expect(try DomainTable.development.destination(HeaderList([(name: "Host", value: host)])).domain == "localhost")
+        for host in [
+            "localhost", "localhost:8081", "LOCALHOST.", "127.0.0.1:9", "127.5.4.3", "[::1]:8080", "a.localhost",
+        ] {
+            #expect(
+                try DomainTable.development.destination(HeaderList([(name: "Host", value: host)])).domain == "localhost"
+            )
         }
         for host in ["example.org", "localhost.example.org", "127.0.0.1.example.org", "192.0.2.1", "[::2]", "0.0.0.0"] {
             #expect(throws: DomainTable.Refusal.unknown) {
@@ -91,16 +117,19 @@ struct NodeHostTests {
         }
     }
 
-    @Test("ID-5: an origin is the request's own only with its scheme, host and an agreed port", arguments: [
-        ("https://example.org", true, DomainTable.OriginStanding.own), ("https://EXAMPLE.org:443", true, .own),
-        ("https://example.org:8443", true, .own), ("http://example.org", false, .own), ("http://example.org:80", false, .own),
-        ("http://example.org", true, .foreign), ("https://example.org", false, .foreign),
-        ("https://example.org:80", true, .foreign), ("https://example.org:444", true, .foreign),
-        ("https://www.example.org", true, .foreign), ("https://evil.org", true, .foreign),
-        ("https://example.org.evil.org", true, .foreign), ("https://example.org@evil.org", true, .foreign),
-        ("https://example.org/x", true, .foreign), ("null", true, .foreign), ("", true, .foreign),
-        ("example.org", true, .foreign), ("HTTPS://example.org", true, .foreign), ("file://", true, .foreign),
-    ])
+    @Test(
+        "ID-5: an origin is the request's own only with its scheme, host and an agreed port",
+        arguments: [
+            ("https://example.org", true, DomainTable.OriginStanding.own), ("https://EXAMPLE.org:443", true, .own),
+            ("https://example.org:8443", true, .own), ("http://example.org", false, .own),
+            ("http://example.org:80", false, .own),
+            ("http://example.org", true, .foreign), ("https://example.org", false, .foreign),
+            ("https://example.org:80", true, .foreign), ("https://example.org:444", true, .foreign),
+            ("https://www.example.org", true, .foreign), ("https://evil.org", true, .foreign),
+            ("https://example.org.evil.org", true, .foreign), ("https://example.org@evil.org", true, .foreign),
+            ("https://example.org/x", true, .foreign), ("null", true, .foreign), ("", true, .foreign),
+            ("example.org", true, .foreign), ("HTTPS://example.org", true, .foreign), ("file://", true, .foreign),
+        ])
     func origins(origin: String, isSecure: Bool, standing: DomainTable.OriginStanding) throws {
         let table = try Self.table()
         let headers = HeaderList([(name: "Host", value: "example.org"), (name: "Origin", value: origin)])
@@ -113,7 +142,9 @@ struct NodeHostTests {
         let table = try Self.table()
         let destination = try table.destination(HeaderList([(name: "Host", value: "example.org")]))
         #expect(table.origin(HeaderList([(name: "A", value: "b")]), of: destination, isSecure: true) == .absent)
-        let twice = HeaderList([(name: "Origin", value: "https://example.org"), (name: "Origin", value: "https://example.org")])
+        let twice = HeaderList([
+            (name: "Origin", value: "https://example.org"), (name: "Origin", value: "https://example.org"),
+        ])
         #expect(table.origin(twice, of: destination, isSecure: true) == .foreign)
     }
 
@@ -122,10 +153,13 @@ struct NodeHostTests {
         let table = DomainTable.development
         let destination = try table.destination(HeaderList([(name: "Host", value: "127.0.0.1:8081")]))
         for (origin, standing) in [
-            ("http://localhost:3000", DomainTable.OriginStanding.own), ("https://127.0.0.1", .own), ("http://[::1]:1", .own),
+            ("http://localhost:3000", DomainTable.OriginStanding.own), ("https://127.0.0.1", .own),
+            ("http://[::1]:1", .own),
             ("http://evil.org", .foreign), ("null", .foreign), ("http://localhost.evil.org", .foreign),
         ] {
-            #expect(table.origin(HeaderList([(name: "Origin", value: origin)]), of: destination, isSecure: false) == standing)
+            #expect(
+                table.origin(HeaderList([(name: "Origin", value: origin)]), of: destination, isSecure: false)
+                    == standing)
         }
     }
 
@@ -136,30 +170,44 @@ struct NodeHostTests {
         var isSecure = false
     }
 
-    @Test("TR-2: the client's address and scheme", arguments: [
-        Forwarded(peer: "127.0.0.1", fields: [], address: "127.0.0.1"),
-        Forwarded(peer: "198.51.100.1", fields: [("X-Forwarded-For", "192.0.2.1"), ("X-Forwarded-Proto", "https")],
-            address: "198.51.100.1"),
-        Forwarded(peer: "127.0.0.1", fields: [("X-Forwarded-For", "192.0.2.1"), ("X-Forwarded-Proto", "https")],
-            address: "192.0.2.1", isSecure: true),
-        Forwarded(peer: "::1", fields: [("X-Forwarded-For", "203.0.113.9, 192.0.2.1, 10.1.2.3")], address: "192.0.2.1"),
-        Forwarded(peer: "127.0.0.1", fields: [("X-Forwarded-For", "203.0.113.9"), ("X-Forwarded-For", "192.0.2.1,10.0.0.1")],
-            address: "192.0.2.1"),
-        Forwarded(peer: "::ffff:127.0.0.1", fields: [("X-Forwarded-For", "2001:DB8::0:1")], address: "2001:db8::1"),
-        Forwarded(peer: "127.0.0.1", fields: [("X-Forwarded-For", "10.0.0.9, 10.0.0.1")], address: "10.0.0.9"),
-        Forwarded(peer: "127.0.0.1", fields: [("X-Real-IP", "192.0.2.5")], address: "192.0.2.5"),
-        Forwarded(peer: "127.0.0.1", fields: [("X-Real-IP", "192.0.2.5"), ("X-Forwarded-For", "192.0.2.6")],
-            address: "192.0.2.6"),
-        Forwarded(peer: "127.0.0.1", fields: [("X-Forwarded-For", "junk"), ("X-Real-IP", "192.0.2.5")], address: "127.0.0.1"),
-        Forwarded(peer: "127.0.0.1", fields: [("X-Forwarded-For", "192.0.2.1, junk, 10.0.0.1")], address: "127.0.0.1"),
-        Forwarded(peer: "127.0.0.1", fields: [("X-Forwarded-For", "192.0.2.1:80")], address: "127.0.0.1"),
-        Forwarded(peer: "127.0.0.1", fields: [("X-Forwarded-For", "")], address: "127.0.0.1"),
-        Forwarded(peer: "127.0.0.1", fields: [("X-Real-IP", "192.0.2.1"), ("X-Real-IP", "192.0.2.2")], address: "127.0.0.1"),
-        Forwarded(peer: "127.0.0.1", fields: [("X-Forwarded-Proto", "https"), ("X-Forwarded-Proto", "http")],
-            address: "127.0.0.1"),
-        Forwarded(peer: "127.0.0.1", fields: [("X-Forwarded-Proto", "https, http")], address: "127.0.0.1"),
-        Forwarded(peer: "", fields: [("X-Forwarded-For", "192.0.2.1")], address: ""),
-    ])
+    @Test(
+        "TR-2: the client's address and scheme",
+        arguments: [
+            Forwarded(peer: "127.0.0.1", fields: [], address: "127.0.0.1"),
+            Forwarded(
+                peer: "198.51.100.1", fields: [("X-Forwarded-For", "192.0.2.1"), ("X-Forwarded-Proto", "https")],
+                address: "198.51.100.1"),
+            Forwarded(
+                peer: "127.0.0.1", fields: [("X-Forwarded-For", "192.0.2.1"), ("X-Forwarded-Proto", "https")],
+                address: "192.0.2.1", isSecure: true),
+            Forwarded(
+                peer: "::1", fields: [("X-Forwarded-For", "203.0.113.9, 192.0.2.1, 10.1.2.3")], address: "192.0.2.1"),
+            Forwarded(
+                peer: "127.0.0.1",
+                fields: [("X-Forwarded-For", "203.0.113.9"), ("X-Forwarded-For", "192.0.2.1,10.0.0.1")],
+                address: "192.0.2.1"),
+            Forwarded(peer: "::ffff:127.0.0.1", fields: [("X-Forwarded-For", "2001:DB8::0:1")], address: "2001:db8::1"),
+            Forwarded(peer: "127.0.0.1", fields: [("X-Forwarded-For", "10.0.0.9, 10.0.0.1")], address: "10.0.0.9"),
+            Forwarded(peer: "127.0.0.1", fields: [("X-Real-IP", "192.0.2.5")], address: "192.0.2.5"),
+            Forwarded(
+                peer: "127.0.0.1", fields: [("X-Real-IP", "192.0.2.5"), ("X-Forwarded-For", "192.0.2.6")],
+                address: "192.0.2.6"),
+            Forwarded(
+                peer: "127.0.0.1", fields: [("X-Forwarded-For", "junk"), ("X-Real-IP", "192.0.2.5")],
+                address: "127.0.0.1"),
+            Forwarded(
+                peer: "127.0.0.1", fields: [("X-Forwarded-For", "192.0.2.1, junk, 10.0.0.1")], address: "127.0.0.1"),
+            Forwarded(peer: "127.0.0.1", fields: [("X-Forwarded-For", "192.0.2.1:80")], address: "127.0.0.1"),
+            Forwarded(peer: "127.0.0.1", fields: [("X-Forwarded-For", "")], address: "127.0.0.1"),
+            Forwarded(
+                peer: "127.0.0.1", fields: [("X-Real-IP", "192.0.2.1"), ("X-Real-IP", "192.0.2.2")],
+                address: "127.0.0.1"),
+            Forwarded(
+                peer: "127.0.0.1", fields: [("X-Forwarded-Proto", "https"), ("X-Forwarded-Proto", "http")],
+                address: "127.0.0.1"),
+            Forwarded(peer: "127.0.0.1", fields: [("X-Forwarded-Proto", "https, http")], address: "127.0.0.1"),
+            Forwarded(peer: "", fields: [("X-Forwarded-For", "192.0.2.1")], address: ""),
+        ])
     func forwarded(row: Forwarded) throws {
         let trust = try ProxyTrust(ProxyTrust.loopback + ["10.0.0.0/8"])
         let source = trust.source(HeaderList(row.fields), peer: row.peer)
@@ -210,7 +258,9 @@ struct NodeSigningKeyTests {
         #expect(throws: SigningKeyError.self) { try Self.load(Self.key, mode: 0o640) }
         #expect(throws: SigningKeyError.self) { try Self.load(Self.key, mode: 0o604) }
         #expect(throws: SigningKeyError.none) { try Self.load("\n# nothing\n") }
-        #expect(throws: SigningKeyError.tooShort(line: 1)) { try Self.load(Base64URLText.encode([UInt8](repeating: 7, count: 31))) }
+        #expect(throws: SigningKeyError.tooShort(line: 1)) {
+            try Self.load(Base64URLText.encode([UInt8](repeating: 7, count: 31)))
+        }
         #expect(throws: SigningKeyError.malformed(line: 2)) { try Self.load(Self.key + "\nAAAA=\n") }
         #expect(throws: SigningKeyError.repeated(line: 2)) { try Self.load(Self.key + "\n" + Self.key) }
         #expect(throws: SigningKeyError.self) { try SigningKeyFile.load("/nonexistent/keys") }

@@ -119,7 +119,8 @@ struct NodeRevocationTests {
     @Test("OP-4, ND-6: malformed messages and unknown versions are refused by name")
     func malformed() throws {
         let good = Invalidation(
-            domain: "example.org", user: "alice", client: "phone", reason: .kick, chain: [UInt8](repeating: 1, count: 32))
+            domain: "example.org", user: "alice", client: "phone", reason: .kick,
+            chain: [UInt8](repeating: 1, count: 32))
         let bytes = Array(good.message.payload.readableBytesView)
         func decode(_ bytes: [UInt8], key: String = "example.org/alice") throws(PeerMessageError) -> Invalidation {
             try Invalidation(BusMessage(kind: .invalidate, key: key, payload: ByteBuffer(bytes: bytes)))

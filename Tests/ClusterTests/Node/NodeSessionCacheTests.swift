@@ -91,7 +91,8 @@ struct NodeSessionCacheTests {
     func drop() {
         let cache = SessionCache(SessionOptions())
         let records = [
-            Self.record(1), Self.record(2, client: "laptop"), Self.record(3, user: "bob"), Self.record(4, domain: "other.org"),
+            Self.record(1), Self.record(2, client: "laptop"), Self.record(3, user: "bob"),
+            Self.record(4, domain: "other.org"),
         ]
         for record in records { Self.fill(cache, record) }
         #expect(cache.count == 4)

@@ -7,21 +7,24 @@ struct NodeSessionCookieTests {
     private static let secret = SessionSecret("v1." + String(repeating: "A", count: 43))
 
     private static func login(_ options: SessionOptions, isRemembered: Bool) throws -> [String] {
-        SessionCookies(options).login(try #require(Self.secret), domesticToken: "T", isRemembered: isRemembered).map(\.text)
+        SessionCookies(options).login(try #require(Self.secret), domesticToken: "T", isRemembered: isRemembered).map(
+            \.text)
     }
 
     @Test("ID-3: a login's cookies, to the byte")
     func secure() throws {
         let value = "v1." + String(repeating: "A", count: 43)
-        #expect(try Self.login(SessionOptions(), isRemembered: false) == [
-            "__Host-session=\(value); Path=/; Secure; HttpOnly; SameSite=Lax",
-            "__Host-domestic=T; Path=/; Secure; SameSite=Strict",
-            "__Host-loggedOut=; Path=/; Max-Age=0; Secure; SameSite=Lax",
-        ])
-        #expect(try Self.login(SessionOptions(), isRemembered: true).prefix(2) == [
-            "__Host-session=\(value); Path=/; Max-Age=31536000; Secure; HttpOnly; SameSite=Lax",
-            "__Host-domestic=T; Path=/; Max-Age=31536000; Secure; SameSite=Strict",
-        ])
+        #expect(
+            try Self.login(SessionOptions(), isRemembered: false) == [
+                "__Host-session=\(value); Path=/; Secure; HttpOnly; SameSite=Lax",
+                "__Host-domestic=T; Path=/; Secure; SameSite=Strict",
+                "__Host-loggedOut=; Path=/; Max-Age=0; Secure; SameSite=Lax",
+            ])
+        #expect(
+            try Self.login(SessionOptions(), isRemembered: true).prefix(2) == [
+                "__Host-session=\(value); Path=/; Max-Age=31536000; Secure; HttpOnly; SameSite=Lax",
+                "__Host-domestic=T; Path=/; Max-Age=31536000; Secure; SameSite=Strict",
+            ])
     }
 
     @Test("ID-3: plain names without Secure only with insecureCookies")
@@ -29,11 +32,13 @@ struct NodeSessionCookieTests {
         var options = SessionOptions()
         options.insecureCookies = true
         let value = "v1." + String(repeating: "A", count: 43)
-        #expect(try Self.login(options, isRemembered: false) == [
-            "session=\(value); Path=/; HttpOnly; SameSite=Lax", "domestic=T; Path=/; SameSite=Strict",
-            "loggedOut=; Path=/; Max-Age=0; SameSite=Lax",
-        ])
-        #expect(SessionCookies(options).logout(isRemembered: false).map(\.name) == ["session", "domestic", "loggedOut"])
+        #expect(
+            try Self.login(options, isRemembered: false) == [
+                "session=\(value); Path=/; HttpOnly; SameSite=Lax", "domestic=T; Path=/; SameSite=Strict",
+                "loggedOut=; Path=/; Max-Age=0; SameSite=Lax",
+            ])
+        #expect(
+            SessionCookies(options).logout(isRemembered: false).map(\.name) == ["session", "domestic", "loggedOut"])
     }
 
     @Test("ID-3: SameSite=None with Partitioned only by explicit option")

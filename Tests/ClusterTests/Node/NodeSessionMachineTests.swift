@@ -12,7 +12,8 @@ struct NodeSessionMachineTests {
 
     private static func record(_ change: (inout SessionRecord) -> Void = { _ in }) -> SessionRecord {
         var record = SessionRecord(
-            hash: [UInt8](repeating: 1, count: 32), domain: "example.org", user: "alice", client: "phone", now: Self.born,
+            hash: [UInt8](repeating: 1, count: 32), domain: "example.org", user: "alice", client: "phone",
+            now: Self.born,
             isRemembered: true, expires: Self.born + 365 * Self.day)
         change(&record)
         return record
@@ -31,17 +32,24 @@ struct NodeSessionMachineTests {
         Row(name: "past x", record: record(), age: 365 * day, state: .guest(.expired)),
         Row(name: "just before x", record: record(), age: 365 * day - 1, state: .idle),
         Row(name: "invalid", record: record { $0.isValid = false }, age: 0, state: .idle),
-        Row(name: "invalid and superseded", record: record {
-            $0.isValid = false
-            $0.successorPresented = born
-        }, age: 3 * minute, state: .idle),
+        Row(
+            name: "invalid and superseded",
+            record: record {
+                $0.isValid = false
+                $0.successorPresented = born
+            }, age: 3 * minute, state: .idle),
         Row(name: "login over", record: record { $0.activity = born + 14 * day }, age: 14 * day, state: .idle),
-        Row(name: "login over, superseded", record: record { $0.successorPresented = born }, age: 14 * day, state: .idle),
-        Row(name: "login nearly over", record: record { $0.activity = born + 13 * day }, age: 14 * day - 1,
+        Row(
+            name: "login over, superseded", record: record { $0.successorPresented = born }, age: 14 * day, state: .idle
+        ),
+        Row(
+            name: "login nearly over", record: record { $0.activity = born + 13 * day }, age: 14 * day - 1,
             state: .active(isDue: true)),
-        Row(name: "within the grace", record: record { $0.successorPresented = born }, age: 2 * minute,
+        Row(
+            name: "within the grace", record: record { $0.successorPresented = born }, age: 2 * minute,
             state: .active(isDue: false)),
-        Row(name: "superseded", record: record { $0.successorPresented = born }, age: 2 * minute + 1,
+        Row(
+            name: "superseded", record: record { $0.successorPresented = born }, age: 2 * minute + 1,
             state: .guest(.superseded)),
         Row(name: "fresh", record: record(), age: 0, state: .active(isDue: false)),
         Row(name: "a clock that runs ahead", record: record(), age: -minute, state: .active(isDue: false)),
@@ -49,13 +57,15 @@ struct NodeSessionMachineTests {
         Row(name: "of age", record: record(), age: day, state: .active(isDue: true)),
         Row(name: "nearly inactive", record: record(), age: 3 * day - 1, state: .active(isDue: true)),
         Row(name: "inactive", record: record(), age: 3 * day, state: .idle),
-        Row(name: "old, but used", record: record { $0.activity = born + 4 * day }, age: 6 * day,
+        Row(
+            name: "old, but used", record: record { $0.activity = born + 4 * day }, age: 6 * day,
             state: .active(isDue: true)),
     ]
 
     @Test("ID-6: each row, in order", arguments: Self.rows)
     func table(row: Row) {
-        #expect(self.machine.state(of: row.record, in: "example.org", at: Self.born + row.age) == row.state, "\(row.name)")
+        #expect(
+            self.machine.state(of: row.record, in: "example.org", at: Self.born + row.age) == row.state, "\(row.name)")
     }
 
     @Test("ID-7: loginLifespan 0 disables the hard end")
@@ -73,16 +83,18 @@ struct NodeSessionMachineTests {
         #expect(self.machine.expiry(isRemembered: false, at: 0) == 14 * Self.day)
     }
 
-    @Test("ID-3: options that cannot work are named", arguments: [
-        { (options: inout SessionOptions) in options.sessionLifespan = 0 },
-        { options in options.cacheSessions = -1 },
-        { options in options.loginLifespan = -.infinity },
-        { options in options.cookieLifespan = .nan },
-        { options in
-            options.insecureCookies = true
-            options.crossSiteCookies = true
-        },
-    ] as [@Sendable (inout SessionOptions) -> Void])
+    @Test(
+        "ID-3: options that cannot work are named",
+        arguments: [
+            { (options: inout SessionOptions) in options.sessionLifespan = 0 },
+            { options in options.cacheSessions = -1 },
+            { options in options.loginLifespan = -.infinity },
+            { options in options.cookieLifespan = .nan },
+            { options in
+                options.insecureCookies = true
+                options.crossSiteCookies = true
+            },
+        ] as [@Sendable (inout SessionOptions) -> Void])
     func complaints(change: @Sendable (inout SessionOptions) -> Void) {
         var options = SessionOptions()
         #expect(options.complaint == nil)

@@ -167,7 +167,8 @@ final class NodeTestIdentity: Sendable {
                     }
                     completion(error)
                 },
-                localNode: { local }, invalidate: { invalidation in log.change { $0.invalidations.append(invalidation) } },
+                localNode: { local },
+                invalidate: { invalidation in log.change { $0.invalidations.append(invalidation) } },
                 kick: { kick in log.change { $0.kicks.append(kick) } }, submit: { pool.submit($0) }, sleep: sleep),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         self.authority = SessionAuthority(

@@ -154,7 +154,7 @@ import Testing
         #expect(cluster.emissions.last?.node == next.id)
     }
 
-    @Test("LC-6, LC-7: a reconnect supersedes the old SID; its late removal leaves the new one", arguments: [true, false])
+    @Test("LC-6, LC-7: a reconnect supersedes the old SID; its removal leaves the new one", arguments: [true, false])
     func reconnect(isRemovalFirst: Bool) async throws {
         let cluster = RoutingTestCluster()
         let (a, b) = (cluster.start(), cluster.start())

@@ -186,7 +186,9 @@ final class RoutingTestLink: RouteStore, NodeRegistry {
         try await self.pass { () async throws(StoreError) in try await self.cluster.routes.write(writes, shard: shard) }
     }
     func keys(of node: NodeID, limit: Int) async throws(StoreError) -> [RouteKey] {
-        try await self.pass { () async throws(StoreError) in try await self.cluster.routes.keys(of: node, limit: limit) }
+        try await self.pass { () async throws(StoreError) in
+            try await self.cluster.routes.keys(of: node, limit: limit)
+        }
     }
     func keys(dueBefore deadline: Int64, limit: Int) async throws(StoreError) -> [RouteKey] {
         try await self.pass { () async throws(StoreError) in

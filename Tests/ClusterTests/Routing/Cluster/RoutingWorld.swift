@@ -51,8 +51,9 @@ final class RoutingWorld: Sendable {
 
     private func wakeNext(before end: Int64) -> Bool {
         let continuation = self.state.withLock { state -> CheckedContinuation<Void, Never>? in
-            let next = state.sleepers.indices.min {
-                (state.sleepers[$0].time, state.sleepers[$0].order) < (state.sleepers[$1].time, state.sleepers[$1].order)
+            let next = state.sleepers.indices.min { left, right in
+                let (left, right) = (state.sleepers[left], state.sleepers[right])
+                return (left.time, left.order) < (right.time, right.order)
             }
             guard let next, state.sleepers[next].time <= end else { return nil }
             state.now = max(state.now, state.sleepers[next].time)
