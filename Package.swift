@@ -52,6 +52,7 @@ let package = Package(
             dependencies: [
                 "Backplane", "Routing", "Wire", nio, posix, logging, metrics, lifecycle, signals, collections,
                 .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
@@ -72,7 +73,9 @@ let package = Package(
             name: "ClusterTests",
             dependencies: [
                 "Wire", "Routing", "Backplane", "Node", "Server",
-                .product(name: "NIOEmbedded", package: "swift-nio"), posix, logging,
+                .product(name: "NIOEmbedded", package: "swift-nio"), posix, logging, metrics,
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
             ],
             exclude: ["EndToEnd"],
             swiftSettings: settings),

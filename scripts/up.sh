@@ -11,7 +11,8 @@
 #
 # scripts/down.sh ends what this script started, and nothing else. All state is in the project's run/ folder; the data
 # of MongoDB stays there (scripts/down.sh --wipe removes it). Everything listens on 127.0.0.1 only. What is missing is
-# installed with apt, which is announced and is the one step that needs root. The first build takes minutes.
+# installed with apt, which is announced and is the one step that needs root. The first build takes minutes;
+# SUBMERGENCE_BIN in the environment names an executable to run in place of building one.
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 PATH=$PATH:/usr/sbin:/sbin
@@ -83,9 +84,14 @@ for ((i = 0; i <= nodes; i++)); do
 done
 ((${#taken[@]} == 0)) || fail "in use by other programs: port ${taken[*]}" "Choose another block of ports with --port."
 
-say "building the release (a first build takes several minutes; later ones seconds)"
-(cd "$project" && swift build -c release --product submergence) >&2
-binary=$(cd "$project" && swift build -c release --show-bin-path)/submergence
+if [[ -n ${SUBMERGENCE_BIN:-} ]]; then # as scripts/test.sh and scripts/latency.sh: an executable that is there already
+    binary=$SUBMERGENCE_BIN
+    [[ -x $binary ]] || fail "SUBMERGENCE_BIN is not a program: $binary"
+else
+    say "building the release (a first build takes several minutes; later ones seconds)"
+    (cd "$project" && swift build -c release --product submergence) >&2
+    binary=$(cd "$project" && swift build -c release --show-bin-path)/submergence
+fi
 
 # ---- start; whatever happens before the end of this script, the trap takes down what was started
 

@@ -21,6 +21,9 @@ struct Serve: AsyncParsableCommand {
     @Option(help: "A domain that is served; the first is the default one. May be repeated.")
     var domain: [String] = []
 
+    @Option(help: "A port beside 80 and 443 that browsers name in Host and Origin. May be repeated.")
+    var publicPort: [Int] = []
+
     @Option(
         help: ArgumentHelp(
             "A proxy whose X-Forwarded-* headers are believed; may be repeated. Default: loopback.", valueName: "cidr"))
@@ -47,6 +50,7 @@ struct Serve: AsyncParsableCommand {
         self.listeners.apply(to: &settings)
         settings.mongo = self.mongo.options
         settings.domains = self.domain.map { Configuration.Domain($0) }
+        settings.publicPorts = Set(self.publicPort)
         if let file = self.signingKeys { settings.signingKeys = .file(file) }
         if !self.trustedProxy.isEmpty { settings.trustedProxies = self.trustedProxy }
         settings.name = self.name

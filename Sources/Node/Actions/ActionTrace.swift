@@ -29,6 +29,9 @@ struct ActionTrace {
             ("action", name), ("transport", self.call.transport.rawValue), ("status", String(answer.status)),
         ]
         Timer(label: "submergence_action_seconds", dimensions: dimensions).recordNanoseconds(Self.nanoseconds(total))
+        if answer.status >= 400 {
+            Counter(label: "submergence_errors_total", dimensions: [("code", Self.code(answer))]).increment()
+        }
         var metadata: Logger.Metadata = [
             "domain": "\(self.call.domain)", "transport": "\(self.call.transport.rawValue)",
             "method": "\(Self.printable(self.call.method.rawValue))",
@@ -47,6 +50,14 @@ struct ActionTrace {
         let target = target.prefix { $0 != "#" }
         guard let mark = target.firstIndex(of: "?") else { return (String(target), "") }
         return (String(target[..<mark]), target[target.index(after: mark)...])
+    }
+
+    /// The error's word, where it looks like one: a label must not grow with what people send.
+    private static func code(_ answer: ActionAnswer) -> String {
+        guard let code = answer.content["error"]?.string, (1...32).contains(code.utf8.count),
+            code.utf8.allSatisfy({ (0x41...0x5A).contains($0) || $0 == UInt8(ascii: "_") })
+        else { return "OTHER" }
+        return code
     }
 
     /// A requester's text in one line of bounded length.

@@ -98,9 +98,13 @@ extension Configuration {
 
     /// - Throws: ``StartError``.
     func domainTable() throws -> DomainTable {
-        if self.isDevelopment { return .development }
+        switch self.mode {
+        case .development: return .development
+        case .conformance: return .conformance
+        case .production: break
+        }
         do {
-            return try DomainTable(self.domains.map { ($0.name, $0.aliases) })
+            return try DomainTable(self.domains.map { ($0.name, $0.aliases) }, ports: self.publicPorts)
         } catch {
             throw StartError("cannot serve a domain", why: "\(error)", remedy: "Mend its name or its aliases.")
         }

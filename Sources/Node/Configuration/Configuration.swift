@@ -31,6 +31,8 @@ public struct Configuration: Sendable {
     public var control: Listener?
     /// The domains that are served, with their aliases (SPEC TR-1). At least one outside development mode.
     public var domains: [Domain]
+    /// Ports beside 80 and 443 that clients may name in `Host` and `Origin` (SPEC TR-1, ID-5).
+    public var publicPorts: Set<Int>
     /// nil: one node with its state in memory.
     public var mongo: Mongo?
     /// A unique node name, stable over restarts (SPEC ND-5); nil for a nameless node.
@@ -77,6 +79,7 @@ public struct Configuration: Sendable {
         self.listener = Listener(port: 8080)
         self.control = nil
         self.domains = []
+        self.publicPorts = []
         self.mongo = nil
         self.name = nil
         self.address = nil

@@ -57,15 +57,17 @@ package struct ActionResponder: Sendable {
         } catch {
             return Self.response(ActionAnswer(error == .malformed ? .badHost : .misdirected), to: request.method)
         }
+        let source = self.proxies.source(request.head, peer: peer)
+        let origin = self.domains.origin(request.head, of: destination, isSecure: source.isSecure)
+        guard !self.domains.isRefused(origin) else {
+            return Self.response(ActionAnswer(ActionError(403, "FOREIGN")), to: request.method)
+        }
         let target = request.head.path ?? ""
         let path = ActionTrace.split(target).path
         for pages in self.pages {
             if let response = pages.response(request.method, path, request.head) { return response }
         }
-        let source = self.proxies.source(request.head, peer: peer)
-        let presented = SessionAuthority.Presented(
-            domain: destination.domain, source: source,
-            origin: self.domains.origin(request.head, of: destination, isSecure: source.isSecure))
+        let presented = SessionAuthority.Presented(domain: destination.domain, source: source, origin: origin)
         let head = request.head
         let call = ActionCall(
             transport: .http, method: ActionMethod(rawValue: request.method.rawValue), target: target,

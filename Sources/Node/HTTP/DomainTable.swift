@@ -23,7 +23,7 @@ package struct DomainTable: Sendable {
 
     private enum Names: Sendable {
         /// Any loopback host, whatever its port, is the domain `localhost` (DESIGN §9).
-        case development
+        case development(allowsForeign: Bool)
         case configured(exact: [String: String], wildcards: [(suffix: String, domain: String?)], ports: Set<Int>)
     }
 
@@ -33,7 +33,10 @@ package struct DomainTable: Sendable {
         self.names = names
     }
 
-    package static let development = DomainTable(.development)
+    /// Loopback hosts only, and no request of a foreign origin: a page on the web must not reach a developer's node.
+    package static let development = DomainTable(.development(allowsForeign: false))
+    /// The same for any origin.
+    package static let conformance = DomainTable(.development(allowsForeign: true))
 
     /// - Parameters:
     ///   - domains: each with its aliases. A domain `*.example.org` makes every host below it a domain of its own; an
@@ -109,6 +112,13 @@ package struct DomainTable: Sendable {
             guard let port = host.port, port != standard else { return .own }
             return ports.subtracting([80, 443]).contains(port) ? .own : .foreign
         }
+    }
+
+    /// Whether a request of that standing is refused outright, whatever it asks (DESIGN §9). Elsewhere a foreign origin is
+    /// only never domestic (SPEC ID-5).
+    package func isRefused(_ origin: OriginStanding) -> Bool {
+        guard case .development(allowsForeign: false) = self.names else { return false }
+        return origin == .foreign
     }
 
     private static func canonical(_ name: String) throws(InvalidName) -> String {

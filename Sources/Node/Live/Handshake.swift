@@ -27,7 +27,6 @@ final class Handshake: Sendable {
 struct HandshakeGate: Sendable {
     let domains: DomainTable
     let proxies: ProxyTrust
-    let isConformance: Bool
 
     func admit(_ headers: HeaderList, peer: SocketAddress?, base64: Bool) throws(TransportRefusal) -> Handshake {
         let destination: DomainTable.Destination
@@ -40,9 +39,8 @@ struct HandshakeGate: Sendable {
             }
         }
         let source = self.proxies.source(headers, peer: peer?.ipAddress ?? "")
-        let origin =
-            self.isConformance
-            ? .absent : self.domains.origin(headers, of: destination, isSecure: source.isSecure)
+        let origin = self.domains.origin(headers, of: destination, isSecure: source.isSecure)
+        guard !self.domains.isRefused(origin) else { throw .forbidden }
         return Handshake(
             domain: destination.domain, source: source, origin: origin, headers: headers, base64: base64)
     }

@@ -59,6 +59,24 @@ final class LiveConnection: LocalConnection {
         self.clusterNode.committer.submit(.connect(entry), key: identity.key) { result in
             bound.execute { $0.committed(result) }
         }
+        self.checkSession(identity)
+    }
+
+    /// An invalidation that came between the reading of the session and the entry in the index missed this connection
+    /// (SPEC ID-13), so the session is looked at once more. Mostly the cache answers.
+    private func checkSession(_ identity: ConnectionIdentity) {
+        guard let session = identity.session else { return }
+        let bound = NIOLoopBound(self, eventLoop: self.loop.eventLoop)
+        let server = self.loop.server
+        let isQueued = server.work.submit {
+            do {
+                if try await server.isSessionActive(session.hash, identity.domain) { return }
+                bound.execute { $0.end(.session) }
+            } catch {
+                bound.execute { $0.giveUpConnecting(.unavailable) }
+            }
+        }
+        if !isQueued { self.giveUpConnecting(.busy) }
     }
 
     /// The session was replaced by another one of the same login (SPEC ID-10).

@@ -18,6 +18,8 @@ final class LiveServer: Sendable {
         var keepsAuth: Bool
         /// Who a socket belongs to, by its session cookie; nil where there are no sessions.
         var identifier: SocketIdentifier?
+        /// Whether a session is still good, through the cache.
+        var isSessionActive: SessionGuard.Reader
         /// nil where no liveConnection hook was registered: then it costs nothing.
         var liveConnection: LiveConnectionRunner?
         /// Answers plain HTTP.
@@ -81,6 +83,7 @@ final class LiveServer: Sendable {
     var namespaces: [String: NamespaceApplication] { self.setup.namespaces }
     var keepsAuth: Bool { self.setup.keepsAuth }
     var identifier: SocketIdentifier? { self.setup.identifier }
+    var isSessionActive: SessionGuard.Reader { self.setup.isSessionActive }
     var logger: Logger { self.setup.logger }
     var believesAuth: Bool { self.setup.mode != .production }
     var guestsMayConnect: Bool { self.setup.mode == .conformance }

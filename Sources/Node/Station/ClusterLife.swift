@@ -92,6 +92,8 @@ final class ClusterLife: Sendable {
         var observer = Incarnation.Observer()
         observer.ended = { end in logger.warning("this incarnation is over", metadata: ["reason": "\(end)"]) }
         observer.reaping = { node in logger.notice("reaping a dead node", metadata: ["node": "\(node)"]) }
+        // An older connection that gave way in a write whose outcome was unknown: its own node has to be told, too (LC-6).
+        observer.superseded = { key, connection in self.current?.supersede([connection], key: key) }
         observer.failed = { error in logger.warning("the store failed", metadata: ["error": "\(error)"]) }
         return observer
     }
@@ -143,8 +145,7 @@ final class ClusterLife: Sendable {
     /// The session cache is trusted only while lease and bus are fresh (ND-3, ND-11).
     private func watch(_ node: ClusterNode) async {
         while !Task.isCancelled {
-            let isFresh = node.view.standing.mayUseSessionCache && !node.adapter.health.isDegraded
-            self.setup.cache.setBypassed(!isFresh)
+            self.setup.cache.setBypassed(!node.refresh())
             do { try await Task.sleep(for: .milliseconds(200)) } catch { return }
         }
     }

@@ -14,6 +14,7 @@ final class ClusterNode: Sendable {
     let adapter: any ClusterAdapter
     let dispatcher: EventDispatcher
     private let isDraining = Atomic<Bool>(false)
+    private let isDegraded = Atomic<Bool>(false)
 
     init(
         incarnation: Incarnation, adapter: any ClusterAdapter, dispatcher: EventDispatcher, index: ConnectionIndex,
@@ -31,7 +32,19 @@ final class ClusterNode: Sendable {
     var committer: RouteCommitter { self.incarnation.committer }
 
     /// New connections may come: the lease is fresh (ND-3), the bus delivers (ND-11), nobody has said stop (ND-12).
-    var mayAccept: Bool { self.unreadiness.isEmpty }
+    /// Cheap: asked for every handshake and every CONNECT.
+    var mayAccept: Bool {
+        self.view.standing.mayAccept && !self.isDegraded.load(ordering: .relaxed)
+            && !self.isDraining.load(ordering: .relaxed)
+    }
+
+    /// Looks at the bus for ``mayAccept``, several times a second.
+    /// - Returns: whether lease and bus are fresh enough to trust a cache (ND-3, ND-11).
+    func refresh() -> Bool {
+        let isDegraded = self.adapter.health.isDegraded
+        self.isDegraded.store(isDegraded, ordering: .relaxed)
+        return !isDegraded && self.view.standing.mayUseSessionCache
+    }
 
     /// Why not, in words for operators; empty when ready.
     var unreadiness: [String] {

@@ -24,7 +24,9 @@ struct PresenceHandlers: Sendable {
             change: Presence.Change(transition.kind), domain: key.domain, user: key.user, client: transition.client,
             sequence: transition.sequence)
         self.counters[presence.change]?.increment()
-        self.log?.append(presence, node: node)
+        if let log = self.log, !log.append(presence, node: node) {
+            self.logger.error("the presence log cannot be written")
+        }
         for handler in self.handlers[presence.change] ?? [] {
             do {
                 try await handler(presence)

@@ -30,7 +30,8 @@ final class PresenceLog: Sendable {
         self.file.withLock { _ = close($0) }
     }
 
-    func append(_ presence: Presence, node: NodeID) {
+    /// - Returns: false when the line could not be written whole.
+    func append(_ presence: Presence, node: NodeID) -> Bool {
         var line = ByteBuffer()
         line.writeString("{\"t\":\"\(presence.change.rawValue)\",\"domain\":")
         line.writeJSONString(presence.domain)
@@ -41,10 +42,10 @@ final class PresenceLog: Sendable {
             line.writeJSONString(client)
         }
         line.writeString(",\"seq\":\(presence.sequence),\"node\":\"\(node)\"}\n")
-        self.file.withLock { descriptor in
+        return self.file.withLock { descriptor in
             line.withUnsafeReadableBytes { bytes in
                 // One write per line: appends of several nodes to one file do not mix.
-                _ = write(descriptor, bytes.baseAddress, bytes.count)
+                write(descriptor, bytes.baseAddress, bytes.count) == bytes.count
             }
         }
     }

@@ -46,21 +46,20 @@ extension RunningStation {
         let responder = ActionResponder(
             domains: domains, proxies: proxies, authority: authority, pipeline: pipeline,
             pages: configuration.servesDemo ? [.demo()] : [])
+        let isActive: SessionGuard.Reader = { hash, domain in
+            if case .active = try await authority.state(of: hash, in: domain) { true } else { false }
+        }
         let live = LiveServer(
             LiveServer.Setup(
                 options: configuration.live,
-                gate: HandshakeGate(
-                    domains: domains, proxies: proxies, isConformance: configuration.mode == .conformance),
+                gate: HandshakeGate(domains: domains, proxies: proxies),
                 mode: configuration.mode, namespaces: registrations.namespaces, keepsAuth: registrations.keepsAuth,
-                identifier: self.identifier(authority, logger),
+                identifier: self.identifier(authority, logger), isSessionActive: isActive,
                 liveConnection: self.liveConnectionRunner(registrations.liveConnection, logger),
                 responder: responder.handle, logger: logger))
         let group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.loopCount)
         let index = try await live.start(on: group)
         let sessions = SessionGuard(index: index, work: background, logger: logger)
-        let isActive: SessionGuard.Reader = { hash, domain in
-            if case .active = try await authority.state(of: hash, in: domain) { true } else { false }
-        }
         let life = ClusterLife(
             ClusterLife.Setup(
                 backend: backend, live: live, index: index, options: configuration.incarnationOptions,

@@ -135,7 +135,9 @@ package struct DirectoryMachine: Sendable {
     package mutating func due(at now: Int64, limit: Int = 32) -> [Action] {
         var actions: [Action] = []
         for id in self.peers.keys.sorted() {
-            guard actions.count < limit, var peer = self.peers[id], let record = self.snapshot.records[id] else { continue }
+            guard actions.count < limit, var peer = self.peers[id], let record = self.snapshot.records[id] else {
+                continue
+            }
             if peer.pending != nil || (record.state == .claimed && record.claimedBy == self.node) { continue }
             let age = now - peer.since
             if age >= self.options.claimAfter, self.hasWitnessed(peer, at: now) {

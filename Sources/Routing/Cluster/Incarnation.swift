@@ -10,6 +10,8 @@ package final class Incarnation: Sendable {
         package var commit = RouteCommitOptions()
         package var emission = EmissionOptions()
         package var reap = ReapOptions()
+        /// Where presence handlers run; nil: the global executor.
+        package var executor: (any TaskExecutor)?
 
         package init() {}
     }
@@ -33,6 +35,9 @@ package final class Incarnation: Sendable {
     package let committer: RouteCommitter
     package let emitter: TransitionEmitter
     private let reaper: Reaper
+    private let clock: any ClusterClock
+    private let options: Options
+    private let failed: @Sendable (StoreError) -> Void
 
     package init(
         record: NodeRecord, registry: any NodeRegistry, routes: any RouteStore,
@@ -52,13 +57,17 @@ package final class Incarnation: Sendable {
                 },
                 ended: observer.ended, failed: observer.failed))
         let emitter = TransitionEmitter(
-            node: record.id, view: membership, clock: clock, options: options.emission, handler: handler)
+            node: record.id, view: membership, clock: clock, options: options.emission,
+            executor: options.executor, handler: handler)
         self.committer = RouteCommitter(
             node: record.id, store: routes, view: membership, clock: clock, limits: options.limits,
             options: options.commit,
             observer: RouteCommitter.Observer(
                 committed: { emitter.offer($0) }, superseded: observer.superseded, failed: observer.failed))
         self.reaper = reaper
+        self.clock = clock
+        self.options = options
+        self.failed = observer.failed
         self.membership = membership
         self.emitter = emitter
     }
@@ -67,26 +76,56 @@ package final class Incarnation: Sendable {
 
     /// Works until the incarnation is over or the task is cancelled (`nil`).
     ///
-    /// A superseded one goes on until it is cancelled, claimed or out of its lease, so that it can remove its connections.
+    /// A superseded one commits and emits what it has begun, then leaves the registry: that is its acknowledgement, after
+    /// which the newcomer removes its connections (ND-5).
     package func run() async -> LeaseMachine.End? {
+        let end = await self.serve()
+        if end == .superseded, !Task.isCancelled {
+            do {
+                try await self.membership.deregister()
+            } catch {
+                // Then the newcomer waits for the right to claim.
+                self.failed(error)
+            }
+        }
+        return end
+    }
+
+    private func serve() async -> LeaseMachine.End? {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.committer.run() }
             group.addTask { await self.emitter.run(acknowledging: self.committer) }
             group.addTask { await self.reaper.run(through: self.committer) }
             let end = await self.membership.run()
-            if end == .superseded {
+            if end == .superseded { await self.finish() }
+            group.cancelAll()
+            self.committer.close()
+            self.emitter.close()
+            return end
+        }
+    }
+
+    /// What a superseded incarnation has begun, as long as it might write: its lease is not renewed any more.
+    private func finish() async {
+        let limit = self.clock.now() + self.options.lease.fence
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                await self.clock.sleep(until: limit)
+                self.committer.close()
+                self.emitter.close()
+            }
+            group.addTask {
                 await withTaskCancellationHandler {
                     await self.committer.flush()
                     await self.emitter.flush()
+                    await self.committer.flush()
                 } onCancel: {
                     self.committer.close()
                     self.emitter.close()
                 }
             }
+            await group.next()
             group.cancelAll()
-            self.committer.close()
-            self.emitter.close()
-            return end
         }
     }
 

@@ -69,7 +69,9 @@ package struct EmissionMachine: Sendable {
     package mutating func next(now: Int64, mayCall: Bool) -> [Action] {
         // Sorted: a dictionary has no order, and runs with one seed must be equal.
         for id in self.calls.filter({ $0.value.deadline <= now }).keys.sorted() {
-            guard self.overdue < self.options.overdueHandlers, let call = self.calls.removeValue(forKey: id) else { break }
+            guard self.overdue < self.options.overdueHandlers, let call = self.calls.removeValue(forKey: id) else {
+                break
+            }
             self.overdue += 1
             self.end(call)
         }

@@ -104,7 +104,7 @@ package struct RouteCommitMachine: Sendable {
             operation.deadline.map { $0 <= now && !operation.isAbandoned } ?? false
         }
         // Sorted: a dictionary has no order, and runs with one seed must be equal.
-        let due = self.entries.filter { $0.value.flying.contains(where: isDue) || $0.value.waiting.contains(where: isDue) }
+        let due = self.entries.filter { ($0.value.flying + $0.value.waiting).contains(where: isDue) }
         for key in due.keys.sorted() {
             guard var entry = self.entries[key] else { continue }
             var removals: [RouteOperation] = []

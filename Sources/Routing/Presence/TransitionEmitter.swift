@@ -3,12 +3,17 @@ internal import Synchronization
 /// Calls the presence handlers for the transitions that this incarnation owns, then acknowledges them (SPEC LC-3).
 ///
 /// Fed by the committer's ``RouteCommitter/Observer/committed``. A node that is silenced calls nothing (ND-3).
+///
+/// Each call is a task of its own, outside ``run(acknowledging:)``: a handler is the application's, and one that never ends,
+/// not even when cancelled, must not hold up the end of the incarnation, where sockets must go (ND-3). Their number is
+/// bounded by ``EmissionOptions``.
 package final class TransitionEmitter: Sendable {
     /// The application's handlers for one transition. A throwing one is the caller's to contain (EV-7).
     package typealias Handler = @Sendable (RouteKey, RouteTransition) async -> Void
 
     private struct State {
         var machine: EmissionMachine
+        var calls: [EmissionMachine.CallID: Task<Void, Never>] = [:]
         var isClosed = false
         var flushes: [CheckedContinuation<Void, Never>] = []
     }
@@ -18,16 +23,19 @@ package final class TransitionEmitter: Sendable {
 
     private let view: any ClusterView
     private let clock: any ClusterClock
+    private let executor: (any TaskExecutor)?
     private let handler: Handler
     private let state: Mutex<State>
     private let signal = WakeSignal()
 
+    /// - Parameter executor: where handlers run; nil: the global one.
     package init(
         node: NodeID, view: any ClusterView, clock: any ClusterClock, options: EmissionOptions = EmissionOptions(),
-        handler: @escaping Handler
+        executor: (any TaskExecutor)? = nil, handler: @escaping Handler
     ) {
         self.view = view
         self.clock = clock
+        self.executor = executor
         self.handler = handler
         self.state = Mutex(State(machine: EmissionMachine(node: node, options: options)))
     }
@@ -45,34 +53,30 @@ package final class TransitionEmitter: Sendable {
         if isNew { self.signal.raise() }
     }
 
-    /// Works until the task is cancelled or ``close()`` is called; handlers still running are then cancelled and awaited.
+    /// Works until the task is cancelled or ``close()`` is called; handlers still running are then cancelled.
     package func run(acknowledging committer: RouteCommitter) async {
-        await withDiscardingTaskGroup { group in
-            while !Task.isCancelled {
-                let now = self.clock.now()
-                let mayCall = self.view.standing.mayCallHandlers
-                let (actions, deadline, isClosed) = self.state.withLock {
-                    state -> ([EmissionMachine.Action], Int64?, Bool) in
-                    if state.isClosed { return ([], nil, true) }
-                    let actions = state.machine.next(now: now, mayCall: mayCall)
-                    let retry = mayCall || state.machine.isIdle ? nil : now + Self.silencedPause
-                    return (actions, [state.machine.nextDeadline, retry].compactMap(\.self).min(), false)
-                }
-                if isClosed { break }
-                for action in actions {
-                    switch action {
-                    case .call(let id, let key, let transition):
-                        group.addTask { await self.call(id, key, transition) }
-                    case .acknowledge(let key, let sequence, let known):
-                        committer.submit(.acknowledge(through: sequence), key: key, known: known) { result in
-                            // A failure means that the incarnation is over; its reaper repeats what is not acknowledged.
-                            if case .success = result { self.update { $0.acknowledged(key) } }
-                        }
+        while !Task.isCancelled {
+            let now = self.clock.now()
+            let mayCall = self.view.standing.mayCallHandlers
+            let (actions, deadline, isClosed) = self.state.withLock {
+                state -> ([EmissionMachine.Action], Int64?, Bool) in
+                if state.isClosed { return ([], nil, true) }
+                let actions = state.machine.next(now: now, mayCall: mayCall)
+                let retry = mayCall || state.machine.isIdle ? nil : now + Self.silencedPause
+                return (actions, [state.machine.nextDeadline, retry].compactMap(\.self).min(), false)
+            }
+            if isClosed { break }
+            for action in actions {
+                switch action {
+                case .call(let id, let key, let transition): self.start(id, key, transition)
+                case .acknowledge(let key, let sequence, let known):
+                    committer.submit(.acknowledge(through: sequence), key: key, known: known) { result in
+                        // A failure means that the incarnation is over; its reaper repeats what is not acknowledged.
+                        if case .success = result { self.update { $0.acknowledged(key) } }
                     }
                 }
-                await self.signal.wait(until: deadline, clock: self.clock)
             }
-            group.cancelAll()
+            await self.signal.wait(until: deadline, clock: self.clock)
         }
         self.close()
     }
@@ -89,15 +93,28 @@ package final class TransitionEmitter: Sendable {
         }
     }
 
-    /// Starts no further handler. What is not acknowledged is left to the reaper.
+    /// Starts no further handler, and cancels those that run. What is not acknowledged is left to the reaper.
     package func close() {
-        let flushes = self.state.withLock { state -> [CheckedContinuation<Void, Never>] in
+        let (calls, flushes) = self.state.withLock {
+            state -> ([Task<Void, Never>], [CheckedContinuation<Void, Never>]) in
             state.isClosed = true
-            defer { state.flushes = [] }
-            return state.flushes
+            defer {
+                state.calls = [:]
+                state.flushes = []
+            }
+            return (Array(state.calls.values), state.flushes)
         }
+        for call in calls { call.cancel() }
         for flush in flushes { flush.resume() }
         self.signal.raise()
+    }
+
+    private func start(_ id: EmissionMachine.CallID, _ key: RouteKey, _ transition: RouteTransition) {
+        // The lock is held until the task is noted: it can't end before.
+        self.state.withLock { state in
+            guard !state.isClosed else { return }
+            state.calls[id] = Task(executorPreference: self.executor) { await self.call(id, key, transition) }
+        }
     }
 
     private func call(_ id: EmissionMachine.CallID, _ key: RouteKey, _ transition: RouteTransition) async {
@@ -108,11 +125,12 @@ package final class TransitionEmitter: Sendable {
         }
         if Task.isCancelled { return }
         await self.handler(key, transition)
-        self.update { $0.finished(id) }
+        self.update(ending: id) { $0.finished(id) }
     }
 
-    private func update(_ body: (inout EmissionMachine) -> Void) {
+    private func update(ending id: EmissionMachine.CallID? = nil, _ body: (inout EmissionMachine) -> Void) {
         let flushes = self.state.withLock { state -> [CheckedContinuation<Void, Never>] in
+            if let id { state.calls[id] = nil }
             body(&state.machine)
             guard state.machine.isIdle else { return [] }
             defer { state.flushes = [] }

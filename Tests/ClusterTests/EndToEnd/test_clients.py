@@ -205,6 +205,7 @@ def test_pong_keeps_and_silence_ends(nodes):
             assert (await socket.receive_str(timeout=5)).startswith("0{")
             await socket.send_str('40{"user":"alice","client":"phone"}')
             assert (await socket.receive_str(timeout=5)).startswith("40{")
+            assert (await socket.receive_str(timeout=5)).startswith('42["auth",')
             for _ in range(4):
                 assert await socket.receive_str(timeout=5) == "2"
                 await socket.send_str("3")

@@ -10,7 +10,7 @@ import Testing
 @testable import Node
 
 /// An HTTP server of a test, on a free port, around one responder.
-private enum LiveServer {
+private enum NodeTestServer {
     static func run(
         _ responder: ActionResponder, _ body: @escaping @Sendable (Int) async throws -> Void
     ) async throws {
@@ -37,7 +37,7 @@ private enum LiveServer {
 }
 
 /// A connection that sends text and reads until the answers are there, or the end.
-private struct LiveConnection {
+private struct NodeTestConnection {
     let channel: NIOAsyncChannel<ByteBuffer, ByteBuffer>
 
     static func with<R: Sendable>(
@@ -73,7 +73,7 @@ private struct LiveConnection {
     }
 }
 
-@Suite("Actions over HTTP")
+@Suite("Actions over HTTP", .timeLimit(.minutes(1)))
 struct NodeHTTPTests {
     private let node: NodeTestIdentity
     private let responder: ActionResponder
@@ -130,6 +130,16 @@ struct NodeHTTPTests {
         #expect(await self.respond(.get, "/me", host: "127.0.0.1:8081").status == .ok)
     }
 
+    @Test("DESIGN §9: in development mode a page of the web reaches nothing, whatever it asks")
+    func foreign() async {
+        for origin in ["https://evil.example", "null"] {
+            #expect(await self.respond(.get, "/me", [.origin: origin]).status == .forbidden)
+            #expect(await self.respond(.get, "/demo/", [.origin: origin]).status == .forbidden)
+        }
+        #expect(await self.respond(.get, "/me", [.origin: "http://localhost:3000"]).status == .ok)
+        #expect(!DomainTable.conformance.isRefused(.foreign))
+    }
+
     @Test("AC-8: headers of a JSON answer")
     func headers() async {
         let response = await self.respond(.get, "/me")
@@ -169,9 +179,9 @@ struct NodeHTTPTests {
 
     @Test("ID-10, TR-2: a login over a real connection, its cookies, and who it is afterwards")
     func live() async throws {
-        try await LiveServer.run(self.responder) { port in
+        try await NodeTestServer.run(self.responder) { port in
             let body = #"{"user":"alice"}"#
-            let login = try await LiveConnection.exchange(
+            let login = try await NodeTestConnection.exchange(
                 port,
                 "POST /login HTTP/1.1\r\nHost: localhost:\(port)\r\nContent-Type: application/json\r\n"
                     + "Content-Length: \(body.utf8.count)\r\n\r\n\(body)", answers: 1)
@@ -183,7 +193,7 @@ struct NodeHTTPTests {
             let get =
                 "GET /me HTTP/1.1\r\nHost: localhost\r\nCookie: \(session.output.1)\r\n"
                 + "X-Forwarded-For: 192.0.2.9\r\n\r\n"
-            let me = try await LiveConnection.exchange(port, get + get, answers: 2)
+            let me = try await NodeTestConnection.exchange(port, get + get, answers: 2)
             #expect(
                 me.text.components(separatedBy: #"{"content":{"address":"192.0.2.9","user":"alice"},"events":[]}"#)
                     .count == 3)
@@ -193,23 +203,23 @@ struct NodeHTTPTests {
 
     @Test("AC-5: a body a little too long is 413 and the connection goes on; one far too long ends it")
     func tooLong() async throws {
-        try await LiveServer.run(self.responder) { port in
+        try await NodeTestServer.run(self.responder) { port in
             func post(_ length: Int, sent: Int? = nil) -> String {
                 "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n"
                     + "Content-Length: \(length)\r\n\r\n"
                     + String(repeating: "x", count: sent ?? length)
             }
-            let short = try await LiveConnection.exchange(port, post(50_000) + post(40_960), answers: 2)
+            let short = try await NodeTestConnection.exchange(port, post(50_000) + post(40_960), answers: 2)
             #expect(
                 short.text.contains("HTTP/1.1 413 ")
                     && short.text.hasSuffix(#"{"content":{"length":40960},"events":[]}"#))
-            let long = try await LiveConnection.exchange(port, post(1 << 30, sent: 400_000), answers: .max)
+            let long = try await NodeTestConnection.exchange(port, post(1 << 30, sent: 400_000), answers: .max)
             #expect(long.text.hasPrefix("HTTP/1.1 413 ") && long.text.lowercased().contains("connection: close"))
             #expect(long.isEnded)
-            let unrouted = try await LiveConnection.exchange(
+            let unrouted = try await NodeTestConnection.exchange(
                 port, post(10_000).replacingOccurrences(of: "/echo", with: "/none") + post(1), answers: 2)
             #expect(unrouted.text.contains("HTTP/1.1 404 ") && unrouted.text.contains("HTTP/1.1 200 "))
-            let chunked = try await LiveConnection.exchange(
+            let chunked = try await NodeTestConnection.exchange(
                 port,
                 "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n"
                     + "Transfer-Encoding: chunked\r\n\r\n"
@@ -227,8 +237,8 @@ struct NodeHTTPTests {
                 submit: { [node] in node.pool.submit($0) },
                 logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }),
             sleep: { _ in })
-        try await LiveServer.run(responder) { port in
-            let answer = try await LiveConnection.exchange(
+        try await NodeTestServer.run(responder) { port in
+            let answer = try await NodeTestConnection.exchange(
                 port,
                 "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: 9\r\n\r\nabc",
                 answers: .max)

@@ -16,7 +16,8 @@ package final class InMemoryNodeRegistry: NodeRegistry {
     private let state = Mutex(State())
 
     /// - Parameter time: milliseconds since 1970: the server time of renewals, and for expiry.
-    package init(fault: StoreFault? = nil, time: @escaping @Sendable () -> Int64 = { SystemClusterClock().wallTime() }) {
+    package init(fault: StoreFault? = nil, time: @escaping @Sendable () -> Int64 = { SystemClusterClock().wallTime() })
+    {
         self.fault = fault
         self.time = time
     }
@@ -72,7 +73,9 @@ package final class InMemoryNodeRegistry: NodeRegistry {
 
     package func renewClaim(_ id: NodeID, claimBeat: Int64, by reaper: NodeID) async throws(StoreError) -> Bool {
         try await self.perform("nodes.renewClaim") { state, _ in
-            guard let stored = state.records[id], stored.state == .claimed, stored.claimedBy == reaper else { return false }
+            guard let stored = state.records[id], stored.state == .claimed, stored.claimedBy == reaper else {
+                return false
+            }
             state.records[id]?.claimBeat = max(claimBeat, stored.claimBeat)
             return true
         }

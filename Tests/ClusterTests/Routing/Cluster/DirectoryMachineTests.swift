@@ -121,9 +121,10 @@ import Testing
         let found = try unwrapMutated(Self.watch(&machine, from: 30, until: 60))
         let last = Self.record(state: .claimed, by: other, claimBeat: 15)
         #expect(found.action == .claim(Self.peer, expecting: last))
-        #expect(machine.claimed(Self.peer, isWon: true, expecting: last, at: Self.at(found.time)) == [
-            .reap(Self.peer, claim: 16)
-        ])
+        #expect(
+            machine.claimed(Self.peer, isWon: true, expecting: last, at: Self.at(found.time)) == [
+                .reap(Self.peer, claim: 16)
+            ])
     }
 
     @Test("ND-4: a claim of unknown outcome is found by the next reading")

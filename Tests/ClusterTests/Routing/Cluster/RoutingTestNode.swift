@@ -77,10 +77,12 @@ final class RoutingTestNode: Sendable {
         let link = RoutingTestLink(cluster: cluster, process: process)
         let state = SharedState()
         var observer = Incarnation.Observer()
+        var options = Incarnation.Options()
+        options.executor = process
         observer.ended = { end in state.value.withLock { $0.end = end } }
         let incarnation = Incarnation(
             record: NodeRecord(id: id, name: name, address: address, started: 0, homes: []), registry: link,
-            routes: link, clock: process, observer: observer
+            routes: link, clock: process, options: options, observer: observer
         ) { key, transition in
             cluster.emit(.init(time: cluster.world.now, node: id, key: key, transition: transition))
         }

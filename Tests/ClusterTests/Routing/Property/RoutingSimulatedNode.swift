@@ -62,7 +62,9 @@ final class RoutingSimulatedNode {
         self.simulation.trace("\(RoutingSimulation.name(self.id)) starts")
         let sent = self.now
         let record = NodeRecord(id: self.id, name: nil, address: nil, started: 0, homes: [])
-        self.ask(.registry) { self.simulation.records[self.id] = record } answer: { result in
+        self.ask(.registry) {
+            self.simulation.records[self.id] = record
+        } answer: { result in
             guard case .success = result else {
                 // Not registered: the process gives up and starts again.
                 self.isRunning = false
@@ -179,7 +181,9 @@ final class RoutingSimulatedNode {
     private func watch(_ action: DirectoryMachine.Action) {
         switch action {
         case .suspect(let id, let beat):
-            self.ask(.registry) { self.simulation.records[id]?.beat == beat } answer: { result in
+            self.ask(.registry) {
+                self.simulation.records[id]?.beat == beat
+            } answer: { result in
                 self.directory.suspected(id, isSame: try? result.get(), at: self.now)
             }
         case .claim(let id, let expected):
@@ -338,7 +342,9 @@ final class RoutingSimulatedNode {
             round, documents: documents, now: self.now, clusterTime: self.simulation.now / 1_000_000,
             claimed: self.directory.snapshot.claimed)
         if writes.isEmpty { return self.finish(round, shard) { $0.finish(round, outcomes: [], now: self.now) } }
-        self.ask(.shard(shard)) { writes.map(self.simulation.apply) } answer: { result in
+        self.ask(.shard(shard)) {
+            writes.map(self.simulation.apply)
+        } answer: { result in
             self.finish(round, shard) {
                 switch result {
                 case .success(let outcomes): $0.finish(round, outcomes: outcomes, now: self.now)

@@ -10,8 +10,9 @@ extension RoutingSimulation {
             self.checkHistory(key, document, &found)
             self.checkDocument(document, &places, &found)
         }
-        let open = Set(self.nodes.filter(\.isRunning).flatMap(\.openSockets).filter { !$0.isPending }
-            .map(\.connection.socket))
+        let open = Set(
+            self.nodes.filter(\.isRunning).flatMap(\.openSockets).filter { !$0.isPending }
+                .map(\.connection.socket))
         if open != Set(places.keys) {
             found.append("§11.1: routes hold \(places.count) sockets, \(open.count) are open")
             for socket in open.subtracting(places.keys) { found.append("  lost: \(socket)") }

@@ -1,0 +1,1005 @@
+"""Engine.IO on the wire: what each of the official suite's 25 tests demands (SOCKETIO §17), with its heartbeat of 300 and
+200 ms, and beyond it §2 to §8 to the byte. Everything runs on one event loop and on four, where a request, and the
+WebSocket of an upgrade, may land on another loop than their session."""
+
+import time
+
+import pytest
+from raw import (
+    CLOSE,
+    ENGINE,
+    NOOP,
+    PING,
+    PONG,
+    RS,
+    SOCKET_IO,
+    SUITE,
+    TEXT,
+    Polling,
+    Wire,
+    conformance_server,
+    frame,
+    get,
+    open_packet,
+    open_websocket,
+    polling,
+    post,
+    refused,
+    request,
+    websocket,
+)
+
+MAX_PAYLOAD = 1_000_000
+
+
+@pytest.fixture(scope="module", params=[1, 4], ids=["one-loop", "four-loops"])
+def server(request, tmp_path_factory):
+    """With a patient heartbeat, for everything that is not about it."""
+    with conformance_server(tmp_path_factory.mktemp("engineio"), request.param) as node:
+        yield node
+
+
+@pytest.fixture(scope="module", params=[1, 4], ids=["one-loop", "four-loops"])
+def suite(request, tmp_path_factory):
+    """As the official suite has it."""
+    with conformance_server(tmp_path_factory.mktemp("engineio-suite"), request.param, SUITE) as node:
+        yield node
+
+
+both_paths = pytest.mark.parametrize("path", [ENGINE, SOCKET_IO])
+
+
+# The suite: handshake
+
+
+@both_paths
+def test_polling_handshake(suite, path):
+    response = get(suite, polling(path))
+    assert response.status == 200
+    assert open_packet(suite, response.text)["upgrades"] == ["websocket"]
+    assert response.headers["content-type"] == "text/plain; charset=UTF-8"
+    assert response.headers["content-length"] == str(len(response.body))
+    assert response.headers["cache-control"] == "no-store"
+    assert response.headers["access-control-allow-origin"] == "*"
+    assert "set-cookie" not in response.headers
+
+
+@both_paths
+@pytest.mark.parametrize("query", ["transport=polling", "EIO=abc&transport=polling", "EIO=3&transport=polling"])
+def test_polling_handshake_with_an_invalid_eio(suite, path, query):
+    assert refused(get(suite, f"{path}?{query}")) == (400, 5)
+
+
+@both_paths
+@pytest.mark.parametrize("query", ["EIO=4", "EIO=4&transport=abc", "EIO=4&transport=webtransport", "EIO=4&transport="])
+def test_polling_handshake_with_an_invalid_transport(suite, path, query):
+    assert refused(get(suite, f"{path}?{query}")) == (400, 0)
+
+
+@both_paths
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_polling_handshake_with_an_invalid_method(suite, path, method):
+    assert refused(request(suite, method, polling(path), "")) == (400, 2)
+
+
+@both_paths
+def test_websocket_handshake(suite, path):
+    with open_websocket(suite, path):
+        pass
+
+
+@both_paths
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("transport=websocket", b"Unsupported protocol version"),
+        ("EIO=abc&transport=websocket", b"Unsupported protocol version"),
+        ("EIO=4", b"Transport unknown"),
+        ("EIO=4&transport=abc", b"Transport unknown"),
+    ],
+)
+def test_websocket_handshake_with_an_invalid_query(suite, path, query, message):
+    with Wire(suite) as wire:
+        response = wire.upgrade_request(f"{path}?{query}").response()
+        assert (response.status, response.body) == (400, message)
+        assert response.headers["content-type"] == "text/html"
+        assert response.headers["connection"] == "close"
+        assert wire.is_closed()
+
+
+# The suite: messages
+
+
+@pytest.mark.parametrize(
+    "payload",
+    ["4hello", RS.join(["4test1", "4test2", "4test3"]), RS.join(["4hello", "bAQIDBA=="])],
+    ids=["one packet", "three packets", "text and binary"],
+)
+def test_polling_echo(suite, payload):
+    with Polling(suite) as session:
+        response = session.post(payload)
+        assert (response.status, response.body) == (200, b"ok")
+        assert response.headers["content-type"] == "text/html"
+        assert response.headers["content-length"] == "2"
+        assert response.headers["cache-control"] == "no-store"
+        # All echoes of one POST are in one payload.
+        assert session.poll().text == payload
+
+
+def test_polling_with_an_invalid_packet(suite):
+    with Polling(suite) as session:
+        response = session.post("abc")
+        assert (response.status, response.body) == (400, b"")
+        assert refused(session.poll()) == (400, 1)
+
+
+def test_polling_with_a_duplicate_get(suite):
+    with Polling(suite) as session, Wire(suite) as second:
+        session.gets.request("GET", session.target).is_read()
+        response = second.get(session.target)
+        assert (response.status, response.body) == (400, b"")
+        first = session.gets.response()
+        assert (first.status, first.body) == (200, b"1")
+        assert refused(get(suite, session.target)) == (400, 1)
+
+
+def test_polling_with_a_cancelled_get(suite):
+    with Polling(suite) as session:
+        session.gets.request("GET", session.target).is_read().close()
+        # As the suite has it: whatever the next request finds, it is a 400, now and later.
+        assert get(suite, session.target).status == 400
+        assert get(suite, session.target).status == 400
+
+
+def test_websocket_echo_of_text(suite):
+    with open_websocket(suite) as wire:
+        wire.send_text("4hello")
+        assert wire.receive_frame() == (TEXT, b"4hello")
+
+
+def test_websocket_echo_of_binary(suite):
+    with open_websocket(suite) as wire:
+        wire.send_binary(b"\x01\x02\x03\x04")
+        assert wire.receive() == b"\x01\x02\x03\x04"
+
+
+@pytest.mark.parametrize("text", ["abc", "", "7", "b*"])
+def test_websocket_with_an_invalid_packet(suite, text):
+    with open_websocket(suite) as wire:
+        wire.send_text(text)
+        assert wire.is_ended()
+
+
+# The suite: heartbeat
+
+
+@both_paths
+def test_polling_heartbeat(suite, path):
+    with Polling(suite, path) as session:
+        if path == SOCKET_IO:  # or the connect timeout ends it
+            session.accepts("40")
+            joined = []
+            while len(joined) < 2:
+                joined += session.receive()
+        for _ in range(3):
+            response = session.poll()
+            assert (response.status, response.text) == (200, PING)
+            session.accepts(PONG)
+
+
+@both_paths
+def test_polling_ping_timeout(suite, path):
+    with Polling(suite, path) as session:
+        # The one time that the protocol names: from the handshake on, interval plus timeout.
+        time.sleep(sum(SUITE) / 1000)
+        assert refused(session.poll()) == (400, 1)
+
+
+@both_paths
+def test_websocket_heartbeat(suite, path):
+    with open_websocket(suite, path) as wire:
+        if path == SOCKET_IO:
+            wire.send_text("40")
+            wire.receive()
+            wire.receive()
+        for _ in range(3):
+            assert wire.receive(skips_pings=False) == PING
+            wire.send_text(PONG)
+
+
+@both_paths
+def test_websocket_ping_timeout(suite, path):
+    with open_websocket(suite, path) as wire:
+        assert wire.receive(skips_pings=False) == PING
+        assert wire.is_ended()
+
+
+# The suite: close
+
+
+@both_paths
+def test_polling_close(suite, path):
+    with Polling(suite, path) as session:
+        session.gets.request("GET", session.target).is_read()
+        session.accepts("1")
+        response = session.gets.response()
+        assert (response.status, response.text) == (200, NOOP)
+        assert refused(session.poll()) == (400, 1)
+
+
+@both_paths
+def test_websocket_close(suite, path):
+    with open_websocket(suite, path) as wire:
+        wire.send_text("1")
+        assert wire.is_ended()
+
+
+# The suite: upgrade
+
+
+def test_upgrade(suite):
+    with Polling(suite) as session, Wire(suite) as wire:
+        wire.upgrade_request(websocket(ENGINE, session.sid)).upgraded()
+        wire.send_text("2probe")
+        assert wire.receive_frame() == (TEXT, b"3probe")
+        response = session.poll()
+        assert (response.status, response.text) == (200, NOOP)
+        wire.send_text("5")
+        wire.send_text("4hello")
+        assert wire.receive() == "4hello"
+
+
+@both_paths
+def test_http_requests_after_an_upgrade(suite, path):
+    with Polling(suite, path) as session, session.upgrade() as wire:
+        wire.send_text("5").is_read()
+        assert refused(session.poll()) == (400, 3)
+        assert refused(session.post("4hello")) == (400, 3)
+        if path == ENGINE:
+            wire.send_text("4hello")
+            assert wire.receive() == "4hello"
+
+
+@both_paths
+def test_a_second_websocket_after_an_upgrade(suite, path):
+    with Polling(suite, path) as session, session.upgrade() as wire, Wire(suite) as second:
+        wire.is_read()
+        second.upgrade_request(websocket(path, session.sid)).upgraded()
+        assert second.is_ended()
+        if path == ENGINE:
+            wire.send_text("4hello")
+            assert wire.receive() == "4hello"
+
+
+# §2.1, §2.2: paths and queries
+
+
+@pytest.mark.parametrize("path", ["/engine.io", "/socket.io"])
+def test_path_without_its_slash(server, path):
+    assert get(server, polling(path)).status == 200
+
+
+@pytest.mark.parametrize("path", ["/socket.io/more", "/socket.ioo", "/Socket.io/", "/engine.io/x", "/", "//socket.io/"])
+def test_other_paths(server, path):
+    assert get(server, polling(path)).status == 404
+
+
+def test_the_last_of_two_values_counts(server):
+    assert refused(get(server, f"{ENGINE}?EIO=4&transport=polling&EIO=3")) == (400, 5)
+    assert get(server, f"{ENGINE}?EIO=3&transport=websocket&EIO=4&transport=polling").status == 200
+
+
+def test_values_are_percent_decoded(server):
+    assert get(server, f"{ENGINE}?%45IO=%34&transport=%70olling&t=x%20y&j=1").status == 200
+
+
+@pytest.mark.parametrize("query", ["%", "%4", "%zz", "t=%ff", "t=%c3%28"])
+def test_a_malformed_query(server, query):
+    assert refused(get(server, f"{ENGINE}?EIO=4&transport=polling&{query}")) == (400, 3)
+
+
+def test_an_empty_sid_is_absent(server):
+    assert get(server, f"{ENGINE}?EIO=4&transport=polling&sid=").status == 200
+
+
+def test_base64_on_both_transports(server):
+    with Wire(server) as wire:
+        wire.upgrade_request(websocket(ENGINE) + "&b64=1").upgraded()
+        wire.receive()
+        wire.send_binary(b"\x01\x02\x03\x04")
+        assert wire.receive_frame() == (TEXT, b"bAQIDBA==")
+
+
+def test_base64_text_over_a_websocket(server):
+    with open_websocket(server) as wire:
+        wire.send_text("bAQIDBA==")
+        assert wire.receive() == b"\x01\x02\x03\x04"
+        wire.send_binary(b"")
+        assert wire.receive() == b""
+
+
+# §2.3, §2.4: the order of checks and the exact answers
+
+
+@pytest.mark.parametrize(
+    ("method", "query", "answer"),
+    [
+        # The transport comes before everything else.
+        ("POST", "EIO=3&sid=nobody", (400, 0)),
+        ("GET", "EIO=3&transport=webtransport&sid=nobody", (400, 0)),
+        # Then the session, whatever the method and the version.
+        ("GET", "transport=polling&sid=nobody", (400, 1)),
+        ("PUT", "EIO=3&transport=polling&sid=nobody", (400, 1)),
+        ("GET", "EIO=4&transport=websocket&sid=nobody", (400, 1)),
+        # Then, without one, the method, the transport, and the version last.
+        ("PUT", "EIO=3&transport=websocket", (400, 2)),
+        ("POST", "EIO=3&transport=polling", (400, 2)),
+        ("DELETE", "EIO=4&transport=polling", (400, 2)),
+        ("GET", "EIO=3&transport=websocket", (400, 3)),
+        ("GET", "EIO=4&transport=websocket", (400, 3)),
+        ("GET", "EIO=3&transport=polling", (400, 5)),
+        ("GET", "", (400, 0)),
+    ],
+)
+def test_order_of_checks(server, method, query, answer):
+    response = request(server, method, f"{ENGINE}?{query}")
+    assert refused(response) == answer
+    assert response.headers["access-control-allow-origin"] == "*"
+
+
+@pytest.mark.parametrize("sid", ["nobody", "x" * 65, "%2e%2e", "a b", "%00", "__proto__"])
+def test_an_unknown_sid(server, sid):
+    sid = sid.replace(" ", "+")
+    assert refused(get(server, polling(ENGINE, sid))) == (400, 1)
+    with Wire(server) as wire:
+        response = wire.upgrade_request(websocket(ENGINE, sid)).response()
+        assert (response.status, response.body) == (400, b"Session ID unknown")
+
+
+def test_other_transports_than_the_session_has(server):
+    with Polling(server) as session:
+        assert refused(get(server, websocket(ENGINE, session.sid))) == (400, 3)
+        with Wire(server) as wire:
+            response = wire.upgrade_request(polling(ENGINE, session.sid)).response()
+            assert (response.status, response.body) == (400, b"Bad request")
+        session.accepts("4still here")
+        assert session.poll().text == "4still here"
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "HEAD"])
+def test_other_methods_leave_the_session_alone(server, method):
+    with Polling(server) as session, Wire(server) as wire:
+        wire.request(method, session.target)
+        head = wire.take_until(b"\r\n\r\n").lower()
+        assert head.startswith(b"http/1.1 405 ")
+        assert b"content-length: 0" in head
+        session.accepts("4still here")
+        assert session.poll().text == "4still here"
+
+
+def test_preflight(server):
+    fields = ["Origin: http://elsewhere", "Access-Control-Request-Headers: x-one, x-two"]
+    response = request(server, "OPTIONS", polling(SOCKET_IO), headers=fields)
+    assert (response.status, response.body) == (204, b"")
+    assert response.headers["access-control-allow-origin"] == "*"
+    assert response.headers["access-control-allow-methods"] == "GET,HEAD,PUT,PATCH,POST,DELETE"
+    assert response.headers["access-control-allow-headers"] == "x-one, x-two"
+    assert response.headers["vary"] == "Access-Control-Request-Headers"
+
+
+def test_upgrade_requests_that_are_none(server):
+    key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
+    upgrade = "Upgrade: websocket"
+    for status, fields in [
+        (400, [upgrade, "Connection: Upgrade", "Sec-WebSocket-Version: 13"]),
+        (400, [upgrade, "Connection: Upgrade", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: short"]),
+        (400, [upgrade, "Connection: Upgrade", "Sec-WebSocket-Version: 13", key, key]),
+        (400, [upgrade, "Connection: keep-alive", "Sec-WebSocket-Version: 13", key]),
+        (426, [upgrade, "Connection: Upgrade", "Sec-WebSocket-Version: 8", key]),
+    ]:
+        assert get(server, websocket(ENGINE), fields).status == status, fields
+    # Another protocol than WebSocket is none of ours: a plain request.
+    assert refused(get(server, websocket(ENGINE), ["Upgrade: h2c", "Connection: Upgrade"])) == (400, 3)
+
+
+def test_names_and_tokens_in_any_case(server):
+    fields = ["UPGRADE: WebSocket", "connection: keep-alive, UPGRADE", "sec-websocket-VERSION: 13"]
+    with Wire(server) as wire:
+        response = wire.get(websocket(ENGINE), [*fields, "SEC-WebSocket-key: dGhlIHNhbXBsZSBub25jZQ=="])
+        assert response.status == 101
+        assert response.headers["sec-websocket-accept"] == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+
+
+# §5: polling
+
+
+def test_a_held_get_gets_what_comes(server):
+    with Polling(server) as session:
+        for text in ["4one", "4two"]:
+            session.gets.request("GET", session.target).is_read()
+            session.accepts(text)
+            assert session.gets.response().text == text
+
+
+def test_an_overlapping_post(server):
+    with Polling(server) as session, Wire(server) as second:
+        session.posts.send(
+            f"POST {session.target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 6\r\n\r\n4hel"
+        ).is_read()
+        response = second.post(session.target, "4other")
+        assert (response.status, response.body) == (400, b"")
+        first = session.posts.response()
+        assert (first.status, first.body) == (400, b"")
+        assert session.posts.is_closed()
+        assert session.is_gone()
+
+
+def test_a_get_while_a_post_is_under_way(server):
+    with Polling(server) as session:
+        session.posts.send(
+            f"POST {session.target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 6\r\n\r\n4hel"
+        ).is_read()
+        session.gets.request("GET", session.target).is_read()
+        session.posts.send("lo")
+        assert session.posts.response().text == "ok"
+        assert session.gets.response().text == "4hello"
+
+
+def test_an_aborted_post(server):
+    with Polling(server) as session:
+        session.gets.request("GET", session.target).is_read()
+        session.posts.send(f"POST {session.target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 6\r\n\r\n4hel")
+        session.posts.is_read().close()
+        # The poll that is held learns of it.
+        assert session.gets.response().text == "1"
+        assert session.is_gone()
+
+
+def test_a_get_that_was_answered_may_be_closed(server):
+    with Polling(server) as session:
+        session.accepts("4one")
+        assert session.poll().text == "4one"
+        session.gets.close()
+        session.accepts("4two")
+        assert get(server, session.target).text == "4two"
+
+
+@pytest.mark.parametrize("type", ["application/octet-stream", "Application/Octet-Stream; x=y"])
+def test_octet_stream(server, type):
+    with Polling(server) as session:
+        response = session.post("4hello", [f"Content-Type: {type}"])
+        assert (response.status, response.body) == (400, b"")
+        assert session.is_gone()
+
+
+@pytest.mark.parametrize("type", ["text/plain;charset=UTF-8", "application/json", "x"])
+def test_other_content_types(server, type):
+    with Polling(server) as session:
+        assert session.post("4hällo", [f"Content-Type: {type}"]).text == "ok"
+        assert session.poll().text == "4hällo"
+
+
+def test_the_largest_body(server):
+    text = "4" + "x" * (MAX_PAYLOAD - 1)
+    with Polling(server) as session:
+        session.accepts(text)
+        assert session.poll().text == text
+
+
+def test_a_body_over_the_limit_is_refused_by_its_length(server):
+    with Polling(server) as session:
+        session.posts.send(
+            f"POST {session.target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {MAX_PAYLOAD + 1}\r\n\r\n"
+        )
+        response = session.posts.response()
+        assert (response.status, response.body) == (413, b"")
+        assert session.posts.is_closed()
+        assert session.is_gone()
+
+
+def test_a_chunked_body(server):
+    with Polling(server) as session:
+        session.posts.send(f"POST {session.target} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
+        session.posts.send("3\r\n4he\r\n").is_read().send("3\r\nllo\r\n0\r\n\r\n")
+        assert session.posts.response().text == "ok"
+        assert session.poll().text == "4hello"
+
+
+def test_a_chunked_body_over_the_limit(server):
+    with Polling(server) as session:
+        session.posts.send(f"POST {session.target} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
+        # One byte more than allowed, and no end: the count decides.
+        session.posts.send(f"{MAX_PAYLOAD + 1:x}\r\n4".encode() + b"x" * MAX_PAYLOAD)
+        response = session.posts.response()
+        assert (response.status, response.body) == (413, b"")
+        assert session.is_gone()
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["", RS, "4a" + RS, "4a" + RS + RS + "4b", b"4\xff", b"4\xed\xa0\x80", "bAQ", "bAQ=A", "bAQI*", "b AQI="],
+    ids=repr,
+)
+def test_a_body_that_is_no_payload(server, body):
+    with Polling(server) as session:
+        response = session.post(body)
+        assert (response.status, response.body) == (400, b"")
+        assert session.is_gone()
+
+
+def test_packets_before_an_invalid_one_count(server):
+    with Polling(server) as session, session.upgrade() as wire:
+        wire.send(frame(TEXT, b"4one") + frame(TEXT, b"abc") + frame(TEXT, b"4two"))
+        assert wire.receive() == "4one"
+        assert wire.is_ended()
+
+
+def test_a_payload_of_very_many_packets(server):
+    with Polling(server) as session:
+        session.accepts(RS.join(["4x"] * 16384))
+        assert session.poll().text == RS.join(["4x"] * 16384)
+    with Polling(server) as session:
+        assert session.post(RS.join(["4x"] * 16385)).status == 400
+        assert session.is_gone()
+
+
+def test_close_with_a_packet_of_the_same_body(server):
+    with Polling(server) as session:
+        assert session.post(RS.join(["4one", "1", "4two"])).text == "ok"
+        assert session.is_gone()
+
+
+def test_a_client_that_pings(server):
+    with Polling(server) as session:
+        session.gets.request("GET", session.target).is_read()
+        session.post("2")
+        assert session.gets.response().text == "1"
+        assert session.is_gone()
+
+
+def test_packets_that_mean_nothing_are_ignored(server):
+    with Polling(server) as session:
+        session.accepts(RS.join(["0", "5", "6", "3", "4hello"]))
+        assert session.poll().text == "4hello"
+
+
+# §6: WebSocket
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (frame(TEXT, b"4x", masked=False), 1002),
+        (frame(TEXT, b"4x", reserved=4), 1002),
+        (frame(TEXT, b"4x", reserved=2), 1002),
+        (frame(TEXT, b"4x", reserved=1), 1002),
+        (frame(0x3, b"4x"), 1002),
+        (frame(0x7, b"4x"), 1002),
+        (frame(0xB, b""), 1002),
+        (frame(0xF, b""), 1002),
+        (frame(0x0, b"4x"), 1002),
+        (frame(TEXT, b"4x", final=False) + frame(TEXT, b"y"), 1002),
+        (frame(0x9, b"", final=False), 1002),
+        (frame(0x9, b"x" * 126), 1002),
+        (frame(CLOSE, b"\x03"), 1002),
+        (frame(CLOSE, b"\x03\xed"), 1002),
+        (b"\x81\xfe\x00\x05" + b"\0\0\0\0" + b"4xxxx", 1002),
+        (b"\x81\xff" + b"\0" * 7 + b"\x05" + b"\0\0\0\0" + b"4xxxx", 1002),
+        (b"\x81\xff\xff" + b"\xff" * 7 + b"\0\0\0\0", 1002),
+        (frame(TEXT, b"4\xff"), 1007),
+        (frame(TEXT, b"4\xed\xa0\x80"), 1007),
+        (frame(TEXT, b"4\xc3", final=False) + frame(0x0, b"\x28"), 1007),
+        (frame(CLOSE, b"\x03\xe8\xff"), 1007),
+        (frame(TEXT, b"", length=MAX_PAYLOAD + 1), 1009),
+        (frame(TEXT, b"", length=2**40), 1009),
+        (frame(TEXT, b"4" * 600_000, final=False) + frame(0x0, b"", length=400_001), 1009),
+    ],
+    ids=[
+        "unmasked", "reserved 1", "reserved 2", "reserved 3", "opcode 3", "opcode 7", "opcode B", "opcode F",
+        "continuation of nothing", "text within a text", "fragmented ping", "long ping", "close code of one byte",
+        "close code 1005", "16-bit length of a short frame", "64-bit length of a short frame", "length above 2^63",
+        "not UTF-8", "surrogate", "not UTF-8 across fragments", "close reason that is not UTF-8", "too large",
+        "far too large", "too large in two fragments",
+    ],
+)  # fmt: skip
+def test_frames_that_break_the_protocol(server, data, code):
+    with open_websocket(server) as wire:
+        wire.send_unless_closed(data)
+        assert wire.is_ended(code)
+
+
+def test_close_handshake(server):
+    with open_websocket(server) as wire:
+        wire.send(frame(CLOSE, b"\x03\xe8bye"))
+        assert wire.is_ended(1000)
+
+
+def test_the_largest_message(server):
+    with open_websocket(server) as wire:
+        text = "4" + "x" * (MAX_PAYLOAD - 1)
+        wire.send_text(text)
+        assert wire.receive() == text
+        data = bytes(range(256)) * (MAX_PAYLOAD // 256)
+        wire.send_binary(data)
+        assert wire.receive() == data
+
+
+def test_fragments(server):
+    with open_websocket(server) as wire:
+        pieces = [frame(TEXT, b"4h", final=False), frame(0x0, b"", final=False), frame(0x0, "\u00e4".encode()[:1], final=False)]
+        pieces += [frame(0x9, b"between"), frame(0x0, "\u00e4".encode()[1:] + b"llo")]
+        for piece in pieces:
+            wire.send(piece).is_read()
+        assert wire.receive_frame() == (0xA, b"between")
+        assert wire.receive() == "4h\u00e4llo"
+
+
+def test_a_message_byte_by_byte(server):
+    with open_websocket(server) as wire:
+        for byte in frame(TEXT, b"4hello") + frame(0x2, b"\x01\x02"):
+            wire.send(bytes([byte])).is_read()
+        assert wire.receive() == "4hello"
+        assert wire.receive() == b"\x01\x02"
+
+
+def test_many_messages_in_one_read(server):
+    with open_websocket(server) as wire:
+        wire.send(b"".join(frame(TEXT, b"4%d" % number) for number in range(5000)))
+        assert [wire.receive() for _ in range(5000)] == [f"4{number}" for number in range(5000)]
+
+
+def test_websocket_pings(server):
+    with open_websocket(server) as wire:
+        for payload in [b"", b"x" * 125]:
+            wire.send(frame(0x9, payload))
+            assert wire.receive_frame() == (0xA, payload)
+        wire.send(frame(0xA, b"unasked"))
+        wire.send_text("4hello")
+        assert wire.receive() == "4hello"
+
+
+@pytest.mark.parametrize("text", ["2", "2probe"])
+def test_heartbeat_in_the_wrong_direction(server, text):
+    with open_websocket(server) as wire:
+        wire.send_text(text)
+        assert wire.is_ended()
+
+
+def test_packets_that_mean_nothing_on_a_websocket(server):
+    with open_websocket(server) as wire:
+        for text in ["0", "3", "5", "6", "3probe", "4hello"]:
+            wire.send_text(text)
+        assert wire.receive() == "4hello"
+
+
+# §7: upgrade, in the numbers of the reference
+
+
+def test_upgrade_1_one_at_a_time(server):
+    with Polling(server) as session, Wire(server) as first, Wire(server) as second:
+        first.upgrade_request(websocket(ENGINE, session.sid)).upgraded()
+        second.upgrade_request(websocket(ENGINE, session.sid)).upgraded()
+        assert second.is_ended()
+        first.send_text("2probe")
+        assert first.receive() == "3probe"
+        first.send_text("5")
+        first.send_text("4hello")
+        assert first.receive() == "4hello"
+
+
+def test_upgrade_3_polls_are_released(server):
+    with Polling(server) as session, Wire(server) as wire:
+        wire.upgrade_request(websocket(ENGINE, session.sid)).upgraded()
+        session.gets.request("GET", session.target).is_read()
+        wire.send_text("2probe")
+        assert wire.receive() == "3probe"
+        assert session.gets.response().text == NOOP
+        for _ in range(3):
+            assert session.poll().text == NOOP
+        session.accepts("4queued")
+        assert session.poll().text == "4queued"
+
+
+def test_upgrade_4_packets_stay_on_polling(server):
+    with Polling(server) as session, Wire(server) as wire:
+        wire.upgrade_request(websocket(ENGINE, session.sid)).upgraded()
+        wire.send_text("2probe")
+        assert wire.receive() == "3probe"
+        session.accepts("4by polling")
+        assert session.poll().text == "4by polling"
+        # Nothing but the pong went over the new one.
+        wire.send_text("2probe")
+        assert wire.receive() == "3probe"
+
+
+def test_upgrade_5_the_queue_follows(server):
+    with Polling(server) as session, Wire(server) as wire:
+        wire.upgrade_request(websocket(ENGINE, session.sid)).upgraded()
+        wire.send_text("2probe")
+        assert wire.receive() == "3probe"
+        session.accepts(RS.join(["4one", "bAQIDBA==", "4two"]))
+        wire.send(frame(TEXT, b"5") + frame(TEXT, b"4three") + frame(0x2, b"\x05") + frame(TEXT, b"4four"))
+        expected = ["4one", b"\x01\x02\x03\x04", "4two", "4three", b"\x05", "4four"]
+        assert [wire.receive() for _ in expected] == expected
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        frame(TEXT, b"4x"),
+        frame(TEXT, b"2bad"),
+        frame(TEXT, b"2"),
+        frame(TEXT, b"3"),
+        frame(TEXT, b"1"),
+        frame(TEXT, b"abc"),
+        frame(TEXT, b""),
+        frame(0x2, b"x"),
+        frame(TEXT, b"4x", masked=False),
+        frame(CLOSE, b"\x03\xe8"),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("probes", [False, True], ids=["at once", "after the probe"])
+def test_upgrade_6_anything_else_closes_the_new_one_alone(server, data, probes):
+    with Polling(server) as session, Wire(server) as wire:
+        wire.upgrade_request(websocket(ENGINE, session.sid)).upgraded()
+        if probes:
+            wire.send_text("2probe")
+            assert wire.receive() == "3probe"
+        wire.send(data)
+        assert wire.is_ended()
+        session.accepts("4hello")
+        assert session.poll().text == "4hello"
+        # And it may try again.
+        with session.upgrade() as again:
+            again.send_text("4hello")
+            assert again.receive() == "4hello"
+
+
+def test_upgrade_7_without_a_probe(server):
+    with Polling(server) as session, Wire(server) as wire:
+        wire.upgrade_request(websocket(ENGINE, session.sid)).upgraded()
+        wire.send_text("5")
+        wire.send_text("4hello")
+        assert wire.receive() == "4hello"
+
+
+def test_upgrade_7_releases_a_held_poll(server):
+    with Polling(server) as session, Wire(server) as wire:
+        session.gets.request("GET", session.target).is_read()
+        wire.upgrade_request(websocket(ENGINE, session.sid)).upgraded()
+        wire.send_text("5")
+        assert session.gets.response().text == NOOP
+
+
+def test_upgrade_8_is_given_up(server):
+    """`upgradeTimeout`: the WebSocket of an upgrade that goes no further is closed, the session polls on."""
+    with Polling(server) as session, Wire(server) as wire:
+        wire.upgrade_request(websocket(ENGINE, session.sid)).upgraded()
+        wire.send_text("2probe")
+        assert wire.receive() == "3probe"
+        assert wire.is_ended()
+        session.accepts("4hello")
+        assert session.poll().text == "4hello"
+        session.upgrade().close()
+
+
+def test_upgrade_9_the_session_ends_meanwhile(server):
+    with Polling(server) as session, Wire(server) as wire:
+        wire.upgrade_request(websocket(ENGINE, session.sid)).upgraded()
+        wire.send_text("2probe")
+        assert wire.receive() == "3probe"
+        session.accepts("1")
+        assert wire.is_ended()
+        assert session.is_gone()
+
+
+def test_upgrade_10_the_old_transport_disturbs_nothing(server):
+    with Polling(server) as session, session.upgrade() as wire:
+        wire.send_text("4one")
+        assert wire.receive() == "4one"
+        for _ in range(3):
+            assert refused(session.poll()) == (400, 3)
+            assert refused(session.post("1")) == (400, 3)
+            assert request(server, "PUT", session.target).status in (400, 405)
+            with Wire(server) as other:
+                other.upgrade_request(websocket(ENGINE, session.sid)).upgraded()
+                assert other.is_ended()
+        wire.send_text("4two")
+        assert wire.receive() == "4two"
+        wire.send_text("1")
+        assert wire.is_ended()
+        assert session.is_gone()
+
+
+def test_upgrade_11_the_heartbeat_goes_on(suite):
+    with Polling(suite) as session:
+        assert session.poll().text == PING
+        # The pong comes by the new transport.
+        with session.upgrade() as wire:
+            wire.send_text(PONG)
+            for _ in range(3):
+                assert wire.receive(skips_pings=False) == PING
+                wire.send_text(PONG)
+            assert wire.receive(skips_pings=False) == PING
+            assert wire.is_ended()
+
+
+def test_upgrade_cuts_a_post(server):
+    with Polling(server) as session:
+        session.posts.send(
+            f"POST {session.target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 6\r\n\r\n4hel"
+        ).is_read()
+        with session.upgrade() as wire:
+            response = session.posts.response()
+            assert (response.status, response.body) == (400, b"")
+            wire.send_text("4hello")
+            assert wire.receive() == "4hello"
+
+
+def test_upgrades_land_on_every_loop(server):
+    """Many at a time, so that sessions and their WebSockets meet in every combination of loops."""
+    sessions = [Polling(server) for _ in range(40)]
+    wires = [Wire(server) for _ in range(40)]
+    for session, wire in zip(sessions, reversed(wires)):
+        wire.upgrade_request(websocket(ENGINE, session.sid))
+        session.wire = wire
+    for number, session in enumerate(sessions):
+        session.wire.upgraded().send_text("2probe")
+        session.accepts(f"4queued {number}")
+    for number, session in enumerate(sessions):
+        assert session.wire.receive() == "3probe"
+        session.wire.send(frame(TEXT, b"5") + frame(TEXT, b"4at once %d" % number))
+    for number, session in enumerate(sessions):
+        assert session.wire.receive() == f"4queued {number}"
+        assert session.wire.receive() == f"4at once {number}"
+        session.wire.close()
+
+
+# A connection that has served other requests: HTTP keep-alive and pipelining
+
+
+def test_upgrade_on_a_connection_that_polled(server):
+    """As nginx with upstream keep-alive makes them."""
+    with Polling(server) as session:
+        session.accepts("4one")
+        assert session.poll().text == "4one"
+        with session.upgrade(session.gets) as wire:
+            wire.send_text("4two")
+            assert wire.receive() == "4two"
+            wire.send_binary(b"x" * 200_000)
+            assert wire.receive() == b"x" * 200_000
+
+
+def test_upgrade_on_a_connection_that_posted(server):
+    with Polling(server) as session:
+        for number in range(3):
+            session.accepts(f"4{number}")
+        with session.upgrade(session.posts) as wire:
+            assert [wire.receive() for _ in range(3)] == ["40", "41", "42"]
+
+
+def test_a_new_websocket_on_a_connection_that_polled(server):
+    with Polling(server) as session, session.gets as wire:
+        wire.upgrade_request(websocket(ENGINE)).upgraded()
+        open_packet(server, wire.receive())
+        wire.send_text("4hello")
+        assert wire.receive() == "4hello"
+
+
+def test_a_second_websocket_on_a_connection_that_polled(server):
+    with Polling(server) as session, session.upgrade() as wire:
+        wire.is_read()
+        session.gets.upgrade_request(websocket(ENGINE, session.sid)).upgraded()
+        assert session.gets.is_ended()
+        wire.send_text("4hello")
+        assert wire.receive() == "4hello"
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        (websocket(ENGINE, "nobody"), b"Session ID unknown"),
+        (polling(ENGINE), b"Bad request"),
+        (ENGINE + "?EIO=3&transport=websocket", b"Unsupported protocol version"),
+        (ENGINE + "?EIO=4", b"Transport unknown"),
+    ],
+)
+def test_a_refused_upgrade_on_a_connection_that_polled(server, target, message):
+    with Polling(server) as session:
+        response = session.gets.upgrade_request(target).response()
+        assert (response.status, response.body) == (400, message)
+        assert response.headers["connection"] == "close"
+        assert session.gets.is_closed()
+        session.accepts("4hello")
+        assert get(server, session.target).text == "4hello"
+
+
+def test_a_connection_after_an_upgrade_that_nobody_made(server):
+    """`Upgrade: h2c`, as some HTTP clients send with every first request: a plain request. If the answer keeps the
+    connection, the next request on it is answered as well."""
+    for target in ["/nowhere", polling(ENGINE)]:
+        with Wire(server) as wire:
+            fields = ["Upgrade: h2c", "Connection: Upgrade, HTTP2-Settings", "HTTP2-Settings: AAMAAABkAAQAAP__"]
+            first = wire.get(target, fields)
+            assert first.status in (200, 404)
+            if first.headers.get("connection") == "close":
+                assert wire.is_closed()
+            else:
+                assert wire.get(target).status == first.status
+
+
+def test_pipelined_engine_requests(server):
+    with Polling(server) as session, Wire(server) as wire:
+        wire.send(
+            f"POST {session.target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 6\r\n\r\n4hello"
+            f"GET {session.target} HTTP/1.1\r\nHost: localhost\r\n\r\n"
+            f"POST {session.target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 6\r\n\r\n4again"
+            f"GET {session.target} HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        )
+        assert [wire.response().text for _ in range(4)] == ["ok", "4hello", "ok", "4again"]
+
+
+def test_an_engine_request_behind_a_plain_one(server):
+    with Polling(server) as session, Wire(server) as wire:
+        session.accepts("4hello")
+        wire.send(
+            "GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n"
+            f"GET {session.target} HTTP/1.1\r\nHost: localhost\r\n\r\n"
+            "GET /agent HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        )
+        assert wire.response().status == 404
+        assert wire.response().text == "4hello"
+        assert wire.response().status == 200
+
+
+def test_a_plain_request_behind_an_engine_one(server):
+    with Polling(server) as session, Wire(server) as wire:
+        wire.send(
+            f"GET {session.target} HTTP/1.1\r\nHost: localhost\r\n\r\n"
+            "GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        ).is_read()
+        session.accepts("4hello")
+        assert wire.response().text == "4hello"
+        assert wire.response().status == 404
+
+
+def test_a_held_poll_blocks_no_heartbeat(suite):
+    """A POST behind a held poll on one connection: strictly in order, and the ping ends the wait."""
+    with Polling(suite) as session, Wire(suite) as wire:
+        wire.send(
+            f"GET {session.target} HTTP/1.1\r\nHost: localhost\r\n\r\n"
+            f"POST {session.target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\n{PONG}"
+        )
+        assert wire.response().text == PING
+        assert wire.response().text == "ok"
+
+
+def test_an_upgrade_behind_a_poll_on_one_connection(server):
+    with Polling(server) as session, Wire(server) as wire:
+        session.accepts("4" + "x" * 900_000)
+        wire.request("GET", session.target)
+        wire.upgrade_request(websocket(ENGINE, session.sid))
+        assert len(wire.response().text) == 900_001
+        wire.upgraded().send_text("2probe")
+        assert wire.receive() == "3probe"
+
+
+def test_a_request_whose_session_has_an_idle_connection(suite):
+    """A connection between two requests is kept for a minute. Ten heartbeats of another session are the clock."""
+    with Wire(suite) as idle, open_websocket(suite) as clock:
+        assert idle.get(polling(ENGINE)).status == 200
+        for _ in range(10):
+            assert clock.receive(skips_pings=False) == PING
+            clock.send_text(PONG)
+        assert idle.get(polling(ENGINE)).status == 200
+
+
+def test_connection_close(server):
+    with Polling(server) as session:
+        session.accepts("4hello")
+        response = session.gets.get(session.target, ["Connection: close"])
+        assert response.text == "4hello"
+        assert response.headers["connection"] == "close"
+        assert session.gets.is_closed()
+        assert post(server, session.target, "4x").text == "ok"

@@ -1,0 +1,82 @@
+import Testing
+
+@testable import Routing
+
+/// SPEC EV-1: which sends share a route read.
+@Suite struct RouteReadQueueTests {
+    private let a = RouteKey(domain: "d", user: "a")
+    private let b = RouteKey(domain: "d", user: "b")
+
+    @Test("EV-1: what waits for a key shares one read, in the order of its arrival")
+    func sharing() {
+        var queue = RouteReadQueue<Int>(limit: 10, batch: 10)
+        for (send, key) in [(1, self.a), (2, self.b), (3, self.a)] {
+            let isTaken = queue.add(send, to: key)
+            #expect(isTaken)
+        }
+        let round = queue.next()
+        #expect(round?.map(\.key) == [self.a, self.b])
+        #expect(round?.map(\.sends) == [[1, 3], [2]])
+        #expect(queue.next() == nil)
+    }
+
+    @Test("EV-1: a read serves only sends handed in before it was issued; one read per key is under way")
+    func oneReadPerKey() {
+        var queue = RouteReadQueue<Int>(limit: 10, batch: 10)
+        _ = queue.add(1, to: self.a)
+        _ = queue.next()
+        _ = queue.add(2, to: self.a)
+        #expect(queue.next() == nil)
+        _ = queue.add(3, to: self.b)
+        #expect(queue.next()?.map(\.key) == [self.b])
+        queue.finish([self.a])
+        let round = queue.next()
+        #expect(round?.map(\.key) == [self.a])
+        #expect(round?.map(\.sends) == [[2]])
+    }
+
+    @Test("A full queue refuses; what is taken out makes room")
+    func bounded() {
+        var queue = RouteReadQueue<Int>(limit: 2, batch: 1)
+        #expect([queue.add(1, to: self.a), queue.add(2, to: self.b), queue.add(3, to: self.a)] == [true, true, false])
+        #expect(queue.next()?.map(\.key) == [self.a])
+        let isTaken = queue.add(4, to: self.a)
+        #expect(isTaken)
+        #expect(queue.count == 2)
+        #expect(queue.drain().sorted() == [2, 4])
+        #expect(queue.count == 0)
+    }
+}
+
+extension RouteReadQueueTests {
+    /// Random arrivals and answers: nothing is lost, doubled or reordered per key.
+    @Test("Property: every send is served once, in order per key", arguments: [UInt64(7), 8, 9])
+    func property(seed: UInt64) {
+        var random = SplitMix64(seed: seed)
+        var queue = RouteReadQueue<Int>(limit: 1_000, batch: 3)
+        let keys = (0..<7).map { RouteKey(domain: "d", user: "u\($0)") }
+        var reading: [[RouteKey]] = []
+        var served: [RouteKey: [Int]] = [:]
+        var sent: [RouteKey: [Int]] = [:]
+        for send in 0..<3_000 {
+            let key = keys[Int(random.next() % 7)]
+            if queue.add(send, to: key) { sent[key, default: []].append(send) }
+            if random.next() % 2 == 0, let round = queue.next() {
+                for (key, sends) in round {
+                    #expect(!reading.joined().contains(key))
+                    served[key, default: []] += sends
+                }
+                reading.append(round.map(\.key))
+            }
+            if random.next() % 3 != 0, !reading.isEmpty {
+                queue.finish(reading.remove(at: Int(random.next() % UInt64(reading.count))))
+            }
+        }
+        for keys in reading { queue.finish(keys) }
+        while let round = queue.next() {
+            for (key, sends) in round { served[key, default: []] += sends }
+            queue.finish(round.map(\.key))
+        }
+        #expect(served == sent, "seed \(seed)")
+    }
+}
