@@ -14,9 +14,11 @@ import NIOPosix
 enum ChannelTransfer {
     /// - Parameters:
     ///   - channel: with nothing unsent; call on its loop. It is closed, its connection is not.
-    ///   - makeHandler: called on `loop`.
+    ///   - session: gets the WebSocket; told if there is none in the end.
+    ///   - makeHandler: called on the session's loop.
     static func move(
-        _ channel: any Channel, to loop: any EventLoop, makeHandler: @escaping @Sendable () -> WebSocketHandler
+        _ channel: any Channel, to session: NIOLoopBound<LiveSession>,
+        makeHandler: @escaping @Sendable () -> WebSocketHandler
     ) {
         var descriptor: NIOBSDSocket.Handle = -1
         do {
@@ -24,13 +26,14 @@ enum ChannelTransfer {
                 descriptor = dup($0)
             }
         } catch {
-            return channel.close(promise: nil)
+            channel.close(promise: nil)
+            return session.execute { $0.webSocketNeverOpened() }
         }
         // A second descriptor keeps the connection open while NIO closes the first.
         channel.close(promise: nil)
-        guard descriptor >= 0 else { return }
+        guard descriptor >= 0 else { return session.execute { $0.webSocketNeverOpened() } }
         let moved = descriptor
-        ClientBootstrap(group: loop)
+        ClientBootstrap(group: session.eventLoop)
             .channelOption(.maxMessagesPerRead, value: 1)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
@@ -41,7 +44,8 @@ enum ChannelTransfer {
             }
             .withConnectedSocket(moved)
             .whenFailure { _ in
-                // The bootstrap has closed the descriptor; the session's upgrade times out, and it goes on polling.
+                // The bootstrap has closed the descriptor.
+                session.execute { $0.webSocketNeverOpened() }
             }
     }
 }

@@ -22,10 +22,19 @@ final class EngineHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Ti
         /// Hummingbird has a request; whether it has come whole, and whether its answer is out.
         case forwarding(hasEnded: Bool, isAnswered: Bool)
         case engine(EngineHTTPRequest)
+        /// The last answer of the connection is on its way; what still comes is dropped.
+        case closing
     }
 
     var spoke = TimingWheel.Spoke.none
     private var activity = Activity.idle
+    private var deadline = NIODeadline.distantFuture
+    /// The present request asks for a protocol that nobody speaks here. The HTTP decoder takes it at its word and reads no
+    /// further, so its answer is the connection's last.
+    private var isLastRequest = false
+    /// Everything written up to now, an answer being complete.
+    private var lastWrite: EventLoopFuture<Void>?
+    private var isCatchingUp = false
     /// Requests that were pipelined behind the present one.
     private var waiting: Deque<HTTPRequestPart> = []
     private var isReadHeld = false
@@ -52,31 +61,39 @@ final class EngineHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Ti
 
     /// An idle connection goes after a minute, a slow body after half of one; a held poll has the heartbeat's patience.
     func deadlineReached(at now: NIODeadline) -> NIODeadline? {
+        // A wheel that turns fast asks more often.
+        guard now >= self.deadline else { return self.deadline }
         switch self.activity {
-        case .idle:
+        case .idle, .closing:
             self.context?.close(promise: nil)
             return nil
         case .forwarding(hasEnded: true, _):
-            return now + self.server.idleTimeout
+            return self.extend(from: now)
         case .forwarding(hasEnded: false, _):
             self.context?.close(promise: nil)
             return nil
         case .engine(let request):
-            guard !request.isComplete else { return now + self.server.idleTimeout }
+            guard !request.isComplete else { return self.extend(from: now) }
             self.server.metrics.slowBodies.increment()
             self.context?.close(promise: nil)
             return nil
         }
     }
 
+    private func extend(from now: NIODeadline) -> NIODeadline {
+        self.deadline = now + self.server.idleTimeout
+        return self.deadline
+    }
+
     private func restartPatience() {
         let patience: TimeAmount
         switch self.activity {
-        case .idle, .forwarding(hasEnded: true, _): patience = self.server.idleTimeout
+        case .idle, .closing, .forwarding(hasEnded: true, _): patience = self.server.idleTimeout
         case .forwarding(hasEnded: false, _): patience = self.server.bodyTimeout
         case .engine(let request): patience = request.isComplete ? self.server.idleTimeout : self.server.bodyTimeout
         }
-        self.loop?.wheel.schedule(self, at: .now() + patience)
+        self.deadline = .now() + patience
+        self.loop?.wheel.schedule(self, at: self.deadline)
     }
 
     // MARK: In
@@ -97,7 +114,7 @@ final class EngineHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Ti
 
     func channelInactive(context: ChannelHandlerContext) {
         if case .engine(let request) = self.activity { request.lost() }
-        self.activity = .idle
+        self.activity = .closing
         self.waiting.removeAll()
         self.loop?.wheel.cancel(self)
         context.fireChannelInactive()
@@ -111,7 +128,7 @@ final class EngineHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Ti
     /// Whether the part can be handled now, rather than after the request before it.
     private func takes(_ part: HTTPRequestPart) -> Bool {
         switch self.activity {
-        case .idle: true
+        case .idle, .closing: true
         case .forwarding(let hasEnded, _): !hasEnded
         case .engine(let request): !request.isComplete
         }
@@ -119,7 +136,9 @@ final class EngineHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Ti
 
     private func take(_ part: HTTPRequestPart, _ context: ChannelHandlerContext) {
         switch (self.activity, part) {
+        case (.closing, _): break
         case (.idle, .head(let head)):
+            self.isLastRequest = head.headerFields[.upgrade] != nil || head.method == .connect
             if let application = self.server.enginePath(Self.path(head)) {
                 self.begin(head, application, context)
             } else {
@@ -140,7 +159,7 @@ final class EngineHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Ti
         case (.engine(let request), .end):
             request.complete()
             self.restartPatience()
-            if request.isAnswered { self.finished(context) }
+            self.finish(request, context)
         case (.engine, .head): preconditionFailure("the codec ends a request before it begins another")
         }
     }
@@ -171,7 +190,6 @@ final class EngineHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Ti
         let opening = WebSocketOpening(
             loop: loop, target: Substring(head.path ?? ""), headers: HeaderList(fields), peer: context.remoteAddress,
             handshake: upgrade, early: ByteBuffer())
-        let channel = context.channel
         opening.open(
             .init(
                 refuse: { refusal in
@@ -182,24 +200,72 @@ final class EngineHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Ti
                 },
                 attach: { handler in
                     let bound = NIOLoopBound(handler, eventLoop: loop.eventLoop)
-                    ChannelTransfer.move(channel, to: loop.eventLoop) { bound.value }
-                }, channel: channel))
+                    self.transfer(to: NIOLoopBound(handler.session, eventLoop: loop.eventLoop)) { bound.value }
+                },
+                transfer: { self.transfer(to: $0, makeHandler: $1) },
+                dismiss: { self.dismiss($0.handshake) }, channel: context.channel))
         return true
+    }
+
+    /// Gives the connection away once the answers before are out. Frames that the client sent ahead of the 101, which RFC
+    /// 6455 §4.1 forbids, stay behind in the HTTP decoder.
+    private func transfer(
+        to session: NIOLoopBound<LiveSession>, makeHandler: @escaping @Sendable () -> WebSocketHandler
+    ) {
+        guard let context = self.context else { return session.execute { $0.webSocketNeverOpened() } }
+        self.activity = .closing
+        let channel = context.channel
+        guard let lastWrite = self.lastWrite else {
+            return ChannelTransfer.move(channel, to: session, makeHandler: makeHandler)
+        }
+        lastWrite.whenComplete { _ in ChannelTransfer.move(channel, to: session, makeHandler: makeHandler) }
+    }
+
+    /// Accepts an upgrade and closes its WebSocket at once.
+    private func dismiss(_ handshake: WebSocketHandshake) {
+        guard let context = self.context else { return }
+        self.activity = .closing
+        var accept = ByteBuffer()
+        handshake.writeAccept(into: &accept)
+        var fields = HTTPFields()
+        fields[.upgrade] = "websocket"
+        fields[.connection] = "Upgrade"
+        fields[.secWebSocketAccept] = String(buffer: accept)
+        var close = ByteBuffer()
+        WebSocketFrameWriter.writeClose(.normal, into: &close)
+        context.write(
+            NIOAny(HTTPResponsePart.head(HTTPResponse(status: .switchingProtocols, headerFields: fields))),
+            promise: nil)
+        context.write(NIOAny(HTTPResponsePart.body(close)), promise: nil)
+        self.closeBehind(context.writeAndFlush(NIOAny(HTTPResponsePart.end(nil))), context)
     }
 
     // MARK: Out
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        let part = self.unwrapOutboundIn(data)
-        context.write(NIOAny(part), promise: promise)
-        guard case .end = part, case .forwarding(let hasEnded, _) = self.activity else { return }
-        self.activity = .forwarding(hasEnded: hasEnded, isAnswered: true)
-        if hasEnded { self.finished(context) }
+        switch self.unwrapOutboundIn(data) {
+        case .head(var head):
+            if self.isLastRequest { head.headerFields[.connection] = "close" }
+            context.write(NIOAny(HTTPResponsePart.head(head)), promise: promise)
+        case .body(let body): context.write(NIOAny(HTTPResponsePart.body(body)), promise: promise)
+        case .end(let trailers):
+            let written = promise ?? context.eventLoop.makePromise()
+            context.write(NIOAny(HTTPResponsePart.end(trailers)), promise: written)
+            self.lastWrite = written.futureResult
+            guard case .forwarding(let hasEnded, _) = self.activity else { return }
+            self.activity = .forwarding(hasEnded: hasEnded, isAnswered: true)
+            if self.isLastRequest {
+                self.activity = .closing
+                self.closeBehind(written.futureResult, context)
+            } else if hasEnded {
+                self.finished(context)
+            }
+        }
     }
 
     private func write(_ answer: EngineAnswer) {
         guard let context = self.context else { return }
-        var closes = answer.closes
+        var closes = answer.closes || self.isLastRequest
         if case .engine(let request) = self.activity {
             request.isAnswered = true
             closes = closes || request.wantsClose
@@ -211,21 +277,42 @@ final class EngineHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Ti
             context.write(NIOAny(HTTPResponsePart.body(answer.body)), promise: nil)
         }
         let written = context.writeAndFlush(NIOAny(HTTPResponsePart.end(nil)))
+        self.lastWrite = written
         if closes {
-            let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
-            return written.whenComplete { _ in bound.value.close(promise: nil) }
+            self.activity = .closing
+            self.closeBehind(written, context)
+        } else if case .engine(let request) = self.activity {
+            self.finish(request, context)
         }
-        if case .engine(let request) = self.activity, request.isComplete { self.finished(context) }
+    }
+
+    private func closeBehind(_ written: EventLoopFuture<Void>, _ context: ChannelHandlerContext) {
+        let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
+        written.whenComplete { _ in bound.value.close(promise: nil) }
+    }
+
+    private func finish(_ request: EngineHTTPRequest, _ context: ChannelHandlerContext) {
+        guard case .engine(let present) = self.activity, present === request, request.isComplete, request.isAnswered
+        else { return }
+        self.finished(context)
     }
 
     /// A request is read and answered: the next one may come.
     private func finished(_ context: ChannelHandlerContext) {
         self.activity = .idle
         self.restartPatience()
+        // A request that is answered at once ends within the loop below, which then goes on.
+        guard !self.isCatchingUp else { return }
+        self.isCatchingUp = true
+        var isForwarding = false
         while let part = self.waiting.first, self.takes(part) {
             self.waiting.removeFirst()
             self.take(part, context)
+            if case .forwarding = self.activity { isForwarding = true }
         }
+        self.isCatchingUp = false
+        // Hummingbird takes what it was given when a read is complete.
+        if isForwarding { context.fireChannelReadComplete() }
         if self.waiting.isEmpty, self.isReadHeld {
             self.isReadHeld = false
             context.read()

@@ -14,6 +14,7 @@ final class FrontDoorHandler: ChannelInboundHandler, RemovableChannelHandler, Ti
     private unowned(unsafe) let loop: LiveLoop
     private var head = ByteBuffer()
     private var context: ChannelHandlerContext?
+    private var deadline = NIODeadline.distantFuture
     private var isDone = false
 
     init(loop: LiveLoop) {
@@ -22,7 +23,8 @@ final class FrontDoorHandler: ChannelInboundHandler, RemovableChannelHandler, Ti
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        self.loop.wheel.schedule(self, at: .now() + self.loop.server.headTimeout)
+        self.deadline = .now() + self.loop.server.headTimeout
+        self.loop.wheel.schedule(self, at: self.deadline)
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
@@ -42,6 +44,8 @@ final class FrontDoorHandler: ChannelInboundHandler, RemovableChannelHandler, Ti
 
     func deadlineReached(at now: NIODeadline) -> NIODeadline? {
         guard !self.isDone, let context = self.context else { return nil }
+        // A wheel that turns fast asks more often.
+        guard now >= self.deadline else { return self.deadline }
         self.loop.server.metrics.slowHeads.increment()
         self.isDone = true
         context.close(promise: nil)
@@ -131,7 +135,14 @@ final class FrontDoorHandler: ChannelInboundHandler, RemovableChannelHandler, Ti
             peer: context.remoteAddress, handshake: upgrade, early: self.head)
         opening.open(
             .init(
-                refuse: { $0.write(to: context) }, attach: { self.attach($0, context) }, channel: context.channel))
+                refuse: { $0.write(to: context) }, attach: { self.attach($0, context) },
+                transfer: { ChannelTransfer.move(context.channel, to: $0, makeHandler: $1) },
+                dismiss: { opening in
+                    let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
+                    context.writeAndFlush(NIOAny(opening.dismissal)).whenComplete { _ in
+                        bound.value.close(promise: nil)
+                    }
+                }, channel: context.channel))
     }
 
     /// The connection is a WebSocket's from here on.

@@ -97,9 +97,13 @@ final class LiveSession: Timed {
     // MARK: From the WebSocket
 
     func webSocketOpened(_ handler: WebSocketHandler) {
-        if let polling = self.polling, self.engine.transport == .polling {
+        // It may come from another loop, and its session may have ended on the way.
+        guard self.engine.isOpen else { return handler.close(.normal) }
+        if self.engine.transport == .polling {
             // The upgrade that was accepted for this session.
-            guard self.engine.isUpgrading else { return handler.close(.normal) }
+            guard let polling = self.polling, polling.probe == nil, self.engine.isUpgrading else {
+                return handler.close(.normal)
+            }
             polling.probe = handler
             return
         }
@@ -134,6 +138,16 @@ final class LiveSession: Timed {
         } else if handler === self.polling?.probe {
             self.polling?.probe = nil
             self.engine.probeLost()
+        }
+    }
+
+    /// A WebSocket that was accepted for this session was lost before it opened.
+    func webSocketNeverOpened() {
+        switch self.engine.transport {
+        case .polling: if self.polling?.probe == nil { self.engine.probeLost() }
+        case .websocket:
+            guard self.webSocket == nil else { return }
+            if let ending = self.engine.end(.transportError) { self.finish(ending) }
         }
     }
 

@@ -10,7 +10,7 @@ final class WebSocketHandler: ChannelInboundHandler {
 
     /// Invariant: a loop's state outlives its channels.
     private unowned(unsafe) let loop: LiveLoop
-    private let session: LiveSession
+    let session: LiveSession
     private var context: ChannelHandlerContext?
     private var decoder = WebSocketDecoder()
     /// Only while a frame is incomplete.
@@ -72,6 +72,7 @@ final class WebSocketHandler: ChannelInboundHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var bytes = self.unwrapInboundIn(data)
         guard self.phase == .open else { return self.loop.receive.giveBack(bytes) }
+        let isOurs = self.partial != nil
         if var head = self.partial {
             self.partial = nil
             head.writeBuffer(&bytes)
@@ -84,6 +85,11 @@ final class WebSocketHandler: ChannelInboundHandler {
         bytes.withUnsafeReadableBytes { self.consume($0, &used) }
         self.isReading = false
         if self.loop.answers.readableBytes > 0 { context.write(NIOAny(self.loop.answers), promise: nil) }
+        if isOurs, used == 0, self.phase == .open {
+            // Nothing is complete yet: copying it again with every read would make a slow sender dear.
+            self.partial = bytes
+            return
+        }
         if used < bytes.readableBytes, self.phase == .open {
             // Never a slice of the read buffer: it is the loop's.
             var rest = context.channel.allocator.buffer(capacity: bytes.readableBytes - used)

@@ -18,7 +18,10 @@ struct WebSocketOpening {
         let refuse: (TransportRefusal) -> Void
         /// Gives the connection to a WebSocket of a session on this same loop.
         let attach: (WebSocketHandler) -> Void
-        /// The channel, for a session on another loop.
+        /// Gives the connection to a WebSocket of a session on another loop, where the handler is made.
+        let transfer: (NIOLoopBound<LiveSession>, @escaping @Sendable () -> WebSocketHandler) -> Void
+        /// Accepts the upgrade and closes the WebSocket at once.
+        let dismiss: (WebSocketOpening) -> Void
         let channel: any Channel
     }
 
@@ -68,6 +71,12 @@ struct WebSocketOpening {
                 seat.attach(WebSocketHandler(session: session, greeting: self.head101))
             }
         }
+        do {
+            // What a client in a hurry sends meanwhile stays with the system, for the WebSocket to read.
+            try seat.channel.syncOptions?.setOption(.autoRead, value: false)
+        } catch {
+            return seat.channel.close(promise: nil)
+        }
         let here = NIOLoopBound((self, seat), eventLoop: self.loop.eventLoop)
         let greeting = self.head101
         let early = self.early
@@ -76,7 +85,7 @@ struct WebSocketOpening {
             here.eventLoop.execute {
                 let (opening, seat) = here.value
                 opening.follow(action, seat) {
-                    ChannelTransfer.move(seat.channel, to: entry.loop) {
+                    seat.transfer(entry.session) {
                         WebSocketHandler(session: entry.session.value, greeting: greeting, early: early)
                     }
                 }
@@ -89,10 +98,7 @@ struct WebSocketOpening {
         case .accept: accept()
         case .acceptAndClose:
             // A session that is on WebSocket already: the reference server answers 101 and closes (SOCKETIO §6).
-            var bytes = self.head101
-            WebSocketFrameWriter.writeClose(.normal, into: &bytes)
-            let channel = seat.channel
-            channel.writeAndFlush(bytes).whenComplete { _ in channel.close(promise: nil) }
+            seat.dismiss(self)
         case .expired, .refuse: self.refuse(.sessionUnknown, seat)
         }
     }
@@ -100,6 +106,13 @@ struct WebSocketOpening {
     private func refuse(_ refusal: TransportRefusal, _ seat: Seat) {
         self.loop.server.metrics.refused(refusal)
         seat.refuse(refusal)
+    }
+
+    /// The 101, and the close frame right behind it.
+    var dismissal: ByteBuffer {
+        var bytes = self.head101
+        WebSocketFrameWriter.writeClose(.normal, into: &bytes)
+        return bytes
     }
 
     private var head101: ByteBuffer {

@@ -1,4 +1,5 @@
 import Logging
+import Metrics
 import NIOCore
 import Routing
 import Synchronization
@@ -27,7 +28,16 @@ final class ClusterLife: Sendable {
     }
 
     private let setup: Setup
-    private let state = Mutex<ClusterNode?>(nil)
+    private let metrics = ClusterMetrics()
+    private let state = Mutex(State())
+    /// Raised when the drain has come to its end.
+    private let left = WakeSignal()
+
+    private struct State {
+        var node: ClusterNode?
+        /// From the order to stop on: no incarnation begins any more.
+        var isLeaving = false
+    }
 
     /// Between attempts to open an incarnation.
     private static let pauses: [Duration] = [.milliseconds(500), .seconds(1), .seconds(2), .seconds(5)]
@@ -37,7 +47,9 @@ final class ClusterLife: Sendable {
     }
 
     /// The incarnation that serves now; nil while there is none.
-    var current: ClusterNode? { self.state.withLock(\.self) }
+    var current: ClusterNode? { self.state.withLock(\.node) }
+
+    private var isLeaving: Bool { self.state.withLock(\.isLeaving) }
 
     // MARK: Opening
 
@@ -89,12 +101,23 @@ final class ClusterLife: Sendable {
 
     private var observer: Incarnation.Observer {
         let logger = self.setup.logger
+        let metrics = self.metrics
         var observer = Incarnation.Observer()
-        observer.ended = { end in logger.warning("this incarnation is over", metadata: ["reason": "\(end)"]) }
-        observer.reaping = { node in logger.notice("reaping a dead node", metadata: ["node": "\(node)"]) }
+        observer.ended = { end in
+            guard !self.isLeaving else { return }
+            metrics.incarnationsLost.increment()
+            logger.warning("this incarnation is over", metadata: ["reason": "\(end)"])
+        }
+        observer.reaping = { node in
+            metrics.reaps.increment()
+            logger.notice("reaping a dead node", metadata: ["node": "\(node)"])
+        }
         // An older connection that gave way in a write whose outcome was unknown: its own node has to be told, too (LC-6).
         observer.superseded = { key, connection in self.current?.supersede([connection], key: key) }
-        observer.failed = { error in logger.warning("the store failed", metadata: ["error": "\(error)"]) }
+        observer.failed = { error in
+            metrics.storeFailures.increment()
+            logger.warning("the store failed", metadata: ["error": "\(error)"])
+        }
         return observer
     }
 
@@ -106,29 +129,56 @@ final class ClusterLife: Sendable {
 
     // MARK: Serving
 
-    /// Serves one incarnation after the other until the task is cancelled.
+    /// Serves one incarnation after the other until the task is cancelled, or the drain is over.
     /// - Throws: ``SupersededError``.
     func run(startingWith first: LifeStart) async throws {
         var next: LifeStart? = first
-        while !Task.isCancelled {
+        while !Task.isCancelled, !self.isLeaving {
             guard let start = next else {
                 next = await self.reopen()
                 continue
             }
             next = nil
-            self.setup.cache.setBypassed(false)
-            self.state.withLock { $0 = start.node }
-            self.setup.live.adopt(start.node)
+            guard self.adopt(start.node) else {
+                await self.abandon(start.node)
+                break
+            }
             let end = await self.serve(start)
-            guard let end else { break }
+            // Who has left in good order finds its own record gone, too: that is no reason to begin anew.
+            guard let end, !self.isLeaving else { break }
             // Every socket and cache of it goes (ND-3); its routes are the reaper's by now.
-            self.state.withLock { $0 = nil }
+            self.state.withLock { $0.node = nil }
             self.setup.live.adopt(nil)
             self.setup.cache.removeAll()
             await self.setup.live.endAll(.node, over: 0)
             await start.node.adapter.shutdown()
             if end == .superseded { throw SupersededError() }
         }
+        if let start = next { await self.abandon(start.node) }
+        if self.isLeaving { await self.left.wait() }
+    }
+
+    /// - Returns: false when this process is to stop.
+    private func adopt(_ node: ClusterNode) -> Bool {
+        let isTaken = self.state.withLock { state -> Bool in
+            guard !state.isLeaving else { return false }
+            state.node = node
+            return true
+        }
+        guard isTaken else { return false }
+        self.setup.cache.setBypassed(false)
+        self.setup.live.adopt(node)
+        return true
+    }
+
+    /// Takes back an incarnation that was opened while the order to stop came.
+    private func abandon(_ node: ClusterNode) async {
+        do {
+            try await node.incarnation.membership.deregister()
+        } catch {
+            self.setup.logger.warning("left without a word: this node will be reaped", metadata: ["error": "\(error)"])
+        }
+        await node.adapter.shutdown()
     }
 
     private func serve(_ start: LifeStart) async -> LeaseMachine.End? {
@@ -146,12 +196,17 @@ final class ClusterLife: Sendable {
     private func watch(_ node: ClusterNode) async {
         while !Task.isCancelled {
             self.setup.cache.setBypassed(!node.refresh())
+            let membership = node.incarnation.membership
+            self.metrics.sample(
+                nodes: membership.snapshot.records.values.count { $0.state < .claimed },
+                standing: membership.standing, isReady: node.mayAccept)
             do { try await Task.sleep(for: .milliseconds(200)) } catch { return }
         }
     }
 
     private func reopen() async -> LifeStart? {
         for attempt in 0... {
+            if self.isLeaving { return nil }
             do {
                 return try await self.open()
             } catch {
@@ -165,8 +220,13 @@ final class ClusterLife: Sendable {
 
     /// Leaves in good order (SPEC ND-12): nothing is left to reap.
     func drain() async {
+        defer { self.left.raise() }
         self.setup.live.setOpen(false)
-        guard let node = self.current else { return await self.setup.live.endAll(.drain, over: 0) }
+        let serving = self.state.withLock { state in
+            state.isLeaving = true
+            return state.node
+        }
+        guard let node = serving else { return await self.setup.live.endAll(.drain, over: 0) }
         node.beginDraining()
         do {
             try await node.incarnation.membership.announceDraining()
