@@ -73,7 +73,7 @@ let package = Package(
             name: "ClusterTests",
             dependencies: [
                 "Wire", "Routing", "Backplane", "Node", "Server",
-                .product(name: "NIOEmbedded", package: "swift-nio"), posix, logging, metrics,
+                .product(name: "NIOEmbedded", package: "swift-nio"), posix, logging, metrics, lifecycle,
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
             ],

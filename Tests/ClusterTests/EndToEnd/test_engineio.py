@@ -779,7 +779,7 @@ def test_upgrade_8_is_given_up(server):
         wire.send_text("2probe")
         assert wire.receive() == "3probe"
         assert wire.is_ended()
-        session.accepts("4hello")
+        assert post(server, session.target, "4hello").text == "ok"
         assert session.poll().text == "4hello"
         session.upgrade().close()
 
