@@ -254,16 +254,15 @@ final class LiveServer: Sendable {
         let count = self.metrics.openSessions
         let perSecond = min(Double(self.options.closesPerSecond), max(Double(count) / max(seconds, 0.001), 50))
         let step = Duration.milliseconds(20)
-        let perStep = max(Int(perSecond / 50), 1)
+        let loops = self.loops.withLock(\.self)
+        let perStep = max(Int(perSecond) / 50 / max(loops.count, 1), 1)
         let clock = ContinuousClock()
         let deadline = clock.now + .seconds(max(Double(count) / perSecond, seconds) + 5)
         while self.metrics.openSessions > 0, clock.now < deadline, !Task.isCancelled {
-            for loop in self.loops.withLock(\.self) {
-                loop.execute { $0.endSome(perStep, reason) }
-            }
+            for loop in loops { loop.execute { $0.endSome(perStep, reason) } }
             do { try await clock.sleep(for: step) } catch { break }
         }
         // Who has not fetched its last packets by now does not get them.
-        for loop in self.loops.withLock(\.self) { loop.execute { $0.abandonAll() } }
+        for loop in loops { loop.execute { $0.abandonAll() } }
     }
 }

@@ -59,7 +59,7 @@ struct WebSocketOpening {
             try server.checkAdmission()
             let session = LiveSession(
                 loop: self.loop, handshake: admitted, application: application, transport: .websocket)
-            seat.attach(WebSocketHandler(session: session, greeting: self.head101))
+            seat.attach(WebSocketHandler(session: session, greeting: self.head101, early: self.early))
         }
     }
 
@@ -68,7 +68,7 @@ struct WebSocketOpening {
         if entry.loop.inEventLoop {
             let session = entry.session.value
             return self.follow(session.upgradeRequested(), seat) {
-                seat.attach(WebSocketHandler(session: session, greeting: self.head101))
+                seat.attach(WebSocketHandler(session: session, greeting: self.head101, early: self.early))
             }
         }
         do {
