@@ -18,7 +18,8 @@ struct MongoFlags: ParsableArguments {
 
     @Option(
         name: .customLong("bus-uri"),
-        help: ArgumentHelp("Replica set that carries the bus; may be repeated. Default: the data shards.", valueName: "uri"))
+        help: ArgumentHelp(
+            "Replica set that carries the bus; may be repeated. Default: the data shards.", valueName: "uri"))
     var busURIs: [String] = []
 
     @Option(

@@ -5,11 +5,11 @@ import Node
 import ServiceLifecycle
 
 #if canImport(Glibc)
-    import Glibc
+import Glibc
 #elseif canImport(Musl)
-    import Musl
+import Musl
 #elseif canImport(Darwin)
-    import Darwin
+import Darwin
 #endif
 
 /// What the commands that run a node share: logging and metrics, which the library leaves to the program, and exit codes.

@@ -247,8 +247,9 @@ class Cluster:
                 self._initiate(f"qr{number}", [self.query_router_port(number)], {})
 
     def _initiate(self, name, ports, extra):
-        answer = self._wait_for(name, lambda: hello(ports[0]))
-        if answer.get("setName"):
+        # All of them: a set cannot be made while a member does not answer.
+        answers = self._wait_for(name, lambda: all(found := [hello(port) for port in ports]) and found)
+        if answers[0].get("setName"):
             return
         members = [
             {"_id": index, "host": f"127.0.0.1:{port}", "priority": 2 if index == 0 else 1}

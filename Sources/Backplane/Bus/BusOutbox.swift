@@ -22,7 +22,18 @@ final class BusOutbox: Sendable {
         var machine: Machine
         var inserters: [Inserters] = []
         var flushers: [CheckedContinuation<Void, Never>] = []
+        /// Batches of completions that have left the machine and are still being called.
+        var completing = 0
         var isStopped = false
+
+        /// Every message that was handed in has its fate, and has been told.
+        var isFlushed: Bool { self.machine.pending == 0 && self.completing == 0 }
+
+        /// To be called for what a call of the machine returned, before the lock is given up.
+        mutating func owe(_ completions: [OutboxCompletion<Completion>]) -> [OutboxCompletion<Completion>] {
+            if !completions.isEmpty { self.completing += 1 }
+            return completions
+        }
     }
 
     private enum Wake {
@@ -94,8 +105,8 @@ final class BusOutbox: Sendable {
     func flush() async {
         await withCheckedContinuation { continuation in
             let isDone = self.state.withLock { state in
-                if state.machine.pending > 0 { state.flushers.append(continuation) }
-                return state.machine.pending == 0
+                if !state.isFlushed { state.flushers.append(continuation) }
+                return state.isFlushed
             }
             if isDone { continuation.resume() }
         }
@@ -106,7 +117,7 @@ final class BusOutbox: Sendable {
             state.isStopped = true
             // As many signals as there can be waiters.
             let semaphores = state.inserters.flatMap { Array(repeating: $0.wakeUp, count: $0.started) }
-            return (state.machine.shutDown(), semaphores)
+            return (state.owe(state.machine.shutDown()), semaphores)
         }
         self.stopped.signal()
         for semaphore in semaphores { semaphore.signal() }
@@ -183,7 +194,7 @@ final class BusOutbox: Sendable {
             let result = state.machine.finish(
                 insert, stored: outcome.stored, isReachable: outcome.isReachable, now: now)
             return (
-                result.completions,
+                state.owe(result.completions),
                 result.wake.map { Self.wake($0, &state, limit: self.limits.insertsInFlight) }
             )
         }
@@ -200,7 +211,7 @@ final class BusOutbox: Sendable {
             let (completions, wakes, backlog) = self.state.withLock { state in
                 let result = state.machine.tick(now: now)
                 return (
-                    result.completions,
+                    state.owe(result.completions),
                     result.wake.map { Self.wake($0, &state, limit: self.limits.insertsInFlight) },
                     state.machine.backlog
                 )
@@ -219,7 +230,7 @@ final class BusOutbox: Sendable {
         for (target, isClosed) in self.state.withLock({ $0.machine.knownTargets() }) {
             let record = self.directory.record(of: target)
             if !isClosed, let record, record.state >= .claimed {
-                self.complete(self.state.withLock { $0.machine.close(target) })
+                self.complete(self.state.withLock { $0.owe($0.machine.close(target)) })
             } else if record == nil {
                 self.state.withLock { $0.machine.forgetIfSilent(target, now: now) }
             }
@@ -243,7 +254,8 @@ final class BusOutbox: Sendable {
             }
         }
         let flushers = self.state.withLock { state -> [CheckedContinuation<Void, Never>] in
-            guard state.machine.pending == 0 else { return [] }
+            state.completing -= 1
+            guard state.isFlushed else { return [] }
             defer { state.flushers = [] }
             return state.flushers
         }

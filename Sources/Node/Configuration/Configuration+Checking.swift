@@ -45,7 +45,8 @@ extension Configuration {
             throw StartError("the session options cannot work", why: complaint, remedy: remedy)
         }
         guard (0...ConnectionIndex.maximumLoops).contains(self.eventLoops) else {
-            throw StartError("the number of event loops cannot work", why: "it is \(self.eventLoops)", remedy: "Use 1 to 64.")
+            throw StartError(
+                "the number of event loops cannot work", why: "it is \(self.eventLoops)", remedy: "Use 1 to 64.")
         }
         if let complaint = self.live.complaint {
             throw StartError("the limits of live connections cannot work", why: complaint, remedy: remedy)

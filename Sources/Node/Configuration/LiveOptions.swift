@@ -83,7 +83,9 @@ public struct LiveOptions: Sendable {
         ]
         for (name, value) in counts where value < 1 { return "\(name) must be at least 1" }
         if !(0...600).contains(self.drainSpread) { return "drainSpread must be 0 to 600 seconds" }
-        guard (1...EventLimits.ceiling).contains(self.maximumEvent) else { return "maximumEvent must be 1 to 1,048,576" }
+        guard (1...EventLimits.ceiling).contains(self.maximumEvent) else {
+            return "maximumEvent must be 1 to 1,048,576"
+        }
         return nil
     }
 }

@@ -255,7 +255,7 @@ final class LiveServer: Sendable {
         let perSecond = min(Double(self.options.closesPerSecond), max(Double(count) / max(seconds, 0.001), 50))
         let step = Duration.milliseconds(20)
         let loops = self.loops.withLock(\.self)
-        let perStep = max(Int(perSecond) / 50 / max(loops.count, 1), 1)
+        let perStep = Int((perSecond / 50 / Double(max(loops.count, 1))).rounded(.up))
         let clock = ContinuousClock()
         let deadline = clock.now + .seconds(max(Double(count) / perSecond, seconds) + 5)
         while self.metrics.openSessions > 0, clock.now < deadline, !Task.isCancelled {

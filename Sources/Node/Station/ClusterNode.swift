@@ -46,12 +46,12 @@ final class ClusterNode: Sendable {
         return !isDegraded && self.view.standing.mayUseSessionCache
     }
 
-    /// Why not, in words for operators; empty when ready.
+    /// Why not, in words for operators; empty when ``mayAccept``.
     var unreadiness: [String] {
         var reasons: [String] = []
         if self.isDraining.load(ordering: .relaxed) { reasons.append("draining") }
         if !self.view.standing.mayAccept { reasons.append("lease \(self.view.standing)") }
-        if self.adapter.health.isDegraded { reasons.append("bus degraded: no probe for 5 s") }
+        if self.isDegraded.load(ordering: .relaxed) { reasons.append("bus degraded: no probe for 5 s") }
         return reasons
     }
 

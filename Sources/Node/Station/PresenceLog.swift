@@ -4,11 +4,11 @@ import Synchronization
 import Wire
 
 #if canImport(Glibc)
-    import Glibc
+import Glibc
 #elseif canImport(Musl)
-    import Musl
+import Musl
 #elseif canImport(Darwin)
-    import Darwin
+import Darwin
 #endif
 
 /// Appends announced presence to a file, one JSON object a line, for audits and the cluster tests.

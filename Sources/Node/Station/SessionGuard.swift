@@ -21,7 +21,9 @@ struct SessionGuard: Sendable {
     func invalidate(_ invalidation: Invalidation, isActive: @escaping Reader) {
         let key = RouteKey(domain: invalidation.domain, user: invalidation.user)
         self.index.visit(key) { table in
-            let connections = table.connections(of: key, client: invalidation.client).compactMap { $0 as? LiveConnection }
+            let connections = table.connections(of: key, client: invalidation.client).compactMap {
+                $0 as? LiveConnection
+            }
             for connection in connections {
                 guard let session = connection.identity?.session else { continue }
                 if let chain = invalidation.chain, session.chain != chain { continue }

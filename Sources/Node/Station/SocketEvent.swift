@@ -44,7 +44,9 @@ public struct SocketEvent: Sendable {
 
     /// A binary argument; nil where there is none.
     public func bytes(_ index: Int) -> [UInt8]? {
-        guard self.arguments.indices.contains(index), case .binary(let bytes) = self.arguments[index] else { return nil }
+        guard self.arguments.indices.contains(index), case .binary(let bytes) = self.arguments[index] else {
+            return nil
+        }
         return Array(bytes.readableBytesView)
     }
 

@@ -58,7 +58,9 @@ public final class Station: Service {
         _ method: ActionMethod?, _ path: ActionPath, requires requirements: ActionRequirements = [],
         options: ActionOptions = ActionOptions(), handler: @escaping ActionHandler
     ) {
-        self.register { $0.actions.append(Action(method, path, requires: requirements, options: options, handler: handler)) }
+        self.register {
+            $0.actions.append(Action(method, path, requires: requirements, options: options, handler: handler))
+        }
     }
 
     /// Registers a handler of announced presence; several run in the order of their registration (SPEC EV-7). It has 10 s,

@@ -62,9 +62,10 @@ package final class EventDispatcher: Sendable {
         self.node = node
         self.index = index
         self.remote = remote
-        self.lanes = remote.map { remote in
-            (0..<remote.routes.shardCount).map { Lane(shard: $0, limits: limits) }
-        } ?? []
+        self.lanes =
+            remote.map { remote in
+                (0..<remote.routes.shardCount).map { Lane(shard: $0, limits: limits) }
+            } ?? []
         self.limits = limits
     }
 

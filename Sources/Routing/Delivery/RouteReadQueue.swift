@@ -1,4 +1,3 @@
-
 /// Decides which routes are read next for the sends of one shard (SPEC EV-1): everything that waits for a key shares one
 /// read, a read serves only sends handed in before it was issued, and at most one read per key is under way.
 package struct RouteReadQueue<Send> {

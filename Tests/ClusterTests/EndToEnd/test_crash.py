@@ -8,8 +8,9 @@ from collections import Counter
 from people import PATIENT, Tab
 from processes import wait_for
 
-# The time that a survivor needs: 10 s of silence, the claim, the reaping. The limit here allows for a slow machine;
-# what was measured is printed.
+# What is promised (LC-7): 10 s of silence, 3 s, 1 s per 10,000 routes, so less than 15 s here. The limit of the test is
+# for what never comes, as a slow machine may need longer; what was measured is printed.
+PROMISED = 15
 REAPED_WITHIN = 30
 
 
@@ -44,7 +45,7 @@ async def scenario(victim, survivor, third):
             lambda: set(lost) <= set(offline(survivor, third)) and time.monotonic() - killed,
             REAPED_WITHIN,
         )
-        print(f"userOffline of {len(lost)} users {gone:.1f} s after kill -9")
+        print(f"userOffline of {len(lost)} users {gone:.1f} s after kill -9; at most {PROMISED} s are promised")
 
         # Those who are still there have not been announced off line; when they go, it happens once.
         assert offline(victim, survivor, third) == Counter(lost)

@@ -20,6 +20,18 @@ def documented():
     }
 
 
+def in_sources():
+    """The names that the sources have, whole, or as the prefix and the rest."""
+    found = set()
+    for path in (PROJECT / "Sources").rglob("*.swift"):
+        text = path.read_text(encoding="utf8")
+        found |= set(re.findall(r"\bsubmergence_\w+", text))
+        prefix = re.search(r'prefix = "(submergence_\w+_)"', text)
+        if prefix:
+            found |= {prefix.group(1) + rest for rest in re.findall(r'"([a-z_]+)"', text)}
+    return found
+
+
 def exposed(text):
     """Metric names as the text form declares them, and its values by name."""
     kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))
@@ -45,6 +57,10 @@ def test_metrics_are_documented(mongo, nodes):
     assert ours <= documented(), f"not in docs/operations.md: {sorted(ours - documented())}"
     assert values["submergence_bus_messages_in_total"] >= 10
     assert values["submergence_bus_gaps_total"] == 0
+
+
+def test_documented_metrics_exist():
+    assert documented() <= in_sources(), f"only in docs/operations.md: {sorted(documented() - in_sources())}"
 
 
 def test_health(mongo, nodes):

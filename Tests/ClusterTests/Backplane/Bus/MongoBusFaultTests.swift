@@ -15,8 +15,7 @@ struct MongoBusFaultTests {
     /// Publishes numbers, a window of them at a time, until told to stop.
     private final class Traffic: Sendable {
         private struct State {
-            var next = 0
-            var isStopped = false
+            var publisher: Task<Void, Never>?
             var waiter: CheckedContinuation<Void, Never>?
             var waitsFor = 0
             var stored = 0
@@ -26,13 +25,26 @@ struct MongoBusFaultTests {
         let target: BusTestNode
         let tally = BusTestTally()
         private let state = Mutex(State())
+        /// As many as there is room for messages in flight.
+        private let permits = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingOldest(1_024))
 
         init(from sender: BusTestNode, to target: BusTestNode) {
             self.sender = sender
             self.target = target
         }
 
-        func start(window: Int = 32) { for _ in 0..<window { self.publishNext() } }
+        /// Keeps `window` messages in flight. One task publishes, so that the numbers are handed in in their order.
+        func start(window: Int = 32) {
+            for _ in 0..<window { self.permits.continuation.yield() }
+            let task = Task {
+                var number = 0
+                for await _ in self.permits.stream {
+                    self.publish(number)
+                    number += 1
+                }
+            }
+            self.state.withLock { $0.publisher = task }
+        }
 
         /// Returns once so many more messages were stored.
         func advance(by count: Int) async {
@@ -46,19 +58,14 @@ struct MongoBusFaultTests {
 
         /// Stops, waits for the fate of everything, and for the delivery of what was stored.
         func stop() async {
-            self.state.withLock { $0.isStopped = true }
+            self.permits.continuation.finish()
+            await self.state.withLock { $0.publisher }?.value
             await self.sender.adapter.flush()
             guard let last = self.tally.stored.compactMap({ Int($0) }).max() else { return }
             await self.target.received.wait(forKey: "\(last)", from: self.sender)
         }
 
-        private func publishNext() {
-            let number = self.state.withLock { state -> Int? in
-                if state.isStopped { return nil }
-                defer { state.next += 1 }
-                return state.next
-            }
-            guard let number else { return }
+        private func publish(_ number: Int) {
             let key = "\(number)"
             self.sender.adapter.publish(
                 BusMessage(kind: .event, key: key, payload: ByteBuffer(repeating: 0, count: 64)),
@@ -71,7 +78,7 @@ struct MongoBusFaultTests {
                     return state.waiter.take()
                 }
                 waiter?.resume()
-                self.publishNext()
+                self.permits.continuation.yield()
             }
         }
 

@@ -64,7 +64,7 @@ struct MongoCommandTests {
         let database = MongoFixture.database()
         let ids = (0..<250).map { "k\(1000 + $0)" }
         let inserted = try await commands.run(Self.insert(ids), database: database, mode: .write)
-        #expect(inserted["n"]?.int == ids.count)
+        #expect(inserted["n"]?.int == ids.count, "\(inserted)")
         let documents = try await commands.perform("find") { client throws(MongoError) in
             try client.documents(Self.find(batchSize: 20), database: database)
         }

@@ -27,7 +27,8 @@ import Testing
     /// Runs a station in a service group of the test's own until `body` returns.
     /// - Parameter body: gets the addresses of both listeners.
     private static func withStation(
-        _ station: Station, _ body: @escaping @Sendable (_ clients: SocketAddress, _ control: SocketAddress) async throws -> Void
+        _ station: Station,
+        _ body: @escaping @Sendable (_ clients: SocketAddress, _ control: SocketAddress) async throws -> Void
     ) async throws {
         let started = AsyncStream<[String]>.makeStream(bufferingPolicy: .bufferingOldest(1))
         station.onStart { started.continuation.yield($0) }
@@ -89,7 +90,8 @@ import Testing
             #expect(answer.contains("Set-Cookie: session=v1."))
             #expect(answer.hasSuffix(#"{"content":{"hello":"alice"},"events":[]}"#))
             let ready = try await Self.request(
-                "GET /.well-known/submergence/ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", to: control)
+                "GET /.well-known/submergence/ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+                to: control)
             #expect(ready.hasPrefix("HTTP/1.1 200 OK\r\n"))
             let isActive = try await station.isActive(user: "alice")
             #expect(isActive == false)
