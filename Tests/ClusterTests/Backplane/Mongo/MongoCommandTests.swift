@@ -63,6 +63,9 @@ struct MongoCommandTests {
         let commands = MongoCommands(pool: try deployment.pool())
         let database = MongoFixture.database()
         let ids = (0..<250).map { "k\(1000 + $0)" }
+        // As the product does; the stand-in's unordered inserts make no collection.
+        let create = BSONWriter.document { $0.append("create", "things") }
+        _ = try await commands.run(create, database: database, mode: .writeOnce)
         let inserted = try await commands.run(Self.insert(ids), database: database, mode: .write)
         #expect(inserted["n"]?.int == ids.count, "\(inserted)")
         let documents = try await commands.perform("find") { client throws(MongoError) in
