@@ -99,7 +99,8 @@ final class BusInbox: Sendable {
                 self.outbox.probe(self.homes[home], sequence: sequence)
             }
             for home in machine.silentHomes(at: now) {
-                self.logger.warning("a tail is silent; opening it again", metadata: ["home": "\(self.homes[home].shard)"])
+                self.logger.warning(
+                    "a tail is silent; opening it again", metadata: ["home": "\(self.homes[home].shard)"])
                 self.tails[home].reopen()
             }
             guard now >= nextSweep else { continue }

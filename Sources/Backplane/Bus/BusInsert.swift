@@ -49,7 +49,8 @@ enum BusInsert {
         do throws(EnvelopeError) {
             return try MessageBatch.encode(envelope.entries.lazy.map(\.message))
         } catch {
-            preconditionFailure("every message was checked before it was queued, and their sum as they were taken: \(error)")
+            preconditionFailure(
+                "every message was checked before it was queued, and their sum as they were taken: \(error)")
         }
     }
 

@@ -17,20 +17,20 @@ package struct OutboxMachine<Receipt> {
         var isOverdue = false
     }
 
-    private let me: NodeID
-    private let limits: OutboxLimits
-    private var lanes: [OutboxLane] = []
-    private var laneOfShard: [String: Int] = [:]
-    private var targets: [NodeID: OutboxTarget<Receipt>] = [:]
-    private var flights: [Int: Flight] = [:]
-    private var nextInsert = 0
-    private var isShutDown = false
-    private var lastTrial: NIODeadline?
+    let me: NodeID
+    let limits: OutboxLimits
+    var lanes: [OutboxLane] = []
+    var laneOfShard: [String: Int] = [:]
+    var targets: [NodeID: OutboxTarget<Receipt>] = [:]
+    var flights: [Int: Flight] = [:]
+    var nextInsert = 0
+    var isShutDown = false
+    var lastTrial: NIODeadline?
 
     /// Cost of everything that is held, for all targets.
-    package private(set) var backlog = 0
+    package internal(set) var backlog = 0
     /// Messages without a known fate.
-    package private(set) var pending = 0
+    package internal(set) var pending = 0
 
     package init(node: NodeID, limits: OutboxLimits) {
         self.me = node
@@ -187,125 +187,11 @@ package struct OutboxMachine<Receipt> {
         self.targets[target] = nil
     }
 
-    // MARK: Choosing
-
-    private mutating func add(
-        _ record: NodeRecord, now: NIODeadline
-    ) -> Dictionary<NodeID, OutboxTarget<Receipt>>.Index {
-        let lanes = record.homes.map { self.lane(of: $0.shard) }
-        let preferred = HomeChoice.preferredHome(from: self.me, to: record.id, homes: lanes.count)
-        self.targets[record.id] = OutboxTarget(record, lanes: lanes, preferred: preferred, now: now)
-        guard let index = self.targets.index(forKey: record.id) else { preconditionFailure("inserted just now") }
-        return index
-    }
-
-    /// The lane of a shard, made at first use.
-    package mutating func lane(of shard: String) -> Int {
-        if let lane = self.laneOfShard[shard] { return lane }
-        self.lanes.append(OutboxLane(shard: shard))
-        self.laneOfShard[shard] = self.lanes.count - 1
-        return self.lanes.count - 1
-    }
-
-    /// Puts a target with waiting messages into the ready list of the lane of its best home.
-    /// - Returns: the lane to wake.
-    private mutating func place(_ id: NodeID, _ target: inout OutboxTarget<Receipt>) -> Int? {
-        guard !target.waiting.isEmpty, target.readyLane == nil, target.open.count < self.limits.openEnvelopes
-        else { return nil }
-        let lane = target.lanes[self.bestHome(target)]
-        target.readyLane = lane
-        self.lanes[lane].ready.append(id)
-        return lane
-    }
-
-    private func bestHome(_ target: OutboxTarget<Receipt>) -> Int {
-        guard self.lanes[target.lanes[target.preferred]].isSuspect else { return target.preferred }
-        return target.lanes.indices.first { !self.lanes[target.lanes[$0]].isSuspect } ?? target.preferred
-    }
-
-    /// The slot of the next insert: that of the first probe, repeat or ready target.
-    private func nextSlot(lane index: Int) -> Int? {
-        let lane = self.lanes[index]
-        if let probe = lane.probes.first { return probe.slot }
-        if let first = lane.repeats.first, let target = self.targets[first.target],
-            let open = target.open[first.sequence]
-        {
-            return target.homes[open.home].slot
-        }
-        return lane.ready.first.flatMap { self.slot(of: $0, lane: index) }
-    }
-
-    private func slot(of id: NodeID, lane: Int) -> Int? {
-        guard let target = self.targets[id] else { return nil }
-        return target.lanes.firstIndex(of: lane).map { target.homes[$0].slot }
-    }
-
-    /// Takes out what was answered, given up or put elsewhere meanwhile.
-    private mutating func dropStale(lane index: Int) {
-        let targets = self.targets
-        self.lanes[index].ready.removeAll { targets[$0]?.readyLane != index }
-        guard !self.lanes[index].repeats.isEmpty else { return }
-        self.lanes[index].repeats.removeAll { item in
-            guard let open = targets[item.target]?.open[item.sequence] else { return true }
-            return open.attempt != item.attempt
-        }
-    }
-
-    private mutating func takeRepeats(
-        lane index: Int, slot: Int, room: inout Int, into insert: inout OutboxInsert<Receipt>, now: NIODeadline
-    ) {
-        var kept: [OutboxLane.Repeat] = []
-        for item in self.lanes[index].repeats {
-            guard let target = self.targets[item.target], let open = target.open[item.sequence] else { continue }
-            guard target.homes[open.home].slot == slot, room > open.cost || insert.envelopes.isEmpty else {
-                kept.append(item)
-                continue
-            }
-            room -= open.cost
-            insert.envelopes.append(
-                .init(
-                    target: item.target, to: target.text, sequence: item.sequence, attempt: item.attempt,
-                    entries: open.entries))
-        }
-        self.lanes[index].repeats = kept
-    }
-
-    private mutating func takeReady(
-        lane index: Int, slot: Int, room: inout Int, into insert: inout OutboxInsert<Receipt>, now: NIODeadline
-    ) {
-        var kept: [NodeID] = []
-        let ready = self.lanes[index].ready
-        self.lanes[index].ready = []
-        for id in ready {
-            let isTaken: Bool? = self.withTarget(id) { machine, target in
-                // Twice in the list, and taken by the first of them.
-                guard target.readyLane == index else { return true }
-                guard let home = target.lanes.firstIndex(of: index), let since = target.waiting.first?.since else {
-                    preconditionFailure("a target is ready in a lane of its own, with something that waits")
-                }
-                guard target.homes[home].slot == slot, room > 0 || insert.envelopes.isEmpty else { return false }
-                let (entries, cost) = target.takeWaiting()
-                let sequence = target.nextSequence
-                target.nextSequence += 1
-                target.open[sequence] = .init(entries: entries, cost: cost, since: since, home: home, placed: now)
-                target.readyLane = nil
-                room -= cost
-                insert.envelopes.append(
-                    .init(target: id, to: target.text, sequence: sequence, attempt: 1, entries: entries))
-                _ = machine.place(id, &target)
-                return true
-            }
-            if isTaken == false { kept.append(id) }
-        }
-        // What was placed while this ran stands behind what waited before.
-        self.lanes[index].ready = kept + self.lanes[index].ready
-    }
-
     // MARK: Repeating and giving up
 
     /// Moves an envelope to its next home: at once while there is one that was not tried, else after a pause.
     /// - Returns: the lane to wake.
-    private mutating func putAgain(
+    mutating func putAgain(
         _ id: NodeID, _ sequence: Int64, _ open: inout OutboxTarget<Receipt>.Open,
         _ target: OutboxTarget<Receipt>, _ now: NIODeadline
     ) -> Int? {
@@ -320,7 +206,7 @@ package struct OutboxMachine<Receipt> {
         return self.enter(id, sequence, &open, target, now)
     }
 
-    private mutating func enter(
+    mutating func enter(
         _ id: NodeID, _ sequence: Int64, _ open: inout OutboxTarget<Receipt>.Open,
         _ target: OutboxTarget<Receipt>, _ now: NIODeadline
     ) -> Int {
@@ -331,7 +217,7 @@ package struct OutboxMachine<Receipt> {
         return lane
     }
 
-    private mutating func giveUpOld(
+    mutating func giveUpOld(
         _ target: inout OutboxTarget<Receipt>, into completions: inout [OutboxCompletion<Receipt>], now: NIODeadline
     ) {
         let limit = now - self.limits.targetAge
@@ -350,7 +236,7 @@ package struct OutboxMachine<Receipt> {
         }
     }
 
-    private mutating func settleAll(
+    mutating func settleAll(
         _ target: inout OutboxTarget<Receipt>, error: PublishError,
         into completions: inout [OutboxCompletion<Receipt>]
     ) {
@@ -364,7 +250,7 @@ package struct OutboxMachine<Receipt> {
         if !waiting.isEmpty { self.account(waiting, error: error, target: &target, into: &completions) }
     }
 
-    private mutating func settle(
+    mutating func settle(
         _ open: OutboxTarget<Receipt>.Open, error: PublishError?, target: inout OutboxTarget<Receipt>,
         into completions: inout [OutboxCompletion<Receipt>]
     ) {
@@ -372,7 +258,7 @@ package struct OutboxMachine<Receipt> {
         self.account(open.entries, error: error, target: &target, into: &completions)
     }
 
-    private mutating func account(
+    mutating func account(
         _ entries: [OutboxEntry<Receipt>], error: PublishError?, target: inout OutboxTarget<Receipt>,
         into completions: inout [OutboxCompletion<Receipt>]
     ) {
@@ -387,7 +273,7 @@ package struct OutboxMachine<Receipt> {
 
     /// Notes whether a shard takes writes. Targets that wait for one that does not go to their other home.
     /// - Returns: lanes to wake.
-    private mutating func setSuspect(_ isSuspect: Bool, lane index: Int) -> [Int] {
+    mutating func setSuspect(_ isSuspect: Bool, lane index: Int) -> [Int] {
         guard self.lanes[index].isSuspect != isSuspect else { return [] }
         self.lanes[index].isSuspect = isSuspect
         guard isSuspect else { return [] }
@@ -406,7 +292,7 @@ package struct OutboxMachine<Receipt> {
 
     /// Sends a probe into every suspect shard, once a second, to see whether it takes writes again. The probe is
     /// addressed to this node, in a slot that it does not tail unless it lives there, and so ends there.
-    private mutating func trySuspects(now: NIODeadline) -> [Int] {
+    mutating func trySuspects(now: NIODeadline) -> [Int] {
         if let last = self.lastTrial, now - last < self.limits.answerTime { return [] }
         self.lastTrial = now
         var wake: [Int] = []
@@ -420,7 +306,7 @@ package struct OutboxMachine<Receipt> {
 
     /// Works on a target in place: taken out of the dictionary meanwhile, so that its arrays are not copied.
     @discardableResult
-    private mutating func withTarget<Result>(
+    mutating func withTarget<Result>(
         _ id: NodeID, _ body: (inout OutboxMachine, inout OutboxTarget<Receipt>) -> Result
     ) -> Result? {
         guard let index = self.targets.index(forKey: id) else { return nil }

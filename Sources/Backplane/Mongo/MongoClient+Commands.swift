@@ -47,13 +47,13 @@ extension MongoClient {
         do throws(MongoError) {
             return try self.run(
                 command, database: database, raw: CMONGO_WRITE, session: session, server: 0, transaction: transaction)
-        } catch where error.isRetryableWrite && NIODeadline.now() < deadline {
+        } catch  where error.isRetryableWrite && NIODeadline.now() < deadline {
             let first = error
             do throws(MongoError) {
                 return try self.run(
                     command, database: database, raw: CMONGO_WRITE, session: session, server: 0,
                     transaction: transaction)
-            } catch where error.code == .unreachable {
+            } catch  where error.code == .unreachable {
                 // What the first try did is still what is not known.
                 throw first
             }

@@ -80,7 +80,8 @@ package struct MongoTail: ~Copyable {
             return first
         }
         guard self.cursor.id != 0 else {
-            throw MongoError(.server(MongoError.cursorNotFound), operation: "getMore", message: "the cursor is at its end")
+            throw MongoError(
+                .server(MongoError.cursorNotFound), operation: "getMore", message: "the cursor is at its end")
         }
         return try self.cursor.more(on: self.client, maxAwait: min(maxAwait, Self.maximumAwait))
     }

@@ -72,7 +72,8 @@ package final class MongoRouteStore: RouteStore {
         var isAnythingKnown = false
         for command in RouteUpdate.commands(for: writes) {
             do throws(StoreError) {
-                outcomes += try await self.write(Array(writes[command.range]), command.statements, through: self.lanes[shard])
+                outcomes += try await self.write(
+                    Array(writes[command.range]), command.statements, through: self.lanes[shard])
                 isAnythingKnown = true
             } catch {
                 outcomes += [RouteWriteOutcome](repeating: .failed(error), count: command.range.count)

@@ -10,7 +10,8 @@ package final class MongoSessionStore: SessionStore {
     private let lanes: [MongoCommands]
     private let general: MongoCommands
     private let logger: Logger
-    private let malformed = Counter(label: "submergence_store_malformed_total", dimensions: [("collection", "sessions")])
+    private let malformed = Counter(
+        label: "submergence_store_malformed_total", dimensions: [("collection", "sessions")])
 
     package init(
         settings: MongoSettings, shards: ShardMap, lanes: [MongoCommands], general: MongoCommands, logger: Logger
@@ -60,7 +61,9 @@ package final class MongoSessionStore: SessionStore {
                     command.append("batchSize", Int32(part.count + 1))
                 }
                 for document in batch.documents {
-                    if let record = try? self.decode(document, operation: "sessions.readMany") { records.append(record) }
+                    if let record = try? self.decode(document, operation: "sessions.readMany") {
+                        records.append(record)
+                    }
                 }
             }
         }

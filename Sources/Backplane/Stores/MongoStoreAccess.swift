@@ -27,7 +27,7 @@ struct MongoStoreAccess: Sendable {
             return try await commands.perform(operation) { client throws(MongoError) in
                 do throws(MongoError) {
                     return try client.everything(command, database: database)
-                } catch where error.isTransient && NIODeadline.now() < latestRepeat {
+                } catch  where error.isTransient && NIODeadline.now() < latestRepeat {
                     return try client.everything(command, database: database)
                 }
             }

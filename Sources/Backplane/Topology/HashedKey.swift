@@ -1,4 +1,3 @@
-
 /// MongoDB's hash of a hashed shard key, computed here so that keys can be grouped by shard without asking (SPEC ND-14).
 ///
 /// The server's `BSONElementHasher`, version 0: MD5 over the seed 0, the value's canonical type and its stored bytes, of

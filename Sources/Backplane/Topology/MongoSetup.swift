@@ -3,9 +3,9 @@ import NIOCore
 import Wire
 
 #if canImport(Glibc)
-    import Glibc
+import Glibc
 #else
-    import Darwin
+import Darwin
 #endif
 
 /// Makes databases, collections, shard keys, chunks, indexes and inbox slots (SPEC §2). Idempotent, and safe to run from
@@ -124,7 +124,7 @@ struct MongoSetup {
         }
         do throws(MongoError) {
             try self.run(command(chunks: chunks).bytes, "admin", on: client)
-        } catch where error.serverCode != nil && error.serverCode != MongoError.unauthorized {
+        } catch  where error.serverCode != nil && error.serverCode != MongoError.unauthorized {
             // A collection that is not empty takes no number of chunks and needs the index first; later versions split as
             // they like.
             self.logger.notice(
@@ -145,7 +145,9 @@ extension MongoSetup {
         /// TTL: the field holds the time at which a document goes.
         var expires = false
 
-        var name: String { ([self.key] + self.more).map { "\($0)_\(self.isHashed ? "hashed" : "1")" }.joined(separator: "_") }
+        var name: String {
+            ([self.key] + self.more).map { "\($0)_\(self.isHashed ? "hashed" : "1")" }.joined(separator: "_")
+        }
     }
 
     /// SPEC §2, "indexes, expiry".
@@ -157,7 +159,8 @@ extension MongoSetup {
             (
                 names.routes,
                 [
-                    Index(key: "live.n"), Index(key: "due", isSparse: true), Index(key: "out.n", isSparse: true), expiry,
+                    Index(key: "live.n"), Index(key: "due", isSparse: true), Index(key: "out.n", isSparse: true),
+                    expiry,
                 ]
             ),
             (names.links, [Index(key: "state", more: ["t"]), expiry]),

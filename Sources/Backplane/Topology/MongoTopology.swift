@@ -82,7 +82,7 @@ private struct Opener {
         do throws(MongoError) {
             if try HashedKeyCheck.agrees(on: client) { return true }
             reason = "this server hashes keys otherwise"
-        } catch where error.serverCode != nil {
+        } catch  where error.serverCode != nil {
             reason = "this server does not tell how it hashes keys: \(error.message)"
         }
         self.logger.warning("keys are not grouped by shard", metadata: ["reason": "\(reason)"])
@@ -158,7 +158,8 @@ private struct Opener {
     ) throws(MongoError) -> BusTopology.Shard {
         try self.makeOrCheckSlots(self.settings.busDatabase, on: client)
         return BusTopology.Shard(
-            name: name, database: self.settings.busDatabase, slots: self.settings.slots, publishURI: uri, streamURI: uri,
+            name: name, database: self.settings.busDatabase, slots: self.settings.slots, publishURI: uri,
+            streamURI: uri,
             isRouted: false)
     }
 

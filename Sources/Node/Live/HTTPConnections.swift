@@ -49,7 +49,8 @@ final class HTTPConnections: Sendable {
 
     /// Opens a listener whose connections all are plain HTTP.
     /// - Throws: ``StartError`` when the port cannot be had.
-    func listen(_ listener: Configuration.Listener, flag: String, group: any EventLoopGroup) async throws -> any Channel {
+    func listen(_ listener: Configuration.Listener, flag: String, group: any EventLoopGroup) async throws -> any Channel
+    {
         do {
             return try await ServerBootstrap(group: group)
                 .serverChannelOption(.backlog, value: 256)

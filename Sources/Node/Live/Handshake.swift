@@ -21,6 +21,15 @@ final class Handshake: Sendable {
         self.headers = headers
         self.base64 = base64
     }
+
+    /// Without the credentials and whatever else is not needed once the client is known: most of what an idle connection
+    /// would keep.
+    var withoutCredentials: Handshake {
+        let userAgent = self.headers.single("user-agent").map { [(name: "user-agent", value: $0)] } ?? []
+        return Handshake(
+            domain: self.domain, source: self.source, origin: self.origin, headers: HeaderList(userAgent),
+            base64: self.base64)
+    }
 }
 
 /// Judges the request that opens a session, on whichever transport it came (SPEC TR-1, TR-2, ND-13).

@@ -112,6 +112,7 @@ final class LiveConnection: LocalConnection {
         self.session.send(.connect(sid: self.socket.text))
         if self.speaksProduct { self.session.sendReady(self) }
         self.loop.server.metrics.connected.increment()
+        self.session.handshake = self.session.handshake.withoutCredentials
         self.session.joined(.root, connection: self)
         for packet in self.held { self.session.send(packet) }
         self.held = []

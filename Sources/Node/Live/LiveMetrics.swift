@@ -29,7 +29,9 @@ final class LiveMetrics: Sendable {
     private let pendingConnects = Gauge(label: "submergence_live_pending_connects")
 
     init() {
-        func counters<Key: Hashable>(_ label: String, _ dimension: String, _ keys: [Key], _ name: (Key) -> String)
+        func counters<Key: Hashable>(
+            _ label: String, _ dimension: String, _ keys: [Key], _ name: (Key) -> String
+        )
             -> [Key: Counter]
         {
             Dictionary(
@@ -39,9 +41,11 @@ final class LiveMetrics: Sendable {
         self.closed = counters("submergence_engine_sessions_closed_total", "reason", CloseReason.allCases) { $0.text }
         self.left = counters("submergence_live_disconnects_total", "reason", CloseReason.allCases) { $0.text }
         self.refusedTransport = counters(
-            "submergence_engine_requests_refused_total", "reason", TransportRefusal.allCases) { $0.rawValue }
+            "submergence_engine_requests_refused_total", "reason", TransportRefusal.allCases
+        ) { $0.rawValue }
         self.refusedConnect = counters(
-            "submergence_live_connects_refused_total", "code", ConnectErrorCode.allCases) { $0.rawValue }
+            "submergence_live_connects_refused_total", "code", ConnectErrorCode.allCases
+        ) { $0.rawValue }
     }
 
     var openSessions: Int { self.sessionCount.load(ordering: .relaxed) }

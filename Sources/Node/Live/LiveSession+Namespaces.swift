@@ -100,6 +100,10 @@ extension LiveSession {
     /// Finds out who this is: at once where development mode believes, else by the session cookie.
     private func identify(_ auth: ConnectAuth, then: @escaping @Sendable (LiveSession, SocketFinding) -> Void) {
         let server = self.loop.server
+        if let connection = self.connection, connection.phase == .ready {
+            // Already known on `/`: the same person in another namespace.
+            return then(self, connection.identity.map { .known($0) } ?? .guest)
+        }
         if server.believesAuth, auth.user != nil {
             guard let identity = auth.believed(in: self.handshake.domain) else { return then(self, .guest) }
             return then(self, .known(identity))

@@ -147,7 +147,9 @@ extension LiveSession {
         case .sendPong(let releasesPoll):
             if releasesPoll { self.releasePoll() }
             handler.send { frames in
-                ByteBuffer(string: "3probe").withUnsafeReadableBytes { WebSocketFrameWriter.writeText($0, into: &frames) }
+                ByteBuffer(string: "3probe").withUnsafeReadableBytes {
+                    WebSocketFrameWriter.writeText($0, into: &frames)
+                }
             }
         case .upgraded(let releasesPoll, let cutsPost):
             if releasesPoll { self.releasePoll() }

@@ -9,7 +9,8 @@ import Wire
 final class LiveSession: Timed {
     /// Invariant: a loop's state outlives its sessions.
     unowned(unsafe) let loop: LiveLoop
-    let handshake: Handshake
+    /// Loses its credentials once `/` has been joined.
+    var handshake: Handshake
     let application: EngineApplication
     var engine: EngineSession
     /// The namespaces; unused on a bare Engine.IO path.

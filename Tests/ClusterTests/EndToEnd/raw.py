@@ -17,7 +17,7 @@ RS = "\x1e"
 PING, PONG, NOOP = "2", "3", "6"
 
 # How long an answer is waited for before the test fails: no limit of the protocol, just the end of patience.
-PATIENCE = 5
+PATIENCE = 30
 
 TEXT, BINARY, CLOSE, WS_PING, WS_PONG = 0x1, 0x2, 0x8, 0x9, 0xA
 

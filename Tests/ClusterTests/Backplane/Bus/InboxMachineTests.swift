@@ -104,7 +104,8 @@ import Wire
 
     @Test("ND-8: of a late fill only kick, invalidate, link and config are applied; of an old one nothing perishable")
     func scopes() {
-        #expect(BusMessage.Kind.allCases.filter(InboxMachine.Scope.late.admits) == [.kick, .invalidate, .link, .config])
+        #expect(
+            BusMessage.Kind.allCases.filter(InboxMachine.Scope.late.admits) == [.kick, .invalidate, .link, .config])
         #expect(BusMessage.Kind.allCases.filter { !InboxMachine.Scope.lasting.admits($0) } == [.event, .peer, .roster])
         #expect(BusMessage.Kind.allCases.allSatisfy(InboxMachine.Scope.all.admits))
     }

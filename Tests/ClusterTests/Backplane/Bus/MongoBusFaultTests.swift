@@ -94,7 +94,8 @@ struct MongoBusFaultTests {
         }
     }
 
-    @Test("ND-6, ND-9: a primary steps down under traffic: nothing lost, doubled or reordered",
+    @Test(
+        "ND-6, ND-9: a primary steps down under traffic: nothing lost, doubled or reordered",
         arguments: [BusOptions.Tail.stream, .cursor])
     func stepDown(tail: BusOptions.Tail) async throws {
         let cluster = try BusFaultCluster.replicaSet.get()
@@ -109,7 +110,8 @@ struct MongoBusFaultTests {
         for node in [traffic.sender, traffic.target] { await node.adapter.shutdown() }
     }
 
-    @Test("ND-7, ND-11: with one home's shard hung the other takes over; when it wakes, nothing comes twice",
+    @Test(
+        "ND-7, ND-11: with one home's shard hung the other takes over; when it wakes, nothing comes twice",
         arguments: [BusOptions.Tail.stream, .cursor])
     func pausedShard(tail: BusOptions.Tail) async throws {
         let cluster = try BusFaultCluster.sharded.get()
@@ -130,7 +132,8 @@ struct MongoBusFaultTests {
         for node in [sender, target] { await node.adapter.shutdown() }
     }
 
-    @Test("ND-9, ND-10: the server kills every cursor under traffic: the tails resume, nothing is lost",
+    @Test(
+        "ND-9, ND-10: the server kills every cursor under traffic: the tails resume, nothing is lost",
         arguments: [BusOptions.Tail.stream, .cursor])
     func killedTails(tail: BusOptions.Tail) async throws {
         let cluster = try BusFaultCluster.sharded.get()

@@ -24,7 +24,8 @@ import Wire
         func gap(_ reason: String) { self.inner.gap(reason) }
     }
 
-    @Test("ND-9: a receiver that is held up: a stream catches up with nothing lost, a lapped cursor counts a gap",
+    @Test(
+        "ND-9: a receiver that is held up: a stream catches up with nothing lost, a lapped cursor counts a gap",
         arguments: [BusOptions.Tail.stream, .cursor])
     func lapped(tail: BusOptions.Tail) async throws {
         let stage = try await BusStage.open(MongoFixture.replicaSet.uri)
@@ -70,7 +71,8 @@ import Wire
         await sender.adapter.shutdown()
     }
 
-    @Test("ND-9: a token whose history is gone: a new stream is opened, then what the slot still holds is read",
+    @Test(
+        "ND-9: a token whose history is gone: a new stream is opened, then what the slot still holds is read",
         arguments: MongoFixture.allCases)
     func lostToken(cluster: MongoFixture) async throws {
         let stage = try await BusStage.open(cluster.uri)

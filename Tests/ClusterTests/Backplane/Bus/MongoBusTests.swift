@@ -55,7 +55,8 @@ import Wire
         await node.adapter.shutdown()
     }
 
-    @Test("ND-10: auto falls back to the cursor where the set cannot be reached, and says why; `stream` refuses to start")
+    @Test(
+        "ND-10: auto falls back to the cursor where the set cannot be reached, and says why; `stream` refuses to start")
     func fallback() async throws {
         let open = try await BusStage.open(MongoFixture.sharded.uri)
         var topology = open.topology
@@ -91,7 +92,9 @@ import Wire
         for node in [one, two] { await node.adapter.shutdown() }
     }
 
-    @Test("ND-6, ND-8: an envelope that lands in both homes, or twice in one, is delivered once", arguments: BusStage.Way.all)
+    @Test(
+        "ND-6, ND-8: an envelope that lands in both homes, or twice in one, is delivered once",
+        arguments: BusStage.Way.all)
     func duplicates(way: BusStage.Way) async throws {
         let stage = try await BusStage.open(way.cluster.uri)
         let target = try await stage.node(way.tail)
@@ -153,7 +156,9 @@ import Wire
         await target.adapter.shutdown()
     }
 
-    @Test("ND-8, ND-9: a hole of a live sender is a counted gap; one of a claimed sender is none", arguments: BusStage.Way.all)
+    @Test(
+        "ND-8, ND-9: a hole of a live sender is a counted gap; one of a claimed sender is none",
+        arguments: BusStage.Way.all)
     func gaps(way: BusStage.Way) async throws {
         let stage = try await BusStage.open(way.cluster.uri)
         var options = BusOptions()
@@ -199,7 +204,9 @@ import Wire
         for node in [sender, target] { await node.adapter.shutdown() }
     }
 
-    @Test("ND-6: a message of more than 1 MiB is refused before it is queued; one of 1 MiB arrives", arguments: BusStage.Way.all)
+    @Test(
+        "ND-6: a message of more than 1 MiB is refused before it is queued; one of 1 MiB arrives",
+        arguments: BusStage.Way.all)
     func size(way: BusStage.Way) async throws {
         let stage = try await BusStage.open(way.cluster.uri)
         let sender = try await stage.node(way.tail)

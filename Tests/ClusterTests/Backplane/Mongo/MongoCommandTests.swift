@@ -119,7 +119,8 @@ struct MongoCommandTests {
             uri: "mongodb://127.0.0.1:\(proxy.port)/?directConnection=true", options: options)
         let commands = MongoCommands(pool: pool, threads: 1)
         let database = MongoFixture.database()
-        _ = try await commands.run(Self.insert(["a"]), database: database, mode: .write, deadline: .now() + .seconds(30))
+        _ = try await commands.run(
+            Self.insert(["a"]), database: database, mode: .write, deadline: .now() + .seconds(30))
         proxy.freeze()
         // One takes the only thread; the other waits for it and is never sent.
         async let first = Self.failure(of: commands, database: database, deadline: .now() + .milliseconds(400))

@@ -72,7 +72,8 @@ struct MongoTailTests {
         #expect(error?.serverCode != nil)
     }
 
-    @Test("ND-10: a tailable cursor follows a capped collection, through a router too", arguments: MongoFixture.allCases)
+    @Test(
+        "ND-10: a tailable cursor follows a capped collection, through a router too", arguments: MongoFixture.allCases)
     func tailable(deployment: MongoFixture) throws {
         let pool = try deployment.pool()
         let database = MongoFixture.database()

@@ -12,10 +12,12 @@ struct ShardingTests {
         #expect(HashedKey.hash("b") == 6_130_180_874_346_621_772)
     }
 
-    @Test("MD5 of RFC 1321", arguments: [
-        ("", "d41d8cd98f00b204"), ("a", "0cc175b9c0f1b6a8"), ("abc", "900150983cd24fb0"),
-        ("12345678901234567890123456789012345678901234567890123456789012345678901234567890", "57edf4a22be3c955"),
-    ])
+    @Test(
+        "MD5 of RFC 1321",
+        arguments: [
+            ("", "d41d8cd98f00b204"), ("a", "0cc175b9c0f1b6a8"), ("abc", "900150983cd24fb0"),
+            ("12345678901234567890123456789012345678901234567890123456789012345678901234567890", "57edf4a22be3c955"),
+        ])
     func digest(message: String, prefix: String) {
         let value = UInt64(bitPattern: MD5.prefix(of: Array(message.utf8)).byteSwapped)
         let digits = String(value, radix: 16)

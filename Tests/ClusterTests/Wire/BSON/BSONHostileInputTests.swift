@@ -69,10 +69,13 @@ struct BSONHostileInputTests {
                 var bytes = Array(sound.readableBytesView)
                 for _ in 0...Int.random(in: 0...3, using: &generator) {
                     let place = bytes.indices.randomElement(using: &generator) ?? 0
-                    bytes[place] = [0, 1, 0x7F, 0x80, 0xFF, UInt8.random(in: 0...255, using: &generator)]
+                    bytes[place] =
+                        [0, 1, 0x7F, 0x80, 0xFF, UInt8.random(in: 0...255, using: &generator)]
                         .randomElement(using: &generator) ?? 0
                 }
-                if Bool.random(using: &generator) { bytes.removeLast(Int.random(in: 0..<bytes.count, using: &generator)) }
+                if Bool.random(using: &generator) {
+                    bytes.removeLast(Int.random(in: 0..<bytes.count, using: &generator))
+                }
                 if let document = try? BSONDocument(ByteBuffer(bytes: bytes)) { Self.exhaust(document) }
                 // Also without the check before: nested lengths are checked again where they are used.
                 Self.exhaust(BSONDocument(checked: ByteBuffer(bytes: bytes)))

@@ -52,8 +52,9 @@ struct BSONRoundTripTests {
     func specificationExamples() {
         let hello = BSONWriter.document { $0.append("hello", "world") }
         #expect(
-            Array(hello.readableBytesView) == Array(
-                [0x16, 0, 0, 0, 0x02] + Array("hello".utf8) + [0, 6, 0, 0, 0] + Array("world".utf8) + [0, 0]))
+            Array(hello.readableBytesView)
+                == Array(
+                    [0x16, 0, 0, 0, 0x02] + Array("hello".utf8) + [0, 6, 0, 0, 0] + Array("world".utf8) + [0, 0]))
         let awesome = BSONWriter.document { writer in
             writer.array("BSON") { list in
                 list.element("awesome")

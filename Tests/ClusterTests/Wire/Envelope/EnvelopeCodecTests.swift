@@ -167,7 +167,9 @@ private struct EnvelopeSeed: RandomNumberGenerator {
 
     mutating func bytes(upTo limit: Int) -> ByteBuffer {
         var buffer = ByteBuffer()
-        for _ in 0..<Int.random(in: 0...limit, using: &self) { buffer.writeInteger(UInt8(truncatingIfNeeded: self.next())) }
+        for _ in 0..<Int.random(in: 0...limit, using: &self) {
+            buffer.writeInteger(UInt8(truncatingIfNeeded: self.next()))
+        }
         return buffer
     }
 }
