@@ -47,9 +47,12 @@ def suite(request, tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def bystander(server):
+def bystander(request):
     """Somebody who was there before must not notice anything."""
-    with open_websocket(server) as wire:
+    if "server" not in request.fixturenames:
+        yield
+        return
+    with open_websocket(request.getfixturevalue("server")) as wire:
         yield wire
         wire.send_text("4still here")
         assert wire.receive() == "4still here"
@@ -137,7 +140,7 @@ def test_a_client_in_a_hurry_with_a_segment_of_its_own(server):
         b"POST /engine.io/?EIO=4 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
         b"POST /engine.io/?EIO=4 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999999999999\r\n\r\n",
         b"POST /engine.io/?EIO=4 HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-        b"POST /engine.io/?EIO=4 HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n",
+        b"POST /engine.io/ HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n",
     ],
     ids=lambda data: repr(data[:40]),
 )
@@ -197,13 +200,13 @@ def test_packets_cut_and_mixed(server):
             for _ in range(5):
                 text = bytearray(source.choice(packets).encode())
                 at = source.randrange(len(text))
-                match source.randrange(3):
-                    case 0:
-                        text[at] = source.randrange(256)
-                    case 1:
-                        del text[at]
-                    case 2:
-                        text[at:at] = text[at : at + source.randrange(1, 9)]
+                change = source.randrange(3)
+                if change == 0:
+                    text[at] = source.randrange(256)
+                elif change == 1:
+                    del text[at]
+                else:
+                    text[at:at] = text[at : at + source.randrange(1, 9)]
                 wire.send_unless_closed(frame(TEXT, bytes(text)))
 
 
@@ -411,7 +414,9 @@ def test_a_reset_at_every_step_of_an_upgrade(server):
                         ends(wire)
                     session.accepts("4hello")
                     packets = session.receive()
-                    while "4hello" not in packets:  # a poll may be released empty while a probe is not yet seen to be lost
+                    while (
+                        "4hello" not in packets
+                    ):  # a poll may be released empty while a probe is not yet seen to be lost
                         packets = session.receive()
 
                     def retries():

@@ -154,40 +154,35 @@ def test_invalid_packets(suite, text):
 # §10.3, the decision table
 
 
-@pytest.mark.parametrize(
-    "text",
-    """
-    4 | 4abc | 47 | 4999
-    42{} | 42"x" | 42["a" | 42["message"]x | 42["message"],
-    42abc["x"] | 42-1["x"] | 421.5["x"] | 42 1["x"]
-    429007199254740992["x"] | 4299999999999999999["x"] | 4200000000000000001["x"]
-    42 | 42[] | 42[true] | 42[null] | 42[{"toString":"x"}] | 42[["x"]] | 42[""x] | 42[01] | 42[,"x"]
-    42["connect"] | 42["connect_error"] | 42["disconnect"] | 42["disconnecting"] | 42["newListener"]
-    42["removeListener"] | 42["conn\\u0065ct"]
-    40 | 40{} | 42/custom["x"] | 40[] | 40null | 40"x" | 40{ | 40/custom,[] | 40/custom,{
-    41{} | 41/custom, | 42/random,["x"] | 42/custom,["x"] | 41/random
-    44{"message":"x"} | 44
-    43[] | 431 | 431{} | 431[ | 43x[]
-    45["m"] | 451["m"] | 45a-["m"] | 451.5-["m"] | 45-1-["m"] | 45-["m"] | 4511-["m"] | 45256-["m"] | 451-
-    451-{} | 451-[] | 451-["message",{"_placeholder":true,"num":1}] | 451-["message",{"_placeholder":true,"num":"0"}]
-    451-["message",{"_placeholder":true,"num":0.5}] | 451-["message",{"_placeholder":true,"num":-1}]
-    451-["message",{"_placeholder":true}] | 461-[] | 461-7{}
-    42["message",01] | 42["message",tru] | 42["message",.5] | 42["message",'x'] | 42["message",NaN] | 42["message","\\x"]
-    """.split("\n"),
-    ids=lambda row: row.strip()[:40] or "nothing",
-)
-def test_packets_that_close(server, text):
+# One packet between two bars; a bar stands at the end of every line.
+PACKETS_THAT_CLOSE = """
+4 | 4abc | 47 | 4999 |
+42{} | 42"x" | 42["a" | 42["message"]x | 42["message"], |
+42abc["x"] | 42-1["x"] | 421.5["x"] | 42 1["x"] |
+429007199254740992["x"] | 4299999999999999999["x"] | 4200000000000000001["x"] |
+42 | 42[] | 42[true] | 42[null] | 42[{"toString":"x"}] | 42[["x"]] | 42[""x] | 42[01] | 42[,"x"] |
+42["connect"] | 42["connect_error"] | 42["disconnect"] | 42["disconnecting"] | 42["newListener"] |
+42["removeListener"] | 42["conn\\u0065ct"] |
+40 | 40{} | 42/custom["x"] | 40[] | 40null | 40"x" | 40{ | 40/custom,[] | 40/custom,{ |
+41{} | 41/custom, | 42/random,["x"] | 42/custom,["x"] | 41/random |
+44{"message":"x"} | 44 |
+43[] | 431 | 431{} | 431[ | 43x[] |
+45["m"] | 451["m"] | 45a-["m"] | 451.5-["m"] | 45-1-["m"] | 45-["m"] | 4511-["m"] | 45256-["m"] | 451- |
+451-{} | 451-[] | 451-["message",{"_placeholder":true,"num":1}] | 451-["message",{"_placeholder":true,"num":"0"}] |
+451-["message",{"_placeholder":true,"num":0.5}] | 451-["message",{"_placeholder":true,"num":-1}] |
+451-["message",{"_placeholder":true}] | 461-[] | 461-7{} |
+42["message",01] | 42["message",tru] | 42["message",.5] | 42["message",'x'] | 42["message",NaN] |
+42["message","\\x"] |
+"""
+
+
+@pytest.mark.parametrize("packet", [packet.strip() for packet in PACKETS_THAT_CLOSE.split(" |") if packet.strip()])
+def test_packets_that_close(server, packet):
     """Each in a session of its own that has joined `/`."""
-    for packet in (part.strip() for part in text.split(" | ")):
-        if not packet:
-            continue
-        with open_socket(server) as wire:
-            wire.send_text(packet)
-            wire.send_text('42["message","behind"]')
-            try:
-                assert wire.is_ended()
-            except AssertionError as error:
-                raise AssertionError(f"{packet}: {error}") from error
+    with open_socket(server) as wire:
+        wire.send_text(packet)
+        wire.send_text('42["message","behind"]')
+        assert wire.is_ended()
 
 
 @pytest.mark.parametrize(
@@ -224,7 +219,7 @@ def test_packets_that_pass(server, sent, answer):
             assert wire.receive() == answer
 
 
-@pytest.mark.parametrize("connect", ['401', '405{"a":1}', '40/,{"a":1}'])
+@pytest.mark.parametrize("connect", ["401", '405{"a":1}', '40/,{"a":1}'])
 def test_an_id_on_connect_is_ignored(server, connect):
     with open_websocket(server, SOCKET_IO) as wire:
         wire.send_text(connect)
