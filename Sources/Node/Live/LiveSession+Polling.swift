@@ -80,6 +80,10 @@ extension LiveSession {
 
     func postCompleted(_ exchange: PollExchange, body: ByteBuffer) {
         guard self.polling?.post === exchange else { return }
+        if self.isPaused {
+            self.polling?.postBody = body
+            return
+        }
         self.polling?.post = nil
         switch self.engine.postBody() {
         case .refuse(let code): exchange.refuse(code)

@@ -25,6 +25,8 @@ final class LiveSession: Timed {
     var auths: [NamespaceSlot: ByteBuffer] = [:]
     /// Asynchronous handlers of this session, once one was needed.
     var handlers: HandlerQueue?
+    /// Too many events wait for handlers: nothing more is taken from the client.
+    var isPaused = false
     /// Where the loop and its wheel keep it.
     var seat: Int32 = -1
     var spoke = TimingWheel.Spoke.none

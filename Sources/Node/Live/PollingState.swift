@@ -9,6 +9,8 @@ final class PollingState {
     var queue = PollingQueue()
     var held: PollExchange?
     var post: PollExchange?
+    /// A body that has come whole and waits until handlers have caught up; its POST has no answer yet.
+    var postBody: ByteBuffer?
     var probe: WebSocketHandler?
     var isAnswerScheduled = false
 

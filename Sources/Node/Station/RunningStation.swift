@@ -71,6 +71,7 @@ final class RunningStation: Sendable {
     private func openListeners(_ first: LifeStart, _ group: inout ThrowingTaskGroup<Void, any Error>) async throws {
         let control = try await self.control.listen(on: self.group)
         let listener = try await self.live.listen(self.configuration.listener, group: self.group)
+        await self.listenOnIPv6(besides: listener)
         group.addTask { try await self.life.run(startingWith: first) }
         self.live.setOpen(true)
         let lines = self.startLines(listener: listener, control: control, first)
@@ -81,6 +82,19 @@ final class RunningStation: Sendable {
             listener.close(promise: nil)
             await self.life.drain()
             control.close(promise: nil)
+        }
+    }
+
+    /// The official suites resolve `localhost`, which may be either loopback (SOCKETIO §16).
+    private func listenOnIPv6(besides listener: any Channel) async {
+        guard self.configuration.mode == .conformance, self.configuration.listener.host == "127.0.0.1",
+            let port = listener.localAddress?.port
+        else { return }
+        do {
+            let second = try await self.live.listen(.init(host: "::1", port: port), group: self.group)
+            listener.closeFuture.whenComplete { _ in second.close(promise: nil) }
+        } catch {
+            self.logger.notice("not on the IPv6 loopback", metadata: ["error": "\(error)"])
         }
     }
 

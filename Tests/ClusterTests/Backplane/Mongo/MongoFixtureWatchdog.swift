@@ -41,7 +41,7 @@ final class MongoFixtureWatchdog: Sendable {
         let words = ["sh", "-c", wait, "sh", script, folder]
         var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) }
         arguments.append(nil)
-        defer { arguments.forEach { free($0) } }
+        defer { for argument in arguments { free(argument) } }
         var process: pid_t = 0
         let result = posix_spawn(&process, "/bin/sh", &actions, &attributes, arguments, environ)
         guard result == 0 else { throw MongoFixture.Failure(description: "posix_spawn: \(result)") }
