@@ -10,6 +10,8 @@ package final class EventDispatcher: Sendable {
     package struct Limits: Sendable {
         /// Sends per shard that may wait for their route read; beyond it the receipt says incomplete.
         package var waitingSends = 100_000
+        /// Bytes that they may hold, 64 MiB.
+        package var waitingBytes = 64 << 20
         /// Route reads in flight per shard.
         package var readsInFlight = 4
         /// Keys per route read.
@@ -21,6 +23,7 @@ package final class EventDispatcher: Sendable {
     private let node: NodeID
     private let index: ConnectionIndex
     private let remote: Remote?
+    private let limits: Limits
     private let lanes: [Lane]
     private let refused = Counter(label: "submergence_send_refused_total")
     private let failedReads = Counter(label: "submergence_send_route_reads_failed_total")
@@ -49,8 +52,9 @@ package final class EventDispatcher: Sendable {
 
         init(shard: Int, limits: Limits) {
             self.shard = shard
-            self.queue = Mutex(
-                (RouteReadQueue(limit: limits.waitingSends, batch: limits.keysPerRead), 0, false))
+            let sends = RouteReadQueue<PendingSend>(
+                countLimit: limits.waitingSends, byteLimit: limits.waitingBytes, batch: limits.keysPerRead)
+            self.queue = Mutex((sends, 0, false))
             (self.wakes, self.wake) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         }
 
@@ -62,14 +66,12 @@ package final class EventDispatcher: Sendable {
         self.node = node
         self.index = index
         self.remote = remote
+        self.limits = limits
         self.lanes =
             remote.map { remote in
                 (0..<remote.routes.shardCount).map { Lane(shard: $0, limits: limits) }
             } ?? []
-        self.limits = limits
     }
-
-    private let limits: Limits
 
     /// - Parameter completion: called once, on any thread; keep it short.
     package func send(
@@ -84,7 +86,9 @@ package final class EventDispatcher: Sendable {
         let send = PendingSend(packet: packet, client: client, parts: 2, completion: completion)
         let lane = self.lanes[remote.routes.shard(of: key)]
         // Before the local delivery, whose completion may send again: one caller's sends keep their order.
-        let isTaken = lane.queue.withLock { $0.isClosed ? false : $0.sends.add(send, to: key) }
+        let isTaken = lane.queue.withLock {
+            $0.isClosed ? false : $0.sends.add(send, to: key, bytes: packet.byteCount)
+        }
         self.index.deliver(packet, to: key, client: client) { send.report(local: $0) }
         if isTaken {
             lane.signal()

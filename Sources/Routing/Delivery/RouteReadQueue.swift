@@ -1,28 +1,39 @@
 /// Decides which routes are read next for the sends of one shard (SPEC EV-1): everything that waits for a key shares one
 /// read, a read serves only sends handed in before it was issued, and at most one read per key is under way.
 package struct RouteReadQueue<Send> {
-    private var waiting: [RouteKey: [Send]] = [:]
+    private struct Waiting {
+        var sends: [Send] = []
+        var bytes = 0
+    }
+
+    private var waiting: [RouteKey: Waiting] = [:]
     /// Keys that wait and are not being read, in order of arrival.
     private var ready: [RouteKey] = []
     private var reading: Set<RouteKey> = []
-    private let limit: Int
+    private let countLimit: Int
+    private let byteLimit: Int
     private let batch: Int
     package private(set) var count = 0
+    package private(set) var bytes = 0
 
     /// - Parameters:
-    ///   - limit: sends that may wait; beyond it ``add(_:to:)`` refuses.
+    ///   - countLimit: sends that may wait; beyond it ``add(_:to:bytes:)`` refuses.
+    ///   - byteLimit: bytes that they may hold.
     ///   - batch: keys per read, at most 1,000 (``RouteStore/read(_:shard:)``).
-    package init(limit: Int, batch: Int) {
-        self.limit = limit
+    package init(countLimit: Int, byteLimit: Int, batch: Int) {
+        self.countLimit = countLimit
+        self.byteLimit = byteLimit
         self.batch = batch
     }
 
     /// - Returns: false when the queue is full.
-    package mutating func add(_ send: Send, to key: RouteKey) -> Bool {
-        guard self.count < self.limit else { return false }
+    package mutating func add(_ send: Send, to key: RouteKey, bytes: Int) -> Bool {
+        guard self.count < self.countLimit, self.bytes + bytes <= self.byteLimit else { return false }
         self.count += 1
+        self.bytes += bytes
         if self.waiting[key] == nil, !self.reading.contains(key) { self.ready.append(key) }
-        self.waiting[key, default: []].append(send)
+        self.waiting[key, default: Waiting()].sends.append(send)
+        self.waiting[key, default: Waiting()].bytes += bytes
         return true
     }
 
@@ -32,9 +43,10 @@ package struct RouteReadQueue<Send> {
         let keys = self.ready.prefix(self.batch)
         let round = keys.map { key in
             self.reading.insert(key)
-            let sends = self.waiting.removeValue(forKey: key) ?? []
-            self.count -= sends.count
-            return (key, sends)
+            let waiting = self.waiting.removeValue(forKey: key) ?? Waiting()
+            self.count -= waiting.sends.count
+            self.bytes -= waiting.bytes
+            return (key, waiting.sends)
         }
         self.ready.removeFirst(keys.count)
         return round
@@ -54,7 +66,8 @@ package struct RouteReadQueue<Send> {
             self.waiting.removeAll()
             self.ready.removeAll()
             self.count = 0
+            self.bytes = 0
         }
-        return self.waiting.values.flatMap { $0 }
+        return self.waiting.values.flatMap(\.sends)
     }
 }

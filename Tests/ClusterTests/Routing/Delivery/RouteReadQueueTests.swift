@@ -9,9 +9,9 @@ import Testing
 
     @Test("EV-1: what waits for a key shares one read, in the order of its arrival")
     func sharing() {
-        var queue = RouteReadQueue<Int>(limit: 10, batch: 10)
+        var queue = RouteReadQueue<Int>(countLimit: 10, byteLimit: 1_000, batch: 10)
         for (send, key) in [(1, self.a), (2, self.b), (3, self.a)] {
-            let isTaken = queue.add(send, to: key)
+            let isTaken = queue.add(send, to: key, bytes: 10)
             #expect(isTaken)
         }
         let round = queue.next()
@@ -22,12 +22,12 @@ import Testing
 
     @Test("EV-1: a read serves only sends handed in before it was issued; one read per key is under way")
     func oneReadPerKey() {
-        var queue = RouteReadQueue<Int>(limit: 10, batch: 10)
-        _ = queue.add(1, to: self.a)
+        var queue = RouteReadQueue<Int>(countLimit: 10, byteLimit: 1_000, batch: 10)
+        _ = queue.add(1, to: self.a, bytes: 10)
         _ = queue.next()
-        _ = queue.add(2, to: self.a)
+        _ = queue.add(2, to: self.a, bytes: 10)
         #expect(queue.next() == nil)
-        _ = queue.add(3, to: self.b)
+        _ = queue.add(3, to: self.b, bytes: 10)
         #expect(queue.next()?.map(\.key) == [self.b])
         queue.finish([self.a])
         let round = queue.next()
@@ -37,12 +37,19 @@ import Testing
 
     @Test("A full queue refuses; what is taken out makes room")
     func bounded() {
-        var queue = RouteReadQueue<Int>(limit: 2, batch: 1)
-        #expect([queue.add(1, to: self.a), queue.add(2, to: self.b), queue.add(3, to: self.a)] == [true, true, false])
+        var queue = RouteReadQueue<Int>(countLimit: 2, byteLimit: 1_000, batch: 1)
+        #expect(
+            [
+                queue.add(1, to: self.a, bytes: 10), queue.add(2, to: self.b, bytes: 10),
+                queue.add(3, to: self.a, bytes: 10),
+            ] == [true, true, false])
         #expect(queue.next()?.map(\.key) == [self.a])
-        let isTaken = queue.add(4, to: self.a)
+        let isTaken = queue.add(4, to: self.a, bytes: 10)
         #expect(isTaken)
         #expect(queue.count == 2)
+        let isTooLarge = queue.add(5, to: self.a, bytes: 1_000)
+        #expect(isTooLarge == false)
+        #expect(queue.bytes == 20)
         #expect(queue.drain().sorted() == [2, 4])
         #expect(queue.count == 0)
     }
@@ -53,14 +60,14 @@ extension RouteReadQueueTests {
     @Test("Property: every send is served once, in order per key", arguments: [UInt64(7), 8, 9])
     func property(seed: UInt64) {
         var random = SplitMix64(seed: seed)
-        var queue = RouteReadQueue<Int>(limit: 1_000, batch: 3)
+        var queue = RouteReadQueue<Int>(countLimit: 1_000, byteLimit: 100_000, batch: 3)
         let keys = (0..<7).map { RouteKey(domain: "d", user: "u\($0)") }
         var reading: [[RouteKey]] = []
         var served: [RouteKey: [Int]] = [:]
         var sent: [RouteKey: [Int]] = [:]
         for send in 0..<3_000 {
             let key = keys[Int(random.next() % 7)]
-            if queue.add(send, to: key) { sent[key, default: []].append(send) }
+            if queue.add(send, to: key, bytes: 10) { sent[key, default: []].append(send) }
             if random.next() % 2 == 0, let round = queue.next() {
                 for (key, sends) in round {
                     #expect(!reading.joined().contains(key))
