@@ -144,6 +144,10 @@ class Cluster:
 
     def _spawn(self, name, port, arguments, environment=None):
         """In a session of its own, so that Ctrl-C in the terminal ends the script and not the cluster."""
+        # A process that was ended holds its port a moment longer than its name: until its last thread is gone.
+        deadline = time.monotonic() + 10
+        while not _is_free(port) and time.monotonic() < deadline:
+            time.sleep(0.05)
         if not _is_free(port):  # without this, another server's answers would be taken for this one's
             die(f"port {port} for {name} is in use by another process; choose another --base-port")
         with open(self.path(name + ".out"), "ab") as log:

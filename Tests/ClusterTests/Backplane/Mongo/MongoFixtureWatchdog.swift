@@ -37,7 +37,13 @@ final class MongoFixtureWatchdog: Sendable {
         posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", CInt(O_WRONLY), 0)
         // A process group of its own: an interrupt of the terminal does not reach it.
         posix_spawnattr_setflags(&attributes, CShort(POSIX_SPAWN_SETPGROUP))
-        let wait = "read -r line; \"$1\" --dir \"$2/mongo\" down --wipe; rm -rf -- \"$2\""
+        // Routers first and at once: they would wait for this process to hang up, which waits for them.
+        let wait = """
+            read -r line
+            "$1" --dir "$2/mongo" kill-router
+            "$1" --dir "$2/mongo" down --wipe
+            rm -rf -- "$2"
+            """
         let words = ["sh", "-c", wait, "sh", script, folder]
         var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) }
         arguments.append(nil)
