@@ -72,13 +72,15 @@ package struct MongoCluster: Sendable {
         self.sessions = MongoSessionStore(
             settings: settings, shards: topology.sessions, lanes: self.lanes, general: self.commands, logger: logger)
         self.nodes = MongoNodeRegistry(
-            settings: settings, commands: self.commands, renewals: self.renewals, logger: logger)
+            settings: settings, shards: topology.nodes, lanes: self.lanes, commands: self.commands,
+            renewals: self.renewals, logger: logger)
     }
 
     /// Reads the chunk tables again (SPEC ND-14): after chunks have moved. A failure leaves the old ones.
     package func refreshShardMaps() async throws(MongoError) {
         try await self.topology.routes.refresh(through: self.commands)
         try await self.topology.sessions.refresh(through: self.commands)
+        try await self.topology.nodes.refresh(through: self.commands)
     }
 
     /// Ends all threads once their commands are done. The pools end with the last user.

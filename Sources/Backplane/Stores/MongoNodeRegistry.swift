@@ -2,6 +2,7 @@ package import Logging
 import Metrics
 import NIOCore
 package import Routing
+import Synchronization
 import Wire
 
 /// The records of all nodes in MongoDB (SPEC ND-2 to ND-5). Every change is one atomic update with its whole condition in
@@ -11,13 +12,30 @@ package final class MongoNodeRegistry: NodeRegistry {
     private let commands: MongoCommands
     /// On a pool of their own, with the shorter deadline (ND-14).
     private let renewals: MongoCommands
+    private let shards: ShardMap
+    /// One per shard of the map.
+    private let lanes: [MongoCommands]
+    private let state = Mutex(State())
     private let logger: Logger
     private let malformed = Counter(label: "submergence_store_malformed_total", dimensions: [("collection", "nodes")])
 
-    package init(settings: MongoSettings, commands: MongoCommands, renewals: MongoCommands, logger: Logger) {
+    private struct State {
+        /// Nodes of the newest readings: what can be asked for shard by shard.
+        var known: Set<NodeID> = []
+        /// Whether the newest reading of the whole collection succeeded.
+        var isWholeReadable = true
+    }
+
+    package init(
+        settings: MongoSettings, shards: ShardMap, lanes: [MongoCommands], commands: MongoCommands,
+        renewals: MongoCommands, logger: Logger
+    ) {
+        precondition(lanes.count == shards.shards.count, "one lane per shard")
         self.access = MongoStoreAccess(database: settings.database, collection: settings.collections.nodes)
         self.commands = commands
         self.renewals = renewals
+        self.shards = shards
+        self.lanes = lanes
         self.logger = logger
     }
 
@@ -77,13 +95,91 @@ package final class MongoNodeRegistry: NodeRegistry {
         return Renewal(standing: isSuperseded ? .superseded : .lost, serverTime: time)
     }
 
+    /// One read of the whole collection, which fails as a whole when one shard hangs. Then the nodes that are known already
+    /// are read shard by shard, and the reading is incomplete; a new node is found by its ID (ND-2).
     package func list() async throws(StoreError) -> DirectoryReading {
-        let batch = try await self.access.find("nodes.list", through: self.commands, isPartialAllowed: true) {
-            $0.document("filter") { _ in }
-            $0.append("batchSize", Int32(10_000))
+        guard self.lanes.count > 1 else { return try await self.whole().get() }
+        let whole: Result<DirectoryReading, StoreError>
+        let parts: DirectoryReading?
+        if self.state.withLock({ $0.isWholeReadable }) {
+            whole = await self.whole()
+            if case .failure(let error) = whole, error.code != .rejected {
+                parts = await self.parts()
+            } else {
+                parts = nil
+            }
+        } else {
+            // Not one after the other: the directory is read every 2 s.
+            async let both = self.whole()
+            parts = await self.parts()
+            whole = await both
         }
-        var reading = DirectoryReading(records: [], isComplete: !batch.isPartial)
-        for document in batch.documents {
+        switch whole {
+        case .success(let reading):
+            self.state.withLock { state in
+                if reading.isComplete { state.known = [] }
+                state.known.formUnion(reading.records.map(\.id))
+                state.isWholeReadable = true
+            }
+            return reading
+        case .failure(let error):
+            self.state.withLock { $0.isWholeReadable = false }
+            guard let parts else { throw error }
+            return parts
+        }
+    }
+
+    private func whole() async -> Result<DirectoryReading, StoreError> {
+        do throws(StoreError) {
+            let batch = try await self.access.find("nodes.list", through: self.commands, isPartialAllowed: true) {
+                $0.document("filter") { _ in }
+                $0.append("batchSize", Int32(10_000))
+            }
+            return .success(self.reading(batch.documents, isComplete: !batch.isPartial))
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    /// - Returns: nil when no shard answered.
+    private func parts() async -> DirectoryReading? {
+        let groups = Dictionary(grouping: self.state.withLock { $0.known }) { id in
+            self.shards.shard(ofHash: HashedKey.hash(id.text))
+        }
+        return await withTaskGroup(of: [BSONDocument]?.self) { tasks in
+            for (shard, ids) in groups { tasks.addTask { await self.part(ids, shard: shard) } }
+            var documents: [BSONDocument]?
+            for await part in tasks {
+                if let part { documents = (documents ?? []) + part }
+            }
+            return documents.map { self.reading($0, isComplete: false) }
+        }
+    }
+
+    /// - Returns: nil when the shard did not answer.
+    private func part(_ ids: [NodeID], shard: Int) async -> [BSONDocument]? {
+        do throws(StoreError) {
+            return try await self.access.find("nodes.listPart", through: self.lanes[shard]) { command in
+                command.document("filter") { filter in
+                    filter.document("_id") { condition in
+                        condition.array("$in") { list in
+                            for id in ids { list.element(id.text) }
+                        }
+                    }
+                }
+                command.append("batchSize", Int32(clamping: ids.count + 1))
+            }.documents
+        } catch {
+            self.logger.warning(
+                "a part of the directory cannot be read",
+                metadata: ["shard": "\(self.shards.shards[shard])", "error": "\(error)"])
+            return nil
+        }
+    }
+
+    private func reading(_ documents: [BSONDocument], isComplete: Bool) -> DirectoryReading {
+        var reading = DirectoryReading(records: [], isComplete: isComplete)
+        for document in documents {
             do throws(DocumentError) {
                 reading.records.append(try NodeCodec.decode(document))
             } catch {

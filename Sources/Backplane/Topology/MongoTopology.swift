@@ -10,6 +10,7 @@ package struct MongoTopology: Sendable {
     package let bus: BusTopology
     package let routes: ShardMap
     package let sessions: ShardMap
+    package let nodes: ShardMap
 
     /// Looks at the deployment, and makes what is missing if `makesMissing`. Blocks, for seconds when there is a lot to make.
     /// - Parameter makesMissing: false leaves that to `init-db`; missing slots are then an error.
@@ -53,7 +54,8 @@ private struct Opener {
         return MongoTopology(
             deployment: self.setup.deployment, shards: [name], bus: bus,
             routes: ShardMap(single: name, namespace: self.namespace(self.settings.collections.routes)),
-            sessions: ShardMap(single: name, namespace: self.namespace(self.settings.collections.sessions)))
+            sessions: ShardMap(single: name, namespace: self.namespace(self.settings.collections.sessions)),
+            nodes: ShardMap(single: name, namespace: self.namespace(self.settings.collections.nodes)))
     }
 
     func openSharded(on client: borrowing MongoClient) throws(MongoError) -> MongoTopology {
@@ -71,7 +73,8 @@ private struct Opener {
         return MongoTopology(
             deployment: self.setup.deployment, shards: names, bus: bus,
             routes: try map(self.settings.collections.routes, on: client),
-            sessions: try map(self.settings.collections.sessions, on: client))
+            sessions: try map(self.settings.collections.sessions, on: client),
+            nodes: try map(self.settings.collections.nodes, on: client))
     }
 
     private func namespace(_ collection: String) -> String { "\(self.settings.database).\(collection)" }
