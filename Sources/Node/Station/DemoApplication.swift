@@ -34,7 +34,7 @@ enum DemoApplication {
         station.on(.liveConnection) { [weak station] agent, reply in
             guard let running = try station?.current(), let user = agent.user, let client = agent.client else { return }
             let welcome = Welcome(
-                node: running.nodeName, nodes: running.neighbours.map { .init(name: $0.name, url: $0.url) },
+                node: running.nodeName, nodes: await running.neighbours().map { .init(name: $0.name, url: $0.url) },
                 you: .init(user: user, client: client), online: try await running.onlineUsers(limit: self.audience))
             reply.event("demo:welcome", welcome)
         }

@@ -174,22 +174,31 @@ extension RunningStation {
     var nodeName: String { self.configuration.name ?? self.life.current?.id.text ?? "?" }
 
     /// The nodes that have an address, this one among them, by name.
-    var neighbours: [(name: String, url: String)] {
-        guard let node = self.life.current else { return [] }
-        let records = node.incarnation.membership.snapshot.records.values.filter { $0.state < .superseded }
-        return records.compactMap { record in record.address.map { (record.name ?? record.id.text, $0) } }
-            .sorted { $0.name < $1.name }
+    func neighbours() async -> [(name: String, url: String)] {
+        await self.knownNodes().compactMap { record in record.address.map { (record.name ?? record.id.text, $0) } }
+            .sorted { $0.0 < $1.0 }
     }
 
-    /// Users with a connection on any node that the directory knows. Reads every shard: not for hot paths.
+    /// Users with a connection on any node. Reads every shard: not for hot paths.
     func onlineUsers(limit: Int) async throws(StoreError) -> [String] {
-        guard let node = self.life.current else { return [] }
         var users: Set<String> = []
-        for record in node.incarnation.membership.snapshot.records.values where record.state < .claimed {
+        for record in await self.knownNodes() {
             for key in try await self.backend.routes.keys(of: record.id, limit: limit) where users.count < limit {
                 users.insert(key.user)
             }
         }
         return users.sorted()
+    }
+
+    /// From the registry itself: the directory may be 2 s behind a node that has just come. Where a shard does not answer,
+    /// the directory is the next best.
+    private func knownNodes() async -> [NodeRecord] {
+        guard let membership = self.life.current?.incarnation.membership else { return [] }
+        do {
+            return try await membership.freshNodes()
+        } catch {
+            self.logger.warning("the nodes could not be read", metadata: ["error": "\(error)"])
+            return membership.snapshot.records.values.filter { $0.state < .claimed }
+        }
     }
 }
