@@ -172,7 +172,8 @@ final class LiveConnection: LocalConnection {
         self.session.webSocket?.transmit(frames)
     }
 
-    func enqueue(_ packet: OutboundPacket) {
+    func enqueue(_ packet: OutboundPacket, _ stamp: RecoveryStamp?) {
+        let packet = stamp?.stamped ?? packet
         guard self.phase != .ready else { return self.session.send(packet) }
         // Bounded like the queue of any other socket.
         self.heldBytes += packet.byteCount + PollingQueue.packetOverhead

@@ -35,7 +35,7 @@ final class BusReceiver: ClusterReceiver {
         for message in messages {
             switch message.kind {
             case .event:
-                if let delivery = self.delivery(of: message) { events.append(delivery) }
+                if let delivery = self.delivery(of: message, from: sender) { events.append(delivery) }
             case .kick, .invalidate:
                 // What was sent before a kick is delivered before it.
                 self.deliver(&events)
@@ -57,16 +57,18 @@ final class BusReceiver: ClusterReceiver {
         self.gaps(reason)
     }
 
-    private func delivery(of message: BusMessage) -> ConnectionIndex.Delivery? {
+    private func delivery(of message: BusMessage, from sender: NodeID) -> ConnectionIndex.Delivery? {
         guard let key = RouteKey(message.key) else {
             self.malformed.increment()
             return nil
         }
         do {
             let payload = try EventPayload.decode(message.payload)
-            return ConnectionIndex.Delivery(
-                key: key, client: payload.client,
-                packet: OutboundPacket(text: payload.packet, attachments: payload.attachments))
+            guard let delivery = ConnectionIndex.Delivery(payload, to: key, from: sender) else {
+                self.malformed.increment()
+                return nil
+            }
+            return delivery
         } catch {
             self.malformed.increment()
             self.logger.warning("an event of the bus is malformed", metadata: ["error": "\(error)"])

@@ -37,26 +37,37 @@ package final class ConnectionIndex: Sendable {
         }
     }
 
-    /// Hands a packet to every connection of the user on this node, or of one client of it. Packets handed in by one thread
-    /// arrive in that order.
-    /// - Parameter completion: gets the number of connections found, on a loop or on the calling thread.
-    package func deliver(
-        _ packet: OutboundPacket, to key: RouteKey, client: String?, completion: @escaping @Sendable (Int) -> Void
-    ) {
-        self.visit(key, { $0.deliver(packet, to: key, client: client) }, completion: completion)
-    }
-
     /// One packet for the connections of a user.
     package struct Delivery: Sendable {
         package var key: RouteKey
+        /// Only connections of this client; nil for all.
         package var client: String?
+        /// Only this connection; nil for all.
+        package var socket: SocketID?
         package var packet: OutboundPacket
+        /// nil for an event that is not in the recovery log.
+        package var mark: RecoveryMark?
+        /// What becomes of it where a connection does not keep up.
+        package var mode: Wire.Delivery
 
-        package init(key: RouteKey, client: String?, packet: OutboundPacket) {
+        package init(
+            key: RouteKey, client: String?, socket: SocketID? = nil, packet: OutboundPacket,
+            mark: RecoveryMark? = nil, mode: Wire.Delivery = .required
+        ) {
             self.key = key
             self.client = client
+            self.socket = socket
             self.packet = packet
+            self.mark = mark
+            self.mode = mode
         }
+    }
+
+    /// Hands a packet to every connection on this node that it is for. Packets handed in by one thread arrive in that
+    /// order.
+    /// - Parameter completion: gets the number of connections found, on a loop or on the calling thread.
+    package func deliver(_ delivery: Delivery, completion: @escaping @Sendable (Int) -> Void) {
+        self.visit(delivery.key, { $0.deliver(delivery) }, completion: completion)
     }
 
     /// Hands over a batch that came from another node, in order: one hop per loop that it concerns.
@@ -80,9 +91,7 @@ package final class ConnectionIndex: Sendable {
         let sum = Sum(parts: parts.count) { _ in completion() }
         for (table, deliveries) in parts {
             self.run(on: table) { table in
-                for delivery in deliveries {
-                    _ = table.deliver(delivery.packet, to: delivery.key, client: delivery.client)
-                }
+                for delivery in deliveries { _ = table.deliver(delivery) }
                 sum.add(deliveries.count)
             }
         }

@@ -11,12 +11,15 @@ package final class ConnectionTable {
     private var dirty: [Device] = []
     private var draining: [Device] = []
     private var isDrainScheduled = false
+    private let recovery: RecoveryTracking?
 
     package private(set) var connectionCount = 0
     package var userCount: Int { self.users.count }
 
-    package init(eventLoop: any EventLoop) {
+    /// - Parameter recovery: nil while connection state recovery is off.
+    package init(eventLoop: any EventLoop, recovery: RecoveryTracking? = nil) {
         self.eventLoop = eventLoop
+        self.recovery = recovery
     }
 
     /// Adds a connection that is not ready yet: events for it wait in it (SPEC LC-5).
@@ -26,7 +29,7 @@ package final class ConnectionTable {
         precondition(!connection.place.isSeated, "a connection joins once")
         self.connectionCount += 1
         guard let first = self.users[key] else {
-            let device = Device(key: key, client: client)
+            let device = self.makeDevice(key, client)
             device.seat(connection, isStreaming: false)
             self.users[key] = device
             return true
@@ -34,7 +37,7 @@ package final class ConnectionTable {
         var device = first
         while device.client != client {
             guard let next = device.next else {
-                let added = Device(key: key, client: client)
+                let added = self.makeDevice(key, client)
                 device.next = added
                 added.seat(connection, isStreaming: false)
                 return false
@@ -65,23 +68,75 @@ package final class ConnectionTable {
         return self.forget(device)
     }
 
-    /// Hands a packet to every connection of the user, or of one client of it.
+    /// Hands a packet to every connection of the user, or of one client of it, or to one connection.
     /// - Returns: how many connections it is for.
-    package func deliver(_ packet: OutboundPacket, to key: RouteKey, client: String?) -> Int {
+    package func deliver(_ delivery: ConnectionIndex.Delivery) -> Int {
         self.eventLoop.assertInEventLoop()
         var reached = 0
-        var device = self.users[key]
+        var device = self.users[delivery.key]
         while let current = device {
             device = current.next
-            guard client == nil || client == current.client else { continue }
+            guard delivery.client == nil || delivery.client == current.client else { continue }
+            if let socket = delivery.socket {
+                reached += self.deliver(delivery, to: socket, of: current)
+                continue
+            }
             reached += current.count
+            var packet = delivery.packet
+            var stamp: RecoveryStamp?
+            if let trail = current.trail {
+                if let mark = delivery.mark, !trail.raise(to: mark) { continue }
+                packet = packet.appendingOffset(trail.offset)
+                stamp = RecoveryStamp(mark: delivery.mark, stamped: packet)
+            }
             if !current.streaming.isEmpty {
                 if !current.isDirty { self.markDirty(current) }
                 packet.writeFrames(into: &current.frames)
             }
-            for connection in current.queueing { connection.enqueue(packet) }
+            // A copy of the list: a connection may take another seat.
+            for connection in current.queueing { connection.enqueue(delivery.packet, stamp) }
         }
         return reached
+    }
+
+    /// Hands a packet to every connection of the user, or of one client of it.
+    /// - Returns: how many connections it is for.
+    package func deliver(_ packet: OutboundPacket, to key: RouteKey, client: String?) -> Int {
+        self.deliver(ConnectionIndex.Delivery(key: key, client: client, packet: packet))
+    }
+
+    /// The others of the device have not been given it, but it was not for them: their position may pass it.
+    private func deliver(_ delivery: ConnectionIndex.Delivery, to socket: SocketID, of device: Device) -> Int {
+        let chosen = (device.streaming + device.queueing).filter { $0.socket == socket }
+        guard !chosen.isEmpty else { return 0 }
+        var stamp: RecoveryStamp?
+        if let trail = device.trail {
+            if let mark = delivery.mark, !trail.raise(to: mark) { return chosen.count }
+            stamp = RecoveryStamp(mark: delivery.mark, stamped: delivery.packet.appendingOffset(trail.offset))
+        }
+        // What the tick has gathered for all of them was sent before.
+        self.settle(device)
+        for connection in chosen { connection.enqueue(delivery.packet, stamp) }
+        return chosen.count
+    }
+
+    /// Whether the connection's device has been given everything that `gate` lets not pass any more, so that the
+    /// connection may share its frames.
+    package func hasCaughtUp(_ connection: any LocalConnection, with gate: RecoveryGate) -> Bool {
+        guard let trail = connection.place.device?.trail else { return false }
+        return gate.position.isCovered(by: trail.position)
+    }
+
+    /// The offset of the connection's device: for events that are for this connection alone and no send
+    /// (SOCKETIO §14.1.3). nil while recovery is off.
+    package func offset(for connection: any LocalConnection) -> ByteBuffer? {
+        connection.place.device?.trail?.offset
+    }
+
+    /// The position of the connection's device; a recovered connection has been given that, too, once the packets that
+    /// were enqueued for it have passed its gate. nil while recovery is off.
+    package func position(for connection: any LocalConnection) -> RecoveryPosition? {
+        connection.place.device?.trail?.position
     }
 
     /// Writes what this tick has gathered for the connection's device: before anything that is for it alone.
@@ -107,6 +162,10 @@ package final class ConnectionTable {
     package var allConnections: [any LocalConnection] {
         self.eventLoop.assertInEventLoop()
         return self.users.keys.flatMap { self.connections(of: $0) }
+    }
+
+    private func makeDevice(_ key: RouteKey, _ client: String) -> Device {
+        Device(key: key, client: client, trail: self.recovery.map { RecoveryTrail(tracking: $0) })
     }
 
     private func markDirty(_ device: Device) {

@@ -13,10 +13,13 @@ final class Device {
     var isDirty = false
     /// The next device of the same user: most users have one, so no array.
     var next: Device?
+    /// nil while recovery is off.
+    let trail: RecoveryTrail?
 
-    init(key: RouteKey, client: String) {
+    init(key: RouteKey, client: String, trail: RecoveryTrail?) {
         self.key = key
         self.client = client
+        self.trail = trail
     }
 
     var count: Int { self.streaming.count + self.queueing.count }

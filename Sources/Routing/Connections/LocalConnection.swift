@@ -12,7 +12,13 @@ package protocol LocalConnection: AnyObject {
     func transmit(_ frames: NIOAny)
 
     /// Takes one packet: polling connections queue it for the next poll, pending ones until `ready` (SPEC LC-5).
-    func enqueue(_ packet: OutboundPacket)
+    /// - Parameters:
+    ///   - packet: as it was sent.
+    ///   - stamp: nil while recovery is off. A connection that has no ``RecoveryGate`` writes ``RecoveryStamp/stamped``
+    ///     instead of `packet`; one that has it writes what the gate lets pass, and once
+    ///     ``ConnectionTable/hasCaughtUp(_:with:)`` drops the gate and may be seated as streaming. One whose recovery is
+    ///     not decided keeps packet and stamp until it is.
+    func enqueue(_ packet: OutboundPacket, _ stamp: RecoveryStamp?)
 
     /// Ends the connection; the `logout` event goes first where the reason asks for it (SPEC WS-0).
     func end(_ reason: LogoutReason)

@@ -79,7 +79,7 @@ package final class EventDispatcher: Sendable {
         completion: @escaping @Sendable (SendReceipt) -> Void
     ) {
         guard let remote = self.remote else {
-            return self.index.deliver(packet, to: key, client: client) { count in
+            return self.index.deliver(.init(key: key, client: client, packet: packet)) { count in
                 completion(SendReceipt(local: count, nodes: 0, isComplete: true))
             }
         }
@@ -89,7 +89,7 @@ package final class EventDispatcher: Sendable {
         let isTaken = lane.queue.withLock {
             $0.isClosed ? false : $0.sends.add(send, to: key, bytes: packet.byteCount)
         }
-        self.index.deliver(packet, to: key, client: client) { send.report(local: $0) }
+        self.index.deliver(.init(key: key, client: client, packet: packet)) { send.report(local: $0) }
         if isTaken {
             lane.signal()
         } else {

@@ -40,6 +40,9 @@ package struct NodeID: Hashable, Sendable, Comparable {
         }
     }
 
+    /// The first half of ``text``.
+    var leading48: UInt64 { self.high >> 16 }
+
     package static func < (left: NodeID, right: NodeID) -> Bool {
         (left.high, left.low) < (right.high, right.low)
     }

@@ -32,7 +32,9 @@ import Testing
             }
         }
 
-        func enqueue(_ packet: OutboundPacket) { self.log.append("4" + String(buffer: packet.text)) }
+        func enqueue(_ packet: OutboundPacket, _ stamp: RecoveryStamp?) {
+            self.log.append("4" + String(buffer: packet.text))
+        }
 
         func end(_ reason: LogoutReason) { self.log.append("end \(reason.rawValue)") }
     }

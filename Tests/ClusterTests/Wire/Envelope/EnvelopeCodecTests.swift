@@ -107,12 +107,17 @@ import Testing
         #expect(try MessageBatch.encode([]) == MessageBatch.empty)
     }
 
-    @Test("EV-1: an event payload keeps client, packet and attachments", arguments: UInt64(0)..<50)
+    @Test(
+        "EV-1: an event payload keeps whom it is for, its number, mode, packet and attachments",
+        arguments: UInt64(0)..<50)
     func eventRoundTrip(seed: UInt64) throws {
         var generator = EnvelopeSeed(seed)
         let event = EventPayload(
             client: Bool.random(using: &generator) ? nil : "clïent",
-            identifier: Bool.random(using: &generator) ? nil : "id",
+            socket: Bool.random(using: &generator) ? nil : "node.socket",
+            number: Bool.random(using: &generator) ? nil : Int64.random(in: 1..<1 << 62, using: &generator),
+            mode: [.required, .volatile, .latest(key: ""), .latest(key: "kéy")][
+                Int.random(in: 0...3, using: &generator)],
             packet: generator.bytes(upTo: 200),
             attachments: (0..<Int.random(in: 0...3, using: &generator)).map { _ in generator.bytes(upTo: 100) })
         let bytes = try event.encode()
@@ -126,8 +131,11 @@ import Testing
     @Test("EV-1: an unknown flag is refused, as its bytes cannot be skipped")
     func eventFlags() throws {
         var bytes = try EventPayload(client: "c", packet: ByteBuffer()).encode()
-        bytes.setInteger(UInt8(0x81), at: 1)
-        #expect(throws: EnvelopeError.missingField("flags")) { try EventPayload.decode(bytes) }
+        // 2 has never been written; volatile and latest exclude each other.
+        for flags: UInt8 in [0x81, 0x41, 2, 48] {
+            bytes.setInteger(flags, at: 1)
+            #expect(throws: EnvelopeError.missingField("flags")) { try EventPayload.decode(bytes) }
+        }
     }
 
     @Test("ND-6: decoded payloads are slices of the received buffer")
