@@ -2,6 +2,59 @@
 
 import pytest
 from processes import Mongo, Nginx, Nodes
+from raw import SUITE, conformance_server
+
+LOOPS = {"1": "one-loop", "4": "four-loops"}
+
+
+def pytest_addoption(parser):
+    group = parser.getgroup("submergence", "the server of the conformance tests")
+    group.addoption("--through", choices=["direct", "nginx", "both"], default="both", help="how it is reached")
+    group.addoption("--loops", default="1,4", help="event loops: a number, or several with commas; default 1,4")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "through_nginx: talks to the server directly, and again through nginx")
+
+
+def pytest_generate_tests(metafunc):
+    """Tests with `server` or `suite` run on one event loop and on four, where a request may land on another loop than
+    its session; those that are marked so, once more behind nginx."""
+    if "served" not in metafunc.fixturenames:
+        return
+    wanted = metafunc.config.getoption("--through")
+    ways = ["direct"]
+    if metafunc.definition.get_closest_marker("through_nginx"):
+        ways.append("nginx")
+    served = [
+        pytest.param((way, loops), id=f"{way}-{LOOPS.get(loops, loops + '-loops')}")
+        for way in ways
+        for loops in metafunc.config.getoption("--loops").split(",")
+        if wanted in (way, "both")
+    ]
+    metafunc.parametrize("served", served, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
+def served(request):
+    """How the server is reached, and how many event loops it has."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def server(served, tmp_path_factory):
+    """With a patient heartbeat, for everything that is not about it."""
+    through, loops = served
+    with conformance_server(tmp_path_factory.mktemp("server"), loops, through=through) as node:
+        yield node
+
+
+@pytest.fixture(scope="module")
+def suite(served, tmp_path_factory):
+    """With the short heartbeat of the official suites."""
+    through, loops = served
+    with conformance_server(tmp_path_factory.mktemp("suite"), loops, SUITE, through) as node:
+        yield node
 
 
 @pytest.fixture(scope="module")

@@ -57,6 +57,22 @@ def wait_for(what, condition, seconds=30, interval=0.05):
         time.sleep(interval)
 
 
+def peers_read(port):
+    """The ports of the peers from whom the process that listens here has read everything that they sent, and more than
+    nothing."""
+    found = subprocess.run(
+        ["ss", "-Htin", "state", "established", f"( sport = :{port} )"],
+        check=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    lines = found.stdout.split("\n")
+    # Two lines a connection: its queues and addresses, then what is known of it.
+    pairs = [(lines[index].split(), lines[index + 1]) for index in range(0, len(lines) - 1, 2)]
+    return {fields[3] for fields, details in pairs if fields[0] == "0" and "bytes_received:" in details}
+
+
 class Mongo:
     """A sharded MongoDB cluster of its own, in a temporary folder, on free ports."""
 
@@ -195,6 +211,7 @@ class Nginx:
     """nginx in front of nodes, with the configuration of scripts/up.sh, in a folder of its own."""
 
     def __init__(self, folder, nodes):
+        self.nodes = nodes
         self.port = free_port()
         self.url = f"http://localhost:{self.port}"
         self._folder = pathlib.Path(folder) / f"nginx-{self.port}"

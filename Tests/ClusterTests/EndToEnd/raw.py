@@ -1,4 +1,5 @@
-"""HTTP and WebSocket by the byte: what the conformance and hostile tests send, and what they got back exactly."""
+"""HTTP and WebSocket by the byte: what the conformance and hostile tests send, and what they got back exactly. The
+server under test comes from conftest.py; a `node` here is a node, or nginx in front of one."""
 
 import base64
 import hashlib
@@ -9,7 +10,7 @@ import socket
 import struct
 from contextlib import contextmanager
 
-from processes import Nodes
+from processes import Nginx, Nodes, peers_read, wait_for
 
 ENGINE = "/engine.io/"
 SOCKET_IO = "/socket.io/"
@@ -28,18 +29,25 @@ PATIENT = (25000, 20000)
 
 
 @contextmanager
-def conformance_server(folder, loops, ping=PATIENT):
-    """A `submergence conformance` process with so many event loops. It has to outlive whatever is sent to it."""
+def conformance_server(folder, loops, ping=PATIENT, through="direct"):
+    """A `submergence conformance` process with so many event loops, or nginx in front of it. It has to outlive whatever
+    is sent to it."""
     interval, timeout = ping
     options = ["--loops", str(loops), "--ping-interval", str(interval), "--ping-timeout", str(timeout)]
     nodes = Nodes(folder)
+    proxies = []
     try:
         (node,) = nodes.start(1, options=options)
         node.ping = ping
-        yield node
+        if through == "nginx":
+            proxies.append(Nginx(folder, [node]))
+            proxies[0].ping = ping
+        yield proxies[0] if proxies else node
         assert node.is_running, f"the server ended with {node.process.returncode}:\n{node.log()[-4000:]}"
         node.kill()  # or it would wait for the polls of those who have left without a word
     finally:
+        for proxy in proxies:
+            proxy.end()
         nodes.end()
 
 
@@ -152,6 +160,18 @@ class Wire:
                         break
                 else:
                     return self  # closed on the other side
+
+    def hold(self, target):
+        """Sends a GET, and waits until the node has it. nginx has a new connection to the node for each request."""
+        if not isinstance(self.node, Nginx):
+            return self.request("GET", target).is_read()
+        known = self._peers_of_nodes()
+        self.request("GET", target)
+        wait_for("nginx to pass on a request", lambda: self._peers_of_nodes() - known, interval=0.001)
+        return self
+
+    def _peers_of_nodes(self):
+        return set().union(*(peers_read(node.port) for node in self.node.nodes))
 
     # HTTP
 
@@ -397,11 +417,17 @@ def open_websocket(node, path=ENGINE):
     return wire
 
 
+def joined(text, namespace=""):
+    """The socket id of an answer to CONNECT that has exactly this form."""
+    match = re.fullmatch(r"40" + re.escape(namespace) + r'\{"sid":"([A-Za-z0-9_.-]{20,64})"\}', text)
+    assert match, text
+    return match[1]
+
+
 def open_socket(node, auth=""):
     """A Socket.IO session on WebSocket that has joined `/`."""
     wire = open_websocket(node, SOCKET_IO)
     wire.send_text("40" + auth)
-    joined = wire.receive()
-    assert re.fullmatch(r'40\{"sid":"[A-Za-z0-9_.-]{20,64}"\}', joined), joined
+    joined(wire.receive())
     assert wire.receive() == f'42["auth",{auth or "{}"}]'
     return wire

@@ -1,26 +1,17 @@
-"""Engine.IO on the wire: what each of the official suite's 25 tests demands (SOCKETIO §17), with its heartbeat of 300
-and 200 ms, and beyond it §2 to §6 to the byte. Everything runs on one event loop and on four, where a request may land
-on another loop than its session."""
-
-import time
+"""Engine.IO on the wire, §2 to §6 of SOCKETIO to the byte, beyond what the official suite asks for
+(test_official_suites.py)."""
 
 import pytest
 from raw import (
     CLOSE,
     ENGINE,
-    NOOP,
-    PING,
-    PONG,
     RS,
     SOCKET_IO,
-    SUITE,
     TEXT,
     Polling,
     Wire,
-    conformance_server,
     frame,
     get,
-    open_packet,
     open_websocket,
     polling,
     refused,
@@ -29,245 +20,6 @@ from raw import (
 )
 
 MAX_PAYLOAD = 1_000_000
-
-
-@pytest.fixture(scope="module", params=[1, 4], ids=["one-loop", "four-loops"])
-def server(request, tmp_path_factory):
-    """With a patient heartbeat, for everything that is not about it."""
-    with conformance_server(tmp_path_factory.mktemp("engineio"), request.param) as node:
-        yield node
-
-
-@pytest.fixture(scope="module", params=[1, 4], ids=["one-loop", "four-loops"])
-def suite(request, tmp_path_factory):
-    """As the official suite has it."""
-    with conformance_server(tmp_path_factory.mktemp("engineio-suite"), request.param, SUITE) as node:
-        yield node
-
-
-both_paths = pytest.mark.parametrize("path", [ENGINE, SOCKET_IO])
-
-
-# The suite: handshake
-
-
-@both_paths
-def test_polling_handshake(suite, path):
-    response = get(suite, polling(path))
-    assert response.status == 200
-    assert open_packet(suite, response.text)["upgrades"] == ["websocket"]
-    assert response.headers["content-type"] == "text/plain; charset=UTF-8"
-    assert response.headers["content-length"] == str(len(response.body))
-    assert response.headers["cache-control"] == "no-store"
-    assert response.headers["access-control-allow-origin"] == "*"
-    assert "set-cookie" not in response.headers
-
-
-@both_paths
-@pytest.mark.parametrize("query", ["transport=polling", "EIO=abc&transport=polling", "EIO=3&transport=polling"])
-def test_polling_handshake_with_an_invalid_eio(suite, path, query):
-    assert refused(get(suite, f"{path}?{query}")) == (400, 5)
-
-
-@both_paths
-@pytest.mark.parametrize("query", ["EIO=4", "EIO=4&transport=abc", "EIO=4&transport=webtransport", "EIO=4&transport="])
-def test_polling_handshake_with_an_invalid_transport(suite, path, query):
-    assert refused(get(suite, f"{path}?{query}")) == (400, 0)
-
-
-@both_paths
-@pytest.mark.parametrize("method", ["POST", "PUT"])
-def test_polling_handshake_with_an_invalid_method(suite, path, method):
-    assert refused(request(suite, method, polling(path), "")) == (400, 2)
-
-
-@both_paths
-def test_websocket_handshake(suite, path):
-    with open_websocket(suite, path):
-        pass
-
-
-@both_paths
-@pytest.mark.parametrize(
-    ("query", "message"),
-    [
-        ("transport=websocket", b"Unsupported protocol version"),
-        ("EIO=abc&transport=websocket", b"Unsupported protocol version"),
-        ("EIO=4", b"Transport unknown"),
-        ("EIO=4&transport=abc", b"Transport unknown"),
-    ],
-)
-def test_websocket_handshake_with_an_invalid_query(suite, path, query, message):
-    with Wire(suite) as wire:
-        response = wire.upgrade_request(f"{path}?{query}").response()
-        assert (response.status, response.body) == (400, message)
-        assert response.headers["content-type"] == "text/html"
-        assert response.headers["connection"] == "close"
-        assert wire.is_closed()
-
-
-# The suite: messages
-
-
-@pytest.mark.parametrize(
-    "payload",
-    ["4hello", RS.join(["4test1", "4test2", "4test3"]), RS.join(["4hello", "bAQIDBA=="])],
-    ids=["one packet", "three packets", "text and binary"],
-)
-def test_polling_echo(suite, payload):
-    with Polling(suite) as session:
-        response = session.post(payload)
-        assert (response.status, response.body) == (200, b"ok")
-        assert response.headers["content-type"] == "text/html"
-        assert response.headers["content-length"] == "2"
-        assert response.headers["cache-control"] == "no-store"
-        # All echoes of one POST are in one payload.
-        assert session.poll().text == payload
-
-
-def test_polling_with_an_invalid_packet(suite):
-    with Polling(suite) as session:
-        response = session.post("abc")
-        assert (response.status, response.body) == (400, b"")
-        assert refused(session.poll()) == (400, 1)
-
-
-def test_polling_with_a_duplicate_get(suite):
-    with Polling(suite) as session, Wire(suite) as second:
-        session.gets.request("GET", session.target).is_read()
-        response = second.get(session.target)
-        assert (response.status, response.body) == (400, b"")
-        first = session.gets.response()
-        assert (first.status, first.body) == (200, b"1")
-        assert refused(get(suite, session.target)) == (400, 1)
-
-
-def test_polling_with_a_cancelled_get(suite):
-    with Polling(suite) as session:
-        session.gets.request("GET", session.target).is_read().close()
-        # As the suite has it: whatever the next request finds, it is a 400, now and later.
-        assert get(suite, session.target).status == 400
-        assert get(suite, session.target).status == 400
-
-
-def test_websocket_echo_of_text(suite):
-    with open_websocket(suite) as wire:
-        wire.send_text("4hello")
-        assert wire.receive_frame() == (TEXT, b"4hello")
-
-
-def test_websocket_echo_of_binary(suite):
-    with open_websocket(suite) as wire:
-        wire.send_binary(b"\x01\x02\x03\x04")
-        assert wire.receive() == b"\x01\x02\x03\x04"
-
-
-@pytest.mark.parametrize("text", ["abc", "", "7", "b*"])
-def test_websocket_with_an_invalid_packet(suite, text):
-    with open_websocket(suite) as wire:
-        wire.send_text(text)
-        assert wire.is_ended()
-
-
-# The suite: heartbeat
-
-
-@both_paths
-def test_polling_heartbeat(suite, path):
-    with Polling(suite, path) as session:
-        if path == SOCKET_IO:  # or the connect timeout ends it
-            session.accepts("40")
-            joined = []
-            while len(joined) < 2:
-                joined += session.receive()
-        for _ in range(3):
-            response = session.poll()
-            assert (response.status, response.text) == (200, PING)
-            session.accepts(PONG)
-
-
-@both_paths
-def test_polling_ping_timeout(suite, path):
-    with Polling(suite, path) as session:
-        # The one time that the protocol names: from the handshake on, interval plus timeout.
-        time.sleep(sum(SUITE) / 1000)
-        assert refused(session.poll()) == (400, 1)
-
-
-@both_paths
-def test_websocket_heartbeat(suite, path):
-    with open_websocket(suite, path) as wire:
-        if path == SOCKET_IO:
-            wire.send_text("40")
-            wire.receive()
-            wire.receive()
-        for _ in range(3):
-            assert wire.receive(skips_pings=False) == PING
-            wire.send_text(PONG)
-
-
-@both_paths
-def test_websocket_ping_timeout(suite, path):
-    with open_websocket(suite, path) as wire:
-        assert wire.receive(skips_pings=False) == PING
-        assert wire.is_ended()
-
-
-# The suite: close
-
-
-@both_paths
-def test_polling_close(suite, path):
-    with Polling(suite, path) as session:
-        session.gets.request("GET", session.target).is_read()
-        session.accepts("1")
-        response = session.gets.response()
-        assert (response.status, response.text) == (200, NOOP)
-        assert refused(session.poll()) == (400, 1)
-
-
-@both_paths
-def test_websocket_close(suite, path):
-    with open_websocket(suite, path) as wire:
-        wire.send_text("1")
-        assert wire.is_ended()
-
-
-# The suite: upgrade
-
-
-def test_upgrade(suite):
-    with Polling(suite) as session, Wire(suite) as wire:
-        wire.upgrade_request(websocket(ENGINE, session.sid)).upgraded()
-        wire.send_text("2probe")
-        assert wire.receive_frame() == (TEXT, b"3probe")
-        response = session.poll()
-        assert (response.status, response.text) == (200, NOOP)
-        wire.send_text("5")
-        wire.send_text("4hello")
-        assert wire.receive() == "4hello"
-
-
-@both_paths
-def test_http_requests_after_an_upgrade(suite, path):
-    with Polling(suite, path) as session, session.upgrade() as wire:
-        wire.send_text("5").is_read()
-        assert refused(session.poll()) == (400, 3)
-        assert refused(session.post("4hello")) == (400, 3)
-        if path == ENGINE:
-            wire.send_text("4hello")
-            assert wire.receive() == "4hello"
-
-
-@both_paths
-def test_a_second_websocket_after_an_upgrade(suite, path):
-    with Polling(suite, path) as session, session.upgrade() as wire, Wire(suite) as second:
-        wire.is_read()
-        second.upgrade_request(websocket(path, session.sid)).upgraded()
-        assert second.is_ended()
-        if path == ENGINE:
-            wire.send_text("4hello")
-            assert wire.receive() == "4hello"
 
 
 # §2.1, §2.2: paths and queries
@@ -317,6 +69,28 @@ def test_base64_text_over_a_websocket(server):
         assert wire.receive() == b""
 
 
+# §2.7: the headers of what succeeds
+
+
+@pytest.mark.parametrize("path", [ENGINE, SOCKET_IO])
+def test_headers_of_a_handshake(server, path):
+    response = get(server, polling(path))
+    assert response.headers["content-type"] == "text/plain; charset=UTF-8"
+    assert response.headers["content-length"] == str(len(response.body))
+    assert response.headers["cache-control"] == "no-store"
+    assert response.headers["access-control-allow-origin"] == "*"
+    assert "set-cookie" not in response.headers
+
+
+def test_headers_of_a_post(server):
+    with Polling(server) as session:
+        response = session.post("4hello")
+        assert (response.status, response.body) == (200, b"ok")
+        assert response.headers["content-type"] == "text/html"
+        assert response.headers["content-length"] == "2"
+        assert response.headers["cache-control"] == "no-store"
+
+
 # §2.3, §2.4: the order of checks and the exact answers
 
 
@@ -338,12 +112,32 @@ def test_base64_text_over_a_websocket(server):
         ("GET", "EIO=4&transport=websocket", (400, 3)),
         ("GET", "EIO=3&transport=polling", (400, 5)),
         ("GET", "", (400, 0)),
+        ("GET", "EIO=4&transport=", (400, 0)),
     ],
 )
 def test_order_of_checks(server, method, query, answer):
     response = request(server, method, f"{ENGINE}?{query}")
     assert refused(response) == answer
     assert response.headers["access-control-allow-origin"] == "*"
+
+
+@pytest.mark.parametrize("path", [ENGINE, SOCKET_IO])
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("transport=websocket", b"Unsupported protocol version"),
+        ("EIO=abc&transport=websocket", b"Unsupported protocol version"),
+        ("EIO=4", b"Transport unknown"),
+        ("EIO=4&transport=abc", b"Transport unknown"),
+    ],
+)
+def test_a_refused_websocket(server, path, query, message):
+    with Wire(server) as wire:
+        response = wire.upgrade_request(f"{path}?{query}").response()
+        assert (response.status, response.body) == (400, message)
+        assert response.headers["content-type"] == "text/html"
+        assert response.headers["connection"] == "close"
+        assert wire.is_closed()
 
 
 @pytest.mark.parametrize("sid", ["nobody", "x" * 65, "%2e%2e", "a b", "%00", "__proto__"])
@@ -412,10 +206,20 @@ def test_names_and_tokens_in_any_case(server):
 # §5: polling
 
 
+def test_overlapping_gets(server):
+    with Polling(server) as session, Wire(server) as second:
+        session.gets.hold(session.target)
+        response = second.get(session.target)
+        assert (response.status, response.body) == (400, b"")
+        first = session.gets.response()
+        assert (first.status, first.body) == (200, b"1")
+        assert session.is_gone()
+
+
 def test_a_held_get_gets_what_comes(server):
     with Polling(server) as session:
         for text in ["4one", "4two"]:
-            session.gets.request("GET", session.target).is_read()
+            session.gets.hold(session.target)
             session.accepts(text)
             assert session.gets.response().text == text
 
@@ -438,7 +242,7 @@ def test_a_get_while_a_post_is_under_way(server):
         session.posts.send(
             f"POST {session.target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 6\r\n\r\n4hel"
         ).is_read()
-        session.gets.request("GET", session.target).is_read()
+        session.gets.hold(session.target)
         session.posts.send("lo")
         assert session.posts.response().text == "ok"
         assert session.gets.response().text == "4hello"
@@ -446,7 +250,7 @@ def test_a_get_while_a_post_is_under_way(server):
 
 def test_an_aborted_post(server):
     with Polling(server) as session:
-        session.gets.request("GET", session.target).is_read()
+        session.gets.hold(session.target)
         session.posts.send(f"POST {session.target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 6\r\n\r\n4hel")
         session.posts.is_read().close()
         # The poll that is held learns of it.
@@ -516,7 +320,7 @@ def test_a_chunked_body_over_the_limit(server):
 
 @pytest.mark.parametrize(
     "body",
-    ["", RS, "4a" + RS, "4a" + RS + RS + "4b", b"4\xff", b"4\xed\xa0\x80", "bAQ", "bAQ=A", "bAQI*", "b AQI="],
+    ["", "abc", RS, "4a" + RS, "4a" + RS + RS + "4b", b"4\xff", b"4\xed\xa0\x80", "bAQ", "bAQ=A", "bAQI*", "b AQI="],
     ids=repr,
 )
 def test_a_body_that_is_no_payload(server, body):
@@ -550,7 +354,7 @@ def test_close_with_a_packet_of_the_same_body(server):
 
 def test_a_client_that_pings(server):
     with Polling(server) as session:
-        session.gets.request("GET", session.target).is_read()
+        session.gets.hold(session.target)
         session.post("2")
         assert session.gets.response().text == "1"
         assert session.is_gone()
@@ -563,6 +367,13 @@ def test_packets_that_mean_nothing_are_ignored(server):
 
 
 # §6: WebSocket
+
+
+@pytest.mark.parametrize("text", ["abc", "", "7", "b*"])
+def test_text_that_is_no_packet(server, text):
+    with open_websocket(server) as wire:
+        wire.send_text(text)
+        assert wire.is_ended()
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ from raw import (
     PING,
     PONG,
     SOCKET_IO,
-    SUITE,
     TEXT,
     WS_PING,
     Polling,
@@ -31,19 +30,6 @@ from raw import (
 )
 
 HEAD_TIMEOUT = 10
-
-
-@pytest.fixture(scope="module", params=[1, 4], ids=["one-loop", "four-loops"])
-def server(request, tmp_path_factory):
-    with conformance_server(tmp_path_factory.mktemp("hostile"), request.param) as node:
-        yield node
-
-
-@pytest.fixture(scope="module", params=[1, 4], ids=["one-loop", "four-loops"])
-def suite(request, tmp_path_factory):
-    """With the short heartbeat of the official suites."""
-    with conformance_server(tmp_path_factory.mktemp("hostile-suite"), request.param, SUITE) as node:
-        yield node
 
 
 @pytest.fixture(autouse=True)

@@ -1,71 +1,47 @@
-"""Socket.IO on the wire: what each of the official suite's 32 tests demands (SOCKETIO §17; its checks of Engine.IO are
-those of test_engineio.py, which run on both paths), and every row of the decision table (§10.3), to the byte."""
+"""Socket.IO on the wire, to the byte and beyond what the official suite asks for (test_official_suites.py): the
+examples of SOCKETIO §10.1, attachments (§10.2), every row of the decision table (§10.3), namespaces and their limits
+(§11, §18). Directly and through nginx."""
 
-import re
 from contextlib import contextmanager
 
 import pytest
 from raw import (
-    PING,
     RS,
     SOCKET_IO,
     SUITE,
     Polling,
     Wire,
-    conformance_server,
     frame,
+    joined,
     open_socket,
     open_websocket,
     websocket,
 )
 
+pytestmark = pytest.mark.through_nginx
+
 # The connect timeout of the server under test, in milliseconds.
 CONNECT_TIMEOUT = 1000
 
-
-@pytest.fixture(scope="module", params=[1, 4], ids=["one-loop", "four-loops"])
-def server(request, tmp_path_factory):
-    """With a patient heartbeat, for everything that is not about it."""
-    with conformance_server(tmp_path_factory.mktemp("socketio"), request.param) as node:
-        yield node
+PLACEHOLDERS = '{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}'
+ATTACHMENTS = [b"\x01\x02\x03", b"\x04\x05\x06"]
 
 
-@pytest.fixture(scope="module", params=[1, 4], ids=["one-loop", "four-loops"])
-def suite(request, tmp_path_factory):
-    """As the official suite has it."""
-    with conformance_server(tmp_path_factory.mktemp("socketio-suite"), request.param, SUITE) as node:
-        yield node
-
-
-def joined(text, namespace=""):
-    """The socket id of a CONNECT that has exactly this form."""
-    match = re.fullmatch(r"40" + re.escape(namespace) + r'\{"sid":"([A-Za-z0-9_.-]{20,64})"\}', text)
-    assert match, text
-    return match[1]
-
-
-# The suite: CONNECT
+# §10.1, the examples
 
 
 @pytest.mark.parametrize("auth", ["", '{"token":"123"}', '{"b":1,"a":[true,1.0,null,"\\u0000/é"]}'])
-def test_connect_to_the_main_namespace(suite, auth):
-    with open_websocket(suite, SOCKET_IO) as wire:
-        wire.send_text("40" + auth)
-        sid = joined(wire.receive())
-        assert sid != wire.handshake["sid"]
-        assert wire.receive() == f'42["auth",{auth or "{}"}]'
+@pytest.mark.parametrize("namespace", ["", "/custom,"])
+def test_example_connect(server, namespace, auth):
+    with open_websocket(server, SOCKET_IO) as wire:
+        wire.send_text(f"40{namespace}{auth}")
+        # The engine's sid is a secret, the socket's is not.
+        assert joined(wire.receive(), namespace) != wire.handshake["sid"]
+        assert wire.receive() == f'42{namespace}["auth",{auth or "{}"}]'
 
 
-@pytest.mark.parametrize("auth", ["", '{"token":"abc"}'])
-def test_connect_to_a_custom_namespace(suite, auth):
-    with open_websocket(suite, SOCKET_IO) as wire:
-        wire.send_text("40/custom," + auth)
-        joined(wire.receive(), "/custom,")
-        assert wire.receive() == f'42/custom,["auth",{auth or "{}"}]'
-
-
-def test_connect_to_an_unknown_namespace(suite):
-    with open_websocket(suite, SOCKET_IO) as wire:
+def test_example_unknown_namespace(server):
+    with open_websocket(server, SOCKET_IO) as wire:
         wire.send_text("40/random")
         assert wire.receive() == '44/random,{"message":"Invalid namespace"}'
         # The session stays open.
@@ -73,82 +49,47 @@ def test_connect_to_an_unknown_namespace(suite):
         joined(wire.receive())
 
 
-def test_connect_with_an_invalid_handshake(suite):
-    with open_websocket(suite, SOCKET_IO) as wire:
-        wire.send_text("4abc")
-        assert wire.is_ended()
+@pytest.mark.parametrize(
+    ("sent", "answer"),
+    [
+        (['42["message",1,"2",{"3":[true]}]'], ['42["message-back",1,"2",{"3":[true]}]']),
+        (['42456["message-with-ack",1,"2",{"3":[false]}]'], ['43456[1,"2",{"3":[false]}]']),
+        (
+            [f'452-["message",{PLACEHOLDERS}]', *ATTACHMENTS],
+            [f'452-["message-back",{PLACEHOLDERS}]', *ATTACHMENTS],
+        ),
+        ([f'452-789["message-with-ack",{PLACEHOLDERS}]', *ATTACHMENTS], [f"462-789[{PLACEHOLDERS}]", *ATTACHMENTS]),
+    ],
+    ids=["event", "event asking for ack 456", "binary event", "binary event with ack 789"],
+)
+def test_example_event(server, sent, answer):
+    with open_socket(server) as wire:
+        for message in sent:
+            wire.send_text(message) if isinstance(message, str) else wire.send_binary(message)
+        assert [wire.receive() for _ in answer] == answer
 
 
-def test_no_connect(suite):
-    with open_websocket(suite, SOCKET_IO) as wire:
-        assert wire.is_ended()
-
-
-# The suite: DISCONNECT
-
-
-def test_disconnect_from_the_main_namespace(suite):
-    with open_socket(suite) as wire:
-        wire.send_text("41")
-        assert wire.receive(skips_pings=False) == PING
-
-
-def test_connect_then_disconnect_from_a_custom_namespace(suite):
-    with open_websocket(suite, SOCKET_IO) as wire:
-        # As the suite has it: the first ping stays unanswered.
-        assert wire.receive(skips_pings=False) == PING
-        wire.send_text("40")
-        joined(wire.receive())
-        assert wire.receive() == '42["auth",{}]'
-        wire.send_text("40/custom")
+@pytest.mark.parametrize(
+    "sent",
+    [
+        ['42/custom,["foo"]'],
+        ['42/custom,13["foo"]'],
+        [f'452-/custom,["baz",{PLACEHOLDERS}]', *ATTACHMENTS],
+        [f'452-/custom,13["baz",{PLACEHOLDERS}]', *ATTACHMENTS],
+        ["41/custom,"],
+    ],
+    ids=["event", "event with ack 13", "binary event", "binary event with ack 13", "disconnect"],
+)
+def test_example_in_a_namespace(server, sent):
+    """Nobody answers there, but each is understood: the session goes on."""
+    with open_socket(server) as wire:
+        wire.send_text("40/custom,")
         joined(wire.receive(), "/custom,")
         assert wire.receive() == '42/custom,["auth",{}]'
-        wire.send_text("41/custom")
-        wire.send_text('42["message","message to main namespace"]')
-        assert wire.receive() == '42["message-back","message to main namespace"]'
-
-
-# The suite: messages
-
-
-@pytest.mark.parametrize(
-    ("sent", "answer"),
-    [
-        ('42["message",1,"2",{"3":[true]}]', '42["message-back",1,"2",{"3":[true]}]'),
-        ('42456["message-with-ack",1,"2",{"3":[false]}]', '43456[1,"2",{"3":[false]}]'),
-    ],
-)
-def test_plain_text(suite, sent, answer):
-    with open_socket(suite) as wire:
-        wire.send_text(sent)
-        assert wire.receive() == answer
-
-
-PLACEHOLDERS = '{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}'
-
-
-@pytest.mark.parametrize(
-    ("sent", "answer"),
-    [
-        (f'452-["message",{PLACEHOLDERS}]', f'452-["message-back",{PLACEHOLDERS}]'),
-        (f'452-789["message-with-ack",{PLACEHOLDERS}]', f"462-789[{PLACEHOLDERS}]"),
-    ],
-)
-def test_binary(suite, sent, answer):
-    with open_socket(suite) as wire:
-        wire.send_text(sent)
-        wire.send_binary(b"\x01\x02\x03")
-        wire.send_binary(b"\x04\x05\x06")
-        assert wire.receive() == answer
-        assert wire.receive() == b"\x01\x02\x03"
-        assert wire.receive() == b"\x04\x05\x06"
-
-
-@pytest.mark.parametrize("text", ["42{}", '42abc["message-with-ack",1,"2",{"3":[false]}]'])
-def test_invalid_packets(suite, text):
-    with open_socket(suite) as wire:
-        wire.send_text(text)
-        assert wire.is_ended()
+        for message in sent:
+            wire.send_text(message) if isinstance(message, str) else wire.send_binary(message)
+        wire.send_text('42["message",1]')
+        assert wire.receive() == '42["message-back",1]'
 
 
 # §10.3, the decision table

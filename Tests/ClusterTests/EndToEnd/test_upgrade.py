@@ -10,11 +10,9 @@ from raw import (
     PING,
     PONG,
     RS,
-    SUITE,
     TEXT,
     Polling,
     Wire,
-    conformance_server,
     frame,
     get,
     open_packet,
@@ -25,21 +23,6 @@ from raw import (
     request,
     websocket,
 )
-
-
-@pytest.fixture(scope="module", params=[1, 4], ids=["one-loop", "four-loops"])
-def server(request, tmp_path_factory):
-    """With a patient heartbeat, for everything that is not about it."""
-    with conformance_server(tmp_path_factory.mktemp("upgrade"), request.param) as node:
-        yield node
-
-
-@pytest.fixture(scope="module", params=[1, 4], ids=["one-loop", "four-loops"])
-def suite(request, tmp_path_factory):
-    """As the official suite has it."""
-    with conformance_server(tmp_path_factory.mktemp("upgrade-suite"), request.param, SUITE) as node:
-        yield node
-
 
 # §7: upgrade, in the numbers of the reference
 
@@ -59,7 +42,7 @@ def test_upgrade_1_one_at_a_time(server):
 def test_upgrade_3_polls_are_released(server):
     with Polling(server) as session, Wire(server) as wire:
         wire.upgrade_request(websocket(ENGINE, session.sid)).upgraded()
-        session.gets.request("GET", session.target).is_read()
+        session.gets.hold(session.target)
         wire.send_text("2probe")
         assert wire.receive() == "3probe"
         assert session.gets.response().text == NOOP
@@ -135,7 +118,7 @@ def test_upgrade_7_without_a_probe(server):
 
 def test_upgrade_7_releases_a_held_poll(server):
     with Polling(server) as session, Wire(server) as wire:
-        session.gets.request("GET", session.target).is_read()
+        session.gets.hold(session.target)
         wire.upgrade_request(websocket(ENGINE, session.sid)).upgraded()
         wire.send_text("5")
         assert session.gets.response().text == NOOP
