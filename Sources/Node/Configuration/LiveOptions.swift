@@ -1,4 +1,5 @@
 import NIOCore
+import Routing
 import Wire
 
 /// Times and limits of live connections. Every one has a metric (docs/operations.md, "Limits").
@@ -34,6 +35,13 @@ public struct LiveOptions: Sendable {
     /// Application handlers that may run or wait at once on this node. Default 10,000.
     public var runningHandlers: Int
 
+    /// Namespaces of this node whose names clients have chosen (SOCKETIO §11.4). Default 10,000.
+    public var dynamicNamespaces: Int
+    /// Rooms of one socket, its own not counted (SOCKETIO §18). Default 1,024.
+    public var roomsPerSocket: Int
+    /// Bytes of a room's name (SOCKETIO §18). Default 256.
+    public var roomNameBytes: Int
+
     public init() {
         self.init(mode: .production)
     }
@@ -56,6 +64,16 @@ public struct LiveOptions: Sendable {
         self.maximumSessions = 100_000
         self.allowForeignSockets = isConformance
         self.runningHandlers = 10_000
+        self.dynamicNamespaces = 10_000
+        self.roomsPerSocket = 1_024
+        self.roomNameBytes = 256
+    }
+
+    var rooms: RoomTable.Limits {
+        var limits = RoomTable.Limits()
+        limits.roomsPerSocket = self.roomsPerSocket
+        limits.nameBytes = self.roomNameBytes
+        return limits
     }
 
     var engine: EngineOptions {
@@ -80,6 +98,8 @@ public struct LiveOptions: Sendable {
             ("connectionsPerClient", self.connectionsPerClient), ("connectionsPerUser", self.connectionsPerUser),
             ("pendingConnects", self.pendingConnects), ("closesPerSecond", self.closesPerSecond),
             ("maximumSessions", self.maximumSessions), ("runningHandlers", self.runningHandlers),
+            ("dynamicNamespaces", self.dynamicNamespaces), ("roomsPerSocket", self.roomsPerSocket),
+            ("roomNameBytes", self.roomNameBytes),
         ]
         for (name, value) in counts where value < 1 { return "\(name) must be at least 1" }
         if !(0...600).contains(self.drainSpread) { return "drainSpread must be 0 to 600 seconds" }

@@ -25,6 +25,9 @@ package struct HeaderList: HeaderView {
     }
 
     package func values(_ name: String) -> [String] { self.fields[name] ?? [] }
+
+    /// All fields; the values of a repeated one joined by commas (RFC 9110 §5.3).
+    package var all: [String: String] { self.fields.mapValues { $0.joined(separator: ", ") } }
 }
 
 extension HTTPRequest: HeaderView {

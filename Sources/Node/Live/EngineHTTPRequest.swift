@@ -76,7 +76,8 @@ final class EngineHTTPRequest {
         let server = self.loop.server
         do throws(TransportRefusal) {
             let headers = HeaderList(self.fields)
-            let admitted = try server.gate.admit(headers, peer: self.peer, base64: request.base64)
+            let admitted = try server.gate.admit(
+                headers, peer: self.peer, target: self.head.path ?? "", base64: request.base64)
             try server.checkAdmission()
             self.phase = .dropped
             LiveSession.openPolling(

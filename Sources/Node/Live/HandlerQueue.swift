@@ -47,12 +47,9 @@ final class HandlerQueue: Sendable {
         return false
     }
 
-    /// The session has ended: what waits is dropped, what runs goes on.
+    /// The session has ended: what has come in before still runs, to the end, and nothing is added.
     func end() {
-        self.state.withLock { state in
-            state.isEnded = true
-            state.waiting.removeAll()
-        }
+        self.state.withLock { $0.isEnded = true }
     }
 
     private func drain() async {

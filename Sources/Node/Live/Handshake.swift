@@ -1,4 +1,5 @@
 import NIOCore
+import Routing
 import Wire
 
 /// What is known of a session from its first HTTP request (SOCKETIO §11): whom it asked for, from where, with which
@@ -9,17 +10,24 @@ final class Handshake: Sendable {
     let source: ProxyTrust.Source
     let origin: DomainTable.OriginStanding
     let headers: HeaderList
+    /// Path and query of the request; empty once that is not needed any more.
+    let target: String
     /// `b64=1`: binary messages go as text.
     let base64: Bool
+    /// Milliseconds since 1970.
+    let time: Int64
 
     init(
-        domain: String, source: ProxyTrust.Source, origin: DomainTable.OriginStanding, headers: HeaderList, base64: Bool
+        domain: String, source: ProxyTrust.Source, origin: DomainTable.OriginStanding, headers: HeaderList,
+        target: String, base64: Bool, time: Int64
     ) {
         self.domain = domain
         self.source = source
         self.origin = origin
         self.headers = headers
+        self.target = target
         self.base64 = base64
+        self.time = time
     }
 
     /// Without the credentials and whatever else is not needed once the client is known: most of what an idle connection
@@ -28,7 +36,7 @@ final class Handshake: Sendable {
         let userAgent = self.headers.single("user-agent").map { [(name: "user-agent", value: $0)] } ?? []
         return Handshake(
             domain: self.domain, source: self.source, origin: self.origin, headers: HeaderList(userAgent),
-            base64: self.base64)
+            target: "", base64: self.base64, time: self.time)
     }
 }
 
@@ -37,7 +45,10 @@ struct HandshakeGate: Sendable {
     let domains: DomainTable
     let proxies: ProxyTrust
 
-    func admit(_ headers: HeaderList, peer: SocketAddress?, base64: Bool) throws(TransportRefusal) -> Handshake {
+    /// - Parameter target: path and query.
+    func admit(
+        _ headers: HeaderList, peer: SocketAddress?, target: String, base64: Bool
+    ) throws(TransportRefusal) -> Handshake {
         let destination: DomainTable.Destination
         do {
             destination = try self.domains.destination(headers)
@@ -51,6 +62,7 @@ struct HandshakeGate: Sendable {
         let origin = self.domains.origin(headers, of: destination, isSecure: source.isSecure)
         guard !self.domains.isRefused(origin) else { throw .forbidden }
         return Handshake(
-            domain: destination.domain, source: source, origin: origin, headers: headers, base64: base64)
+            domain: destination.domain, source: source, origin: origin, headers: headers, target: target,
+            base64: base64, time: SystemClusterClock().wallTime())
     }
 }

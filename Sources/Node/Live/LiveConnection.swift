@@ -4,7 +4,7 @@ import Routing
 import Wire
 
 /// The connection of a session on `/`: an identity that is reachable while this lives (SPEC LC-5). Loop-bound.
-final class LiveConnection: LocalConnection {
+final class LiveConnection: LiveSocket, LocalConnection {
     enum Phase {
         /// The session of the user is being read.
         case authenticating
@@ -25,22 +25,23 @@ final class LiveConnection: LocalConnection {
     let speaksProduct: Bool
     let endpoint: String
     let clusterNode: ClusterNode
-    /// Invariant: the session holds the connection and outlives it.
-    unowned let session: LiveSession
     private var held: [OutboundPacket] = []
     private var heldBytes = 0
 
-    init(session: LiveSession, clusterNode: ClusterNode, auth: ConnectAuth) {
-        self.session = session
+    init(session: LiveSession, namespace: InstalledNamespace, clusterNode: ClusterNode, auth: ConnectAuth) {
         self.clusterNode = clusterNode
         self.socket = .random(on: clusterNode.id)
         self.speaksProduct = auth.version != nil
         self.endpoint = auth.endpoint ?? Base64URL.random128()
         self.connectDeadline = .now() + session.loop.server.connectDeadline
+        super.init(session: session, slot: .root, namespace: namespace)
         clusterNode.admission.enter()
     }
 
     private var loop: LiveLoop { self.session.loop }
+
+    override var randomPart: UInt128 { self.socket.random }
+    override var sid: String { self.socket.text }
 
     // MARK: Connecting
 
@@ -112,8 +113,10 @@ final class LiveConnection: LocalConnection {
         self.session.send(.connect(sid: self.socket.text))
         if self.speaksProduct { self.session.sendReady(self) }
         self.loop.server.metrics.connected.increment()
-        self.session.handshake = self.session.handshake.withoutCredentials
-        self.session.joined(.root, connection: self)
+        if !self.loop.server.keepsHandshakes {
+            self.session.handshake = self.session.handshake.withoutCredentials
+        }
+        self.session.joined(self)
         for packet in self.held { self.session.send(packet) }
         self.held = []
         self.heldBytes = 0
@@ -181,8 +184,6 @@ final class LiveConnection: LocalConnection {
         self.held.append(packet)
     }
 }
-
-@available(*, unavailable) extension LiveConnection: Sendable {}
 
 extension NIOLoopBound {
     /// Runs `body` on the value's loop: at once when called there.

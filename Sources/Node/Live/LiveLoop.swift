@@ -8,6 +8,7 @@ final class LiveLoop {
     let number: Int
     let server: LiveServer
     let table: ConnectionTable
+    let rooms = RoomTables()
     let wheel: TimingWheel
     let scratch = ScratchBuffer()
     let receive = ReceiveSlot()
@@ -18,6 +19,8 @@ final class LiveLoop {
     /// The incarnation that new connections belong to; nil while there is none (SPEC ND-3).
     private(set) var clusterNode: ClusterNode?
     private(set) var sessions: [LiveSession] = []
+    private var unflushed: [WebSocketHandler] = []
+    private var flushing: [WebSocketHandler] = []
 
     init(eventLoop: any EventLoop, number: Int, server: LiveServer) {
         self.eventLoop = eventLoop
@@ -64,6 +67,19 @@ final class LiveLoop {
             left -= 1
             if left == 0 { return }
         }
+    }
+
+    /// Flushes a WebSocket behind the I/O events of this tick, however much is written to it until then.
+    func flushSoon(_ webSocket: WebSocketHandler) {
+        if self.unflushed.isEmpty {
+            self.eventLoop.assumeIsolated().execute {
+                // A failed write may write again.
+                swap(&self.unflushed, &self.flushing)
+                for webSocket in self.flushing { webSocket.flush() }
+                self.flushing.removeAll(keepingCapacity: true)
+            }
+        }
+        self.unflushed.append(webSocket)
     }
 
     /// Drops the sessions that still wait for a last poll.

@@ -14,6 +14,12 @@ final class LiveMetrics: Sendable {
     let handlersRefused = Counter(label: "submergence_live_handlers_refused_total")
     let handlersFailed = Counter(label: "submergence_live_handlers_failed_total")
     let hooksFailed = Counter(label: "submergence_hooks_failed_total")
+    let acksRefused = Counter(label: "submergence_live_acks_refused_total")
+    let acksTimedOut = Counter(label: "submergence_live_acks_timed_out_total")
+    let unhandledServerSide = Counter(label: "submergence_live_server_side_unhandled_total")
+    let namespaceRefusals = Counter(label: "submergence_live_namespace_refusals_total")
+    private let volatileDropped = Counter(label: "submergence_live_volatile_dropped_total")
+    private let coalesced = Counter(label: "submergence_live_coalesced_total")
     private let packetsIn = Counter(label: "submergence_live_packets_in_total")
     private let packetsOut = Counter(label: "submergence_live_packets_out_total")
     private let unhandled = Counter(label: "submergence_live_events_unhandled_total")
@@ -26,6 +32,7 @@ final class LiveMetrics: Sendable {
     private let sessionCount = Atomic<Int>(0)
     private let connections = Gauge(label: "submergence_live_connections")
     private let users = Gauge(label: "submergence_live_users")
+    private let rooms = Gauge(label: "submergence_live_rooms")
     private let pendingConnects = Gauge(label: "submergence_live_pending_connects")
 
     init() {
@@ -71,13 +78,16 @@ final class LiveMetrics: Sendable {
         if counters.packetsIn > 0 { self.packetsIn.increment(by: counters.packetsIn) }
         if counters.packetsOut > 0 { self.packetsOut.increment(by: counters.packetsOut) }
         if counters.unhandledEvents > 0 { self.unhandled.increment(by: counters.unhandledEvents) }
+        if counters.volatileDropped > 0 { self.volatileDropped.increment(by: counters.volatileDropped) }
+        if counters.coalesced > 0 { self.coalesced.increment(by: counters.coalesced) }
     }
 
     /// Sets the gauges; about once a second.
-    func sample(connections: Int, users: Int, pendingConnects: Int) {
+    func sample(connections: Int, users: Int, rooms: Int, pendingConnects: Int) {
         self.sessions.record(self.openSessions)
         self.connections.record(connections)
         self.users.record(users)
+        self.rooms.record(rooms)
         self.pendingConnects.record(pendingConnects)
     }
 }

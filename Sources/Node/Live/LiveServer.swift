@@ -1,5 +1,6 @@
 import HummingbirdCore
 import Logging
+import Metrics
 import NIOCore
 import NIOPosix
 import Routing
@@ -13,9 +14,8 @@ final class LiveServer: Sendable {
         var options: LiveOptions
         var gate: HandshakeGate
         var mode: Configuration.Mode
-        var namespaces: [String: NamespaceApplication]
-        /// Whether a namespace's `joined` wants to see the CONNECT payload.
-        var keepsAuth: Bool
+        var namespaces: [String: InstalledNamespace]
+        var patterns: [NamespacePattern]
         /// Who a socket belongs to, by its session cookie; nil where there are no sessions.
         var identifier: SocketIdentifier?
         /// Whether a session is still good, through the cache.
@@ -32,6 +32,12 @@ final class LiveServer: Sendable {
     let metrics = LiveMetrics()
     let work: WorkPool
     let headLimits = UpgradeRequest.Limits()
+    let ackIDs = AckIDs()
+    let children: NamespaceChildren
+    /// Whether some namespace wants to see the CONNECT payload.
+    let keepsAuth: Bool
+    /// Whether the client's first request is kept after `/` has been joined: a namespace that is joined later asks for it.
+    let keepsHandshakes: Bool
     private let setup: Setup
     private let http: HTTPConnections
     private let polling = (0..<16).map { _ in PollingTable() }
@@ -51,6 +57,12 @@ final class LiveServer: Sendable {
         self.socketOptions = SocketOptions(
             engine: self.engineOptions, connectTimeout: .milliseconds(Int64(setup.options.connectTimeout * 1000)))
         self.work = WorkPool(name: "live", limit: setup.options.runningHandlers)
+        self.children = NamespaceChildren(limit: setup.options.dynamicNamespaces)
+        let applications = setup.namespaces.mapValues(\.application)
+        self.keepsAuth =
+            !setup.patterns.isEmpty || applications.values.contains { $0.joined != nil || $0.needsHandshake }
+        self.keepsHandshakes =
+            !setup.patterns.isEmpty || applications.contains { $0.key != "/" && $0.value.needsHandshake }
         let box = Unowned()
         self.http = HTTPConnections(responder: setup.responder, logger: setup.logger) {
             [EngineHTTPHandler(server: box.server)]
@@ -80,8 +92,9 @@ final class LiveServer: Sendable {
 
     private var options: LiveOptions { self.setup.options }
     var gate: HandshakeGate { self.setup.gate }
-    var namespaces: [String: NamespaceApplication] { self.setup.namespaces }
-    var keepsAuth: Bool { self.setup.keepsAuth }
+    var namespaces: [String: InstalledNamespace] { self.setup.namespaces }
+    var patterns: [NamespacePattern] { self.setup.patterns }
+    var roomLimits: RoomTable.Limits { self.setup.options.rooms }
     var identifier: SocketIdentifier? { self.setup.identifier }
     var isSessionActive: SessionGuard.Reader { self.setup.isSessionActive }
     var logger: Logger { self.setup.logger }
@@ -150,27 +163,54 @@ final class LiveServer: Sendable {
         for loop in self.loops.withLock(\.self) { loop.execute { $0.adopt(clusterNode) } }
     }
 
+    /// The incarnation that serves now; nil while there is none.
+    var currentNode: ClusterNode? { self.clusterNode.withLock(\.self) }
+
+    /// What people call nodes: their names or, without one, their ids.
+    func nodeNames(_ ids: [NodeID]) -> [String] {
+        let membership = self.currentNode?.incarnation.membership
+        return ids.map { membership?.record(of: $0)?.name ?? $0.text }
+    }
+
+    /// The packet of an application's event.
+    /// - Throws: ``StationError`` for what cannot be sent, or `EncodingError`.
+    func packet(_ event: String, _ arguments: [any Encodable], namespace: String) throws -> OutboundPacket {
+        if namespace == "/", EventName.product.contains(event) { throw StationError.reservedName(event) }
+        let encoded = try arguments.map(EventEncoding.argument)
+        do {
+            let limits = EventLimits(maxBytes: min(self.options.maximumEvent, EventLimits.ceiling))
+            return try OutboundPacket.event(event, encoded, namespace: namespace, limits: limits)
+        } catch EventError.reservedName {
+            throw StationError.reservedName(event)
+        } catch {
+            throw StationError.invalidEvent("\(error)")
+        }
+    }
+
     // MARK: Loops
 
     /// Makes the state of every loop. Call once, before ``listen(_:group:)``.
-    func start(on group: MultiThreadedEventLoopGroup) async throws -> ConnectionIndex {
+    func start(on group: MultiThreadedEventLoopGroup) async throws -> (ConnectionIndex, RoomIndex) {
         var loops: [NIOLoopBound<LiveLoop>] = []
         var tables: [ConnectionIndex.Table] = []
+        var rooms: [RoomIndex.Tables] = []
         for (number, eventLoop) in group.makeIterator().enumerated() {
-            let (loop, table) = try await eventLoop.submit {
+            let (loop, table, roomTables) = try await eventLoop.submit {
                 let loop = LiveLoop(eventLoop: eventLoop, number: number, server: self)
                 return (
-                    NIOLoopBound(loop, eventLoop: eventLoop), NIOLoopBound(loop.table, eventLoop: eventLoop)
+                    NIOLoopBound(loop, eventLoop: eventLoop), NIOLoopBound(loop.table, eventLoop: eventLoop),
+                    NIOLoopBound(loop.rooms, eventLoop: eventLoop)
                 )
             }.get()
             loops.append(loop)
             tables.append(table)
+            rooms.append(roomTables)
             eventLoop.scheduleRepeatedTask(initialDelay: self.tick, delay: self.tick) { _ in
                 loop.value.tick(at: .now())
             }
         }
         self.loops.withLock { $0 = loops }
-        return ConnectionIndex(tables: tables)
+        return (ConnectionIndex(tables: tables), RoomIndex(loops: rooms, limits: self.roomLimits))
     }
 
     /// The state of the loop that a channel lives on. Call from that loop.
@@ -226,24 +266,50 @@ final class LiveServer: Sendable {
     private func sample() async {
         var connections = 0
         var users = 0
+        var rooms = 0
         for loop in self.loops.withLock(\.self) {
             let counts = try? await loop.eventLoop.submit {
                 let state = loop.value
                 self.metrics.add(state.takeCounters())
-                return (state.table.connectionCount, state.table.userCount)
+                return (state.table.connectionCount, state.table.userCount, state.rooms.counts.rooms)
             }.get()
             connections += counts?.0 ?? 0
             users += counts?.1 ?? 0
+            rooms += counts?.2 ?? 0
         }
         let pending = self.clusterNode.withLock(\.self)?.admission.count ?? 0
-        self.metrics.sample(connections: connections, users: users, pendingConnects: pending)
+        self.metrics.sample(connections: connections, users: users, rooms: rooms, pendingConnects: pending)
     }
 
     // MARK: Hooks and mass close
 
+    /// Runs the handler of an event that another node has sent (SOCKETIO §13).
+    /// - Parameter answer: called once.
+    func runServerSide(
+        _ scope: RoomScope, _ name: String, _ arguments: ByteBuffer, answer: @escaping @Sendable (ByteBuffer?) -> Void
+    ) {
+        let answer = ServerSideAnswer(answer)
+        guard let handler = self.namespaces[scope.namespace]?.application.serverSide[name] else {
+            self.metrics.unhandledServerSide.increment()
+            return answer.give(nil)
+        }
+        let event = ServerSideEvent(
+            name: name, domain: scope.domain, namespace: scope.namespace, json: arguments, answer: answer)
+        let isQueued = self.work.submit {
+            do {
+                try await handler(event)
+            } catch {
+                self.metrics.handlersFailed.increment()
+                self.logger.error("server-side handler failed", metadata: ["event": "\(name)", "error": "\(error)"])
+            }
+            answer.give(nil)
+        }
+        if !isQueued { answer.give(nil) }
+    }
+
     func runLiveConnectionHook(_ connection: LiveConnection, _ identity: ConnectionIdentity) {
         guard let run = self.setup.liveConnection else { return }
-        let socket = LoopSocket(session: connection.session, slot: .root)
+        let socket = LoopSocket(connection)
         let handshake = connection.session.handshake
         connection.session.enqueueHandler { await run(handshake, identity, socket) }
     }

@@ -1,3 +1,4 @@
+import Logging
 import Metrics
 import NIOCore
 import Routing
@@ -9,30 +10,53 @@ extension LiveSession {
     func perform(_ action: SocketAction, _ text: UnsafeRawBufferPointer) {
         switch action {
         case .none: break
-        case .event(let slot, let packet):
-            self.dispatch(LoopEvent(session: self, slot: slot, packet: packet, text: text, attachments: []))
+        case .event(let slot, let packet): self.dispatch(slot, packet, text)
         case .attached(let slot, let attached):
-            guard attached.packet.kind == .binaryEvent || attached.packet.kind == .event else { return }
             attached.text.withUnsafeReadableBytes { text in
-                self.dispatch(
-                    LoopEvent(
-                        session: self, slot: slot, packet: attached.packet, text: text,
-                        attachments: attached.attachments))
+                switch attached.packet.kind {
+                case .event, .binaryEvent: self.dispatch(slot, attached.packet, text, attached.attachments)
+                case .ack, .binaryAck: self.acknowledged(slot, attached.packet, text, attached.attachments)
+                case .connect, .disconnect, .connectError: break
+                }
             }
-        case .ack:
-            // No event of this version asks a client for an ack: what nobody waits for is ignored (SOCKETIO §10.3).
-            break
+        case .ack(let slot, let packet): self.acknowledged(slot, packet, text)
         case .connect(let slot, let packet):
             let auth = UnsafeRawBufferPointer(rebasing: text[packet.payload])
             self.connect(slot, auth: auth)
         case .connectError(let packet, let refusal):
             self.send(.connectError(message: refusal.rawValue, namespace: packet.namespaceName(in: text)))
         case .left(let slot):
-            self.left(slot, .clientNamespaceDisconnect)
+            if let socket = self.socket(slot) { self.left(socket, .clientNamespaceDisconnect) }
         case .close(let reason):
             self.loop.server.metrics.protocolErrors.increment()
             self.close(reason)
         }
+    }
+
+    /// The socket of a namespace that has been joined.
+    func socket(_ slot: NamespaceSlot) -> LiveSocket? { slot == .root ? self.connection : self.elsewhere[slot] }
+
+    private func dispatch(
+        _ slot: NamespaceSlot, _ packet: SocketPacket, _ text: UnsafeRawBufferPointer, _ attachments: [ByteBuffer] = []
+    ) {
+        guard let socket = self.socket(slot) else { return }
+        let event = LoopEvent(session: self, socket: socket, packet: packet, text: text, attachments: attachments)
+        guard let handler = socket.namespace.application.events.handler(for: event) else {
+            self.loop.counters.unhandledEvents += 1
+            return
+        }
+        handler(event)
+    }
+
+    private func acknowledged(
+        _ slot: NamespaceSlot, _ packet: SocketPacket, _ text: UnsafeRawBufferPointer, _ attachments: [ByteBuffer] = []
+    ) {
+        guard let id = packet.ackID, let socket = self.socket(slot) else { return }
+        socket.answered(
+            id,
+            RoomReply.Item(
+                text: ByteBuffer(bytes: UnsafeRawBufferPointer(rebasing: text[packet.arguments])),
+                attachments: attachments))
     }
 
     // MARK: Joining
@@ -40,21 +64,37 @@ extension LiveSession {
     private func connect(_ slot: NamespaceSlot, auth payload: UnsafeRawBufferPointer) {
         let server = self.loop.server
         let name = self.sockets.name(of: slot)
-        guard server.namespaces[name] != nil else {
-            guard self.sockets.refuse(slot) else { return }
-            return self.send(.connectError(message: ConnectRefusal.invalidNamespace.rawValue, namespace: name))
-        }
         let auth = ConnectAuth(payload)
-        if server.keepsAuth { self.auths[slot] = ByteBuffer(bytes: payload) }
-        guard slot == .root else { return self.connectElsewhere(slot, auth) }
-        guard let clusterNode = self.loop.clusterNode, clusterNode.mayAccept else {
-            return self.refuseTemporarily(.unavailable, auth)
+        let kept = server.keepsAuth ? ByteBuffer(bytes: payload) : ByteBuffer()
+        if server.keepsAuth { self.auths[slot] = kept }
+        if let namespace = server.namespaces[name] { return self.connect(slot, auth, to: namespace) }
+        guard !server.patterns.isEmpty else { return self.refuse(slot, ConnectRefusal.invalidNamespace.rawValue) }
+        let isQueued = self.work(on: slot) { () async throws -> InstalledNamespace? in
+            let value = JSONValue(auth: kept)
+            for pattern in server.patterns {
+                if try await pattern.accepts(name, value) { return pattern.installed }
+            }
+            return nil
+        } then: { session, found in
+            guard let found, server.children.mayAdd(name) else {
+                return session.refuse(slot, ConnectRefusal.invalidNamespace.rawValue)
+            }
+            session.connect(slot, auth, to: found)
         }
-        guard clusterNode.admission.hasRoom else { return self.refuseTemporarily(.busy, auth) }
+        if !isQueued { self.refuseTemporarily(slot, .busy, auth) }
+    }
+
+    private func connect(_ slot: NamespaceSlot, _ auth: ConnectAuth, to namespace: InstalledNamespace) {
+        let server = self.loop.server
+        guard slot == .root else { return self.connectElsewhere(slot, auth, to: namespace) }
+        guard let clusterNode = self.loop.clusterNode, clusterNode.mayAccept else {
+            return self.refuseTemporarily(slot, .unavailable, auth)
+        }
+        guard clusterNode.admission.hasRoom else { return self.refuseTemporarily(slot, .busy, auth) }
         if let version = auth.version, version != ConnectAuth.supportedVersion {
             return self.refuseRoot(.version, isTemporary: false)
         }
-        let connection = LiveConnection(session: self, clusterNode: clusterNode, auth: auth)
+        let connection = LiveConnection(session: self, namespace: namespace, clusterNode: clusterNode, auth: auth)
         self.connection = connection
         self.reschedule()
         let socket = connection.socket
@@ -62,8 +102,10 @@ extension LiveSession {
             // The client may have left, and even come back, meanwhile.
             guard let connection = session.connection, connection.socket == socket else { return }
             switch finding {
-            case .known(let identity): connection.commit(identity)
-            case .guest where server.guestsMayConnect: connection.admitGuest()
+            case .known(let identity):
+                session.askMiddleware(connection, identity) { connection in connection.commit(identity) }
+            case .guest where server.guestsMayConnect:
+                session.askMiddleware(connection, nil) { connection in connection.admitGuest() }
             case .guest: session.refuseRoot(.login, isTemporary: false)
             case .foreign: session.refuseRoot(.foreign, isTemporary: false)
             case .unavailable: connection.giveUpConnecting(.unavailable)
@@ -72,29 +114,78 @@ extension LiveSession {
     }
 
     /// A namespace of the application's: the same authentication, and no route (SPEC §8).
-    private func connectElsewhere(_ slot: NamespaceSlot, _ auth: ConnectAuth) {
+    private func connectElsewhere(_ slot: NamespaceSlot, _ auth: ConnectAuth, to namespace: InstalledNamespace) {
         let server = self.loop.server
         self.identify(auth) { session, finding in
             guard session.sockets.isPending(slot) else { return }
-            let name = session.sockets.name(of: slot)
-            let refusal: ConnectErrorCode
             switch finding {
-            case .known: return session.acceptElsewhere(slot, name)
-            case .guest where server.guestsMayConnect: return session.acceptElsewhere(slot, name)
-            case .guest: refusal = .login
-            case .foreign: refusal = .foreign
-            case .unavailable: return session.close(.forcedClose)
-            }
-            if session.sockets.refuse(slot) {
-                session.send(.connectError(message: refusal.rawValue, namespace: name))
+            case .known(let identity): session.admit(slot, identity, to: namespace)
+            case .guest where server.guestsMayConnect: session.admit(slot, nil, to: namespace)
+            case .guest: session.refuse(slot, ConnectErrorCode.login.rawValue)
+            case .foreign: session.refuse(slot, ConnectErrorCode.foreign.rawValue)
+            case .unavailable: session.close(.forcedClose)
             }
         }
     }
 
-    private func acceptElsewhere(_ slot: NamespaceSlot, _ name: String) {
-        guard self.sockets.accept(slot) else { return }
-        self.send(.connect(sid: Base64URL.random128(), namespace: name))
-        self.joined(slot, connection: nil)
+    private func admit(_ slot: NamespaceSlot, _ identity: ConnectionIdentity?, to namespace: InstalledNamespace) {
+        let socket = NamespaceSocket(session: self, slot: slot, namespace: namespace, identity: identity)
+        self.askMiddleware(socket, identity) { socket in
+            let session = socket.session
+            guard session.sockets.accept(slot) else { return }
+            session.elsewhere[slot] = socket
+            session.send(.connect(sid: socket.sid, namespace: session.sockets.name(of: slot)))
+            session.joined(socket)
+        }
+    }
+
+    /// Lets the application's middleware decide, in the order of its registration (SOCKETIO §11.5).
+    private func askMiddleware<Joining: LiveSocket>(
+        _ socket: Joining, _ identity: ConnectionIdentity?, then: @escaping @Sendable (Joining) -> Void
+    ) {
+        let application = socket.namespace.application
+        guard application.needsHandshake else { return then(socket) }
+        let slot = socket.slot
+        let handshake = SocketHandshake(
+            self.handshake, namespace: self.sockets.name(of: slot), identity: identity,
+            auth: JSONValue(auth: self.auths[slot] ?? ByteBuffer()))
+        socket.handshake = handshake
+        guard !application.middleware.isEmpty else { return then(socket) }
+        let bound = NIOLoopBound(socket, eventLoop: self.loop.eventLoop)
+        let isQueued = self.work(on: slot) {
+            for middleware in application.middleware { try await middleware(handshake) }
+        } then: { _, _ in
+            then(bound.value)
+        }
+        if !isQueued { self.refuseTemporarily(slot, .busy, nil) }
+    }
+
+    /// Asks the application about a CONNECT that waits, and goes on here unless the client has gone meanwhile: then its socket
+    /// is dropped silently (SOCKETIO §11.6). What the application throws is the refusal.
+    private func work<Answer: Sendable>(
+        on slot: NamespaceSlot, _ body: @escaping @Sendable () async throws -> Answer,
+        then: @escaping @Sendable (LiveSession, Answer) -> Void
+    ) -> Bool {
+        let server = self.loop.server
+        let bound = NIOLoopBound(self, eventLoop: self.loop.eventLoop)
+        let overdue = self.loop.eventLoop.assumeIsolated().scheduleTask(in: server.connectDeadline) {
+            guard self.sockets.isPending(slot) else { return }
+            self.refuseTemporarily(slot, .unavailable, nil)
+        }
+        let isQueued = server.work.submit {
+            let result: Result<Answer, any Error>
+            do { result = .success(try await body()) } catch { result = .failure(error) }
+            bound.execute { session in
+                overdue.cancel()
+                guard session.sockets.isPending(slot) else { return }
+                switch result {
+                case .success(let answer): then(session, answer)
+                case .failure(let error): session.refuse(slot, error)
+                }
+            }
+        }
+        if !isQueued { overdue.cancel() }
+        return isQueued
     }
 
     /// Finds out who this is: at once where development mode believes, else by the session cookie.
@@ -119,112 +210,31 @@ extension LiveSession {
         if !isQueued { then(self, .unavailable) }
     }
 
-    /// The client is in: the application's own handler for that runs behind CONNECT.
-    func joined(_ slot: NamespaceSlot, connection: LiveConnection?) {
-        let auth = self.auths.removeValue(forKey: slot)
-        guard let application = self.loop.server.namespaces[self.sockets.name(of: slot)] else { return }
-        application.joined?(LoopSocket(session: self, slot: slot), auth ?? ByteBuffer())
-    }
-
-    // MARK: Refusing and leaving
-
-    /// Ends a CONNECT to `/`. The session stays open, unless the refusal is temporary and goes by the transport.
-    func refuseRoot(_ code: ConnectErrorCode, isTemporary: Bool) {
-        self.loop.server.metrics.refused(code)
-        let retries = self.connection?.speaksProduct ?? false
-        self.connection?.end()
-        self.connection = nil
-        guard !isTemporary || retries else { return self.close(.forcedClose) }
-        if self.sockets.refuse(.root) { self.send(.connectError(message: code.rawValue)) }
-    }
-
-    private func refuseTemporarily(_ code: ConnectErrorCode, _ auth: ConnectAuth) {
-        self.loop.server.metrics.refused(code)
-        guard auth.version != nil else { return self.close(.forcedClose) }
-        if self.sockets.refuse(.root) { self.send(.connectError(message: code.rawValue)) }
-    }
-
-    private func left(_ slot: NamespaceSlot, _ reason: CloseReason) {
-        guard slot == .root, let connection = self.connection else { return }
-        connection.end()
-        self.connection = nil
-        self.loop.server.metrics.disconnected(reason)
-        self.reschedule()
-    }
-
-    /// Ends the connection for a reason that the client is told (SPEC WS-0).
-    func logout(_ reason: LogoutReason) {
-        if let connection = self.connection, connection.speaksProduct, connection.phase == .ready {
-            self.send(.logout(reason))
-        }
-        guard !reason.reconnects else { return self.close(.forcedClose) }
-        if self.sockets.leave(.root, at: .now(), options: self.loop.server.socketOptions) {
-            self.send(.disconnect())
-        }
-        self.left(.root, .serverNamespaceDisconnect)
-        // With its identity gone the client has nothing to stay for.
-        self.close(.forcedServerClose)
-    }
-
-    /// The node goes, or lets everybody go: the client is told, and comes back elsewhere (SPEC ND-12).
-    func shutDown(_ reason: LogoutReason) {
-        if self.connection == nil { self.close(.serverShuttingDown) } else { self.logout(reason) }
-    }
-
-    /// Runs an asynchronous handler behind those that wait already.
-    func enqueueHandler(_ job: @escaping HandlerQueue.Job) {
-        let handlers = self.handlers ?? self.makeHandlers()
-        self.handlers = handlers
-        if !handlers.add(job) { self.loop.server.metrics.handlersRefused.increment() }
-    }
-
-    private func makeHandlers() -> HandlerQueue {
-        let bound = NIOLoopBound(self, eventLoop: self.loop.eventLoop)
-        return HandlerQueue(work: self.loop.server.work) { isReading in
-            bound.execute { $0.setReading(isReading) }
+    /// The client is in: its rooms begin, and the application's own handlers run behind CONNECT.
+    func joined(_ socket: LiveSocket) {
+        let server = self.loop.server
+        let application = socket.namespace.application
+        self.loop.rooms.add(socket, to: socket.scope)
+        if socket.namespace.isDynamic { server.children.add(self.sockets.name(of: socket.slot)) }
+        let auth = self.auths.removeValue(forKey: socket.slot)
+        application.joined?(LoopSocket(socket), auth ?? ByteBuffer())
+        guard !application.connection.isEmpty else { return }
+        let handle = Socket(socket)
+        for handler in application.connection {
+            self.runHandler("connection", socket) { try await handler(handle) }
         }
     }
 
-    /// Too many events wait for asynchronous handlers, or there is room again: the peer's sending is held up, whichever
-    /// transport it uses.
-    private func setReading(_ isReading: Bool) {
-        self.isPaused = !isReading
-        self.webSocket?.setReading(isReading)
-        guard isReading, let polling = self.polling, let post = polling.post, let body = polling.postBody else {
-            return
+    /// Runs a handler of the application's in the order of the session's handlers; what it throws is logged and counted.
+    func runHandler(_ kind: String, _ socket: LiveSocket, _ body: @escaping @Sendable () async throws -> Void) {
+        let server = self.loop.server
+        self.enqueueHandler {
+            do {
+                try await body()
+            } catch {
+                server.metrics.handlersFailed.increment()
+                server.logger.error("handler failed", metadata: ["handler": "\(kind)", "error": "\(error)"])
+            }
         }
-        polling.postBody = nil
-        self.postCompleted(post, body: body)
-    }
-
-    /// The engine session has ended: whoever is in a namespace is told once.
-    func announceEnd(_ reason: CloseReason) {
-        if let connection = self.connection {
-            self.connection = nil
-            connection.end()
-            self.loop.server.metrics.disconnected(reason)
-        }
-        self.sockets.end()
-        self.auths = [:]
-    }
-
-    func sendReady(_ connection: LiveConnection) {
-        guard let identity = connection.identity else { return }
-        self.send(
-            .ready(
-                sid: connection.socket.text, endpoint: connection.endpoint, identity: identity,
-                ping: self.loop.server.engineOptions.pingInterval))
-    }
-
-    // MARK: Events
-
-    private func dispatch(_ event: borrowing LoopEvent) {
-        guard let application = self.loop.server.namespaces[self.sockets.name(of: event.slot)],
-            let handler = application.events.handler(for: event)
-        else {
-            self.loop.counters.unhandledEvents += 1
-            return
-        }
-        handler(event)
     }
 }

@@ -41,6 +41,7 @@ extension LiveSession {
 
     func poll(_ exchange: PollExchange) {
         guard let polling = self.polling else { return exchange.refuse(.badRequest) }
+        self.releaseLatest()
         switch self.engine.poll(isQueueEmpty: polling.queue.isEmpty, at: .now()) {
         case .hold: polling.held = exchange
         case .answer: exchange.answerPoll(polling.takePayload())
@@ -168,6 +169,7 @@ extension LiveSession {
             if !polling.queue.isEmpty { handler.send { polling.queue.takeFrames(base64: base64, into: &$0) } }
             self.loop.server.metrics.upgrades.increment()
             self.connection?.transportChanged()
+            self.releaseLatest()
             self.reschedule()
         case .closeProbe: self.closeProbe()
         }

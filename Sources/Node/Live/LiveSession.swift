@@ -5,7 +5,8 @@ import Wire
 
 /// One Engine.IO session on its event loop: hands what arrives to the machines of `Wire`, and does what they decide.
 ///
-/// Polling is in `LiveSession+Polling.swift`, the namespaces above in `LiveSession+Namespaces.swift`.
+/// Polling is in `LiveSession+Polling.swift`; the namespaces above in `LiveSession+Namespaces.swift` and
+/// `LiveSession+Leaving.swift`; what goes out in `LiveSession+Sending.swift`.
 final class LiveSession: Timed {
     /// Invariant: a loop's state outlives its sessions.
     unowned(unsafe) let loop: LiveLoop
@@ -21,6 +22,10 @@ final class LiveSession: Timed {
     var webSocket: WebSocketHandler?
     /// The connection on `/`, from its CONNECT on.
     var connection: LiveConnection?
+    /// The sockets of other namespaces, once they have been joined.
+    var elsewhere: [NamespaceSlot: NamespaceSocket] = [:]
+    /// Packets of which only the latest counts, while the transport cannot take them; nil while none waits.
+    var latest: LatestPackets?
     /// CONNECT payloads that an application wants to see once its client has joined; mostly empty.
     var auths: [NamespaceSlot: ByteBuffer] = [:]
     /// Asynchronous handlers of this session, once one was needed.
@@ -60,7 +65,13 @@ final class LiveSession: Timed {
         guard let engine = self.engine.nextDeadline else { return nil }
         var next = engine
         if self.application == .socketIO, let sockets = self.sockets.nextDeadline { next = min(next, sockets) }
-        if let connect = self.connection?.connectDeadline { next = min(next, connect) }
+        if let connection = self.connection {
+            if let connect = connection.connectDeadline { next = min(next, connect) }
+            if let ack = connection.acks.nextDeadline { next = min(next, ack) }
+        }
+        for socket in self.elsewhere.values {
+            if let ack = socket.acks.nextDeadline { next = min(next, ack) }
+        }
         return next
     }
 
@@ -81,6 +92,8 @@ final class LiveSession: Timed {
             if let deadline = self.connection?.connectDeadline, now >= deadline {
                 self.connection?.giveUpConnecting(.unavailable)
             }
+            self.connection?.expireAcks(at: now)
+            for socket in self.elsewhere.values { socket.expireAcks(at: now) }
         }
         return self.nextDeadline
     }
@@ -200,50 +213,12 @@ final class LiveSession: Timed {
         }
     }
 
-    // MARK: Sending
-
-    /// Sends to this session alone, behind everything that its device was sent before.
-    func send(_ packet: OutboundPacket) {
-        self.loop.counters.packetsOut += 1
-        if let webSocket = self.webSocket {
-            if let connection = self.connection { self.loop.table.settle(connection) }
-            let base64 = self.isBase64
-            webSocket.send { packet.writeFrames(base64: base64, into: &$0) }
-        } else {
-            self.queue(packet)
-        }
-    }
-
-    /// The same for an ack that can be written without making a packet first.
-    func send(_ text: SocketPacketText) {
-        self.loop.counters.packetsOut += 1
-        if let webSocket = self.webSocket {
-            if let connection = self.connection { self.loop.table.settle(connection) }
-            webSocket.send { text.writeFrame(into: &$0) }
-        } else {
-            var buffer = ByteBuffer()
-            text.write(into: &buffer)
-            self.queue(OutboundPacket(text: buffer))
-        }
-    }
-
-    private func sendBare(binary: ByteBuffer) {
-        if let webSocket = self.webSocket {
-            let base64 = self.isBase64
-            webSocket.send { OutboundPacket.writeBinaryFrame(binary, base64: base64, into: &$0) }
-        } else if let polling = self.polling {
-            guard polling.queue.append(binary: binary, limit: self.loop.server.engineOptions.maxQueuedBytes) else {
-                return self.endAsSlow()
-            }
-            self.answerPollSoon()
-        }
-    }
-
     // MARK: End
 
     /// Closes the session; what is queued still goes out.
     func close(_ reason: CloseReason) {
         let wasOpen = self.engine.isOpen
+        if wasOpen { self.releaseLatest() }
         switch self.engine.close(reason, at: .now(), options: self.loop.server.engineOptions) {
         case .none: break
         case .end(let ending): self.finish(ending)
@@ -272,6 +247,7 @@ final class LiveSession: Timed {
             if ending.closesWebSocket { webSocket.close(ending.reason.webSocketCode) }
         }
         self.polling = nil
+        self.latest = nil
         self.handlers?.end()
         self.handlers = nil
         self.loop.wheel.cancel(self)

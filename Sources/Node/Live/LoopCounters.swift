@@ -3,4 +3,6 @@ struct LoopCounters {
     var packetsIn = 0
     var packetsOut = 0
     var unhandledEvents = 0
+    var volatileDropped = 0
+    var coalesced = 0
 }

@@ -5,7 +5,7 @@ import Wire
 /// loop's.
 struct LoopEvent: ~Copyable {
     let session: LiveSession
-    let slot: NamespaceSlot
+    let socket: LiveSocket
     let packet: SocketPacket
     let text: UnsafeRawBufferPointer
     let attachments: [ByteBuffer]
@@ -24,8 +24,8 @@ struct LoopEvent: ~Copyable {
     /// Answers with arguments that are JSON already. Does nothing for an event that wants no ack.
     func acknowledge(_ arguments: UnsafeRawBufferPointer, attachments: [ByteBuffer] = []) {
         guard let id = self.packet.ackID else { return }
-        guard attachments.isEmpty, self.slot == .root else {
-            let namespace = self.session.sockets.name(of: self.slot)
+        guard attachments.isEmpty, self.socket.slot == .root else {
+            let namespace = self.session.sockets.name(of: self.socket.slot)
             return self.session.send(
                 .passing(
                     name: nil, arguments: arguments, attachments: attachments, ackID: id, namespace: namespace))
@@ -38,34 +38,50 @@ struct LoopEvent: ~Copyable {
     /// A way to answer later, from any thread.
     func deferredAck() -> DeferredAck? {
         guard let id = self.packet.ackID else { return nil }
-        return DeferredAck(socket: LoopSocket(session: self.session, slot: self.slot), id: id)
+        return DeferredAck(socket: LoopSocket(self.socket), id: id)
     }
-
-    var socket: LoopSocket { LoopSocket(session: self.session, slot: self.slot) }
 }
 
-/// One joined namespace of a session, for whoever wants to send to it later, from any thread.
+/// A socket, for whoever wants to do something with it later, from any thread. Keeps it and its session in memory.
 struct LoopSocket: Sendable {
     private let session: NIOLoopBound<LiveSession>
-    private let slot: NamespaceSlot
+    private let socket: NIOLoopBound<LiveSocket>
 
-    init(session: LiveSession, slot: NamespaceSlot) {
-        self.session = NIOLoopBound(session, eventLoop: session.loop.eventLoop)
-        self.slot = slot
+    init(_ socket: LiveSocket) {
+        self.session = NIOLoopBound(socket.session, eventLoop: socket.session.loop.eventLoop)
+        self.socket = NIOLoopBound(socket, eventLoop: socket.session.loop.eventLoop)
     }
 
     /// Sends what `make` builds for the namespace's name, if the client is still in it.
     func send(_ make: @escaping @Sendable (_ namespace: String) -> OutboundPacket) {
-        let slot = self.slot
-        self.session.execute { session in
-            guard session.sockets.isConnected(slot) else { return }
-            session.send(make(session.sockets.name(of: slot)))
+        self.whileJoined { socket in
+            let session = socket.session
+            session.send(make(session.sockets.name(of: socket.slot)))
         }
     }
 
-    /// Runs `body` with the session on its loop.
-    func withSession(_ body: @escaping @Sendable (LiveSession) -> Void) {
-        self.session.execute(body)
+    /// Runs `body` with the socket on its loop.
+    func onLoop(_ body: @escaping @Sendable (LiveSocket) -> Void) {
+        let session = self.session
+        self.socket.execute { socket in
+            withExtendedLifetime(session) { body(socket) }
+        }
+    }
+
+    /// The same, unless the client has left the namespace.
+    func whileJoined(_ body: @escaping @Sendable (LiveSocket) -> Void) {
+        self.onLoop { socket in
+            if socket.session.socket(socket.slot) === socket, socket.session.sockets.isConnected(socket.slot) {
+                body(socket)
+            }
+        }
+    }
+
+    /// Asks the socket something, on its loop.
+    func ask<Answer: Sendable>(_ body: @escaping @Sendable (LiveSocket) -> Answer) async -> Answer {
+        await withCheckedContinuation { continuation in
+            self.onLoop { continuation.resume(returning: body($0)) }
+        }
     }
 }
 
@@ -73,6 +89,10 @@ struct LoopSocket: Sendable {
 struct DeferredAck: Sendable {
     let socket: LoopSocket
     let id: Int64
+
+    func send(_ packet: OutboundPacket) {
+        self.socket.send { _ in packet }
+    }
 
     /// - Parameter arguments: JSON values without the brackets around them.
     func send(_ arguments: ByteBuffer, attachments: [ByteBuffer] = []) {

@@ -1,52 +1,38 @@
 import NIOCore
+import Routing
 import Wire
 
 /// What an application does in one namespace. Built before the listeners open, read-only after.
 struct NamespaceApplication: Sendable {
-    /// Runs on the loop, behind CONNECT. Gets the client's auth payload where ``LiveServer/keepsAuth`` says so.
+    /// Runs on the loop, behind CONNECT. Gets the client's auth payload.
     var joined: (@Sendable (LoopSocket, _ auth: ByteBuffer) -> Void)?
     var events = EventTable()
+    /// Decides, one after the other, whether a client may join (SOCKETIO §11.5).
+    var middleware: [NamespaceMiddleware] = []
+    /// Run behind CONNECT, in the socket's order of handlers.
+    var connection: [@Sendable (Socket) async throws -> Void] = []
+    var disconnection: [@Sendable (Socket, Disconnection) async throws -> Void] = []
+    /// Handlers of events that other nodes send to this one (SOCKETIO §13), by name.
+    var serverSide: [String: @Sendable (ServerSideEvent) async throws -> Void] = [:]
+
+    /// Whether the application wants to see the client's first request.
+    var needsHandshake: Bool { !self.middleware.isEmpty || !self.connection.isEmpty }
 }
 
-/// Finds the handler of an event by the bytes of its name, without making a string.
-struct EventTable: Sendable {
-    typealias Handler = @Sendable (borrowing LoopEvent) -> Void
+/// A namespace of a running station: what its sockets refer to.
+final class InstalledNamespace: Sendable {
+    let application: NamespaceApplication
+    /// Made by a client's asking for it; gone with its last socket (SOCKETIO §11.4).
+    let isDynamic: Bool
 
-    private struct Entry: Sendable {
-        let name: [UInt8]
-        let handler: Handler
+    init(_ application: NamespaceApplication, isDynamic: Bool = false) {
+        self.application = application
+        self.isDynamic = isDynamic
     }
+}
 
-    /// By the name's length and first byte: few names share both.
-    private var buckets: [Int: [Entry]] = [:]
-    private(set) var isEmpty = true
-
-    init() {}
-
-    private static func bucket(_ count: Int, _ first: UInt8) -> Int { count << 8 | Int(first) }
-
-    /// The last handler of a name wins.
-    mutating func set(_ name: String, _ handler: @escaping Handler) {
-        let bytes = Array(name.utf8)
-        guard let first = bytes.first else { return }
-        self.isEmpty = false
-        var entries = self.buckets[Self.bucket(bytes.count, first)] ?? []
-        entries.removeAll { $0.name == bytes }
-        entries.append(Entry(name: bytes, handler: handler))
-        self.buckets[Self.bucket(bytes.count, first)] = entries
-    }
-
-    func handler(for event: borrowing LoopEvent) -> Handler? {
-        guard !event.packet.nameHasEscapes else {
-            let name = Array(event.packet.name(in: event.text).utf8)
-            return name.withUnsafeBytes { self.handler(named: $0) }
-        }
-        return self.handler(named: event.rawName)
-    }
-
-    private func handler(named name: UnsafeRawBufferPointer) -> Handler? {
-        guard let first = name.first, let entries = self.buckets[Self.bucket(name.count, first)] else { return nil }
-        for entry in entries where entry.name.elementsEqual(name) { return entry.handler }
-        return nil
-    }
+/// Namespaces whose names clients choose, as far as a pattern lets them (SOCKETIO §11.4).
+struct NamespacePattern: Sendable {
+    let accepts: @Sendable (_ name: String, _ auth: JSONValue) async throws -> Bool
+    let installed: InstalledNamespace
 }

@@ -19,6 +19,9 @@ final class WebSocketHandler: ChannelInboundHandler {
     /// Inside `channelRead`: what is sent to this very socket gathers in `loop.answers`.
     private var isReading = false
 
+    /// Something was written that leaves at the end of the tick.
+    private var awaitsFlush = false
+
     private enum Phase { case open, closing, closed }
 
     /// What goes out, and what had come in, before the first frame; nil once the connection is ours.
@@ -175,6 +178,41 @@ final class WebSocketHandler: ChannelInboundHandler {
             self.loop.answers = ByteBuffer()
         }
         context.writeAndFlush(frames, promise: nil)
+    }
+
+    /// The same, but flushed with everything else of this tick.
+    func transmitSoon(_ frames: NIOAny) {
+        guard self.phase == .open, let context = self.context else { return }
+        if self.isReading, self.loop.answers.readableBytes > 0 {
+            context.write(NIOAny(self.loop.answers), promise: nil)
+            self.loop.answers = ByteBuffer()
+        }
+        context.write(frames, promise: nil)
+        guard !self.awaitsFlush else { return }
+        self.awaitsFlush = true
+        self.loop.flushSoon(self)
+    }
+
+    func flush() {
+        self.awaitsFlush = false
+        self.context?.flush()
+    }
+
+    /// Whether everything that was written has left this process.
+    var isDrained: Bool {
+        guard self.phase == .open, let context = self.context, let options = context.channel.syncOptions else {
+            return false
+        }
+        if self.awaitsFlush { self.flush() }
+        do { return try options.getOption(.bufferedWritableBytes) == 0 } catch { return false }
+    }
+
+    /// Calls `body` once everything that has been written up to now has left this process, or never will.
+    func whenDrained(_ body: @escaping () -> Void) {
+        guard self.phase == .open, let context = self.context else { return body() }
+        let promise = context.eventLoop.makePromise(of: Void.self)
+        promise.futureResult.assumeIsolated().whenComplete { _ in body() }
+        context.writeAndFlush(NIOAny(ByteBuffer()), promise: promise)
     }
 
     /// Sends a close frame behind everything written, and closes once the peer has answered or a second has passed.

@@ -55,7 +55,8 @@ struct WebSocketOpening {
             guard let entry else { throw .sessionUnknown }
             self.join(entry, seat)
         case .handshake:
-            let admitted = try server.gate.admit(self.headers, peer: self.peer, base64: request.base64)
+            let admitted = try server.gate.admit(
+                self.headers, peer: self.peer, target: String(self.target), base64: request.base64)
             try server.checkAdmission()
             let session = LiveSession(
                 loop: self.loop, handshake: admitted, application: application, transport: .websocket)

@@ -8,6 +8,7 @@ import Wire
 /// which it holds up while the loops have enough to do: the inbox is the queue.
 final class BusReceiver: ClusterReceiver {
     private let index: ConnectionIndex
+    private let rooms: LateRooms
     private let revocations: @Sendable (BusMessage) -> Void
     private let gaps: @Sendable (String) -> Void
     private let logger: Logger
@@ -21,10 +22,11 @@ final class BusReceiver: ClusterReceiver {
     ///   - revocations: applies `invalidate` and `kick` messages.
     ///   - gaps: what a gap means for caches and sockets (SPEC ND-9).
     init(
-        index: ConnectionIndex, revocations: @escaping @Sendable (BusMessage) -> Void,
+        index: ConnectionIndex, rooms: LateRooms, revocations: @escaping @Sendable (BusMessage) -> Void,
         gaps: @escaping @Sendable (String) -> Void, logger: Logger
     ) {
         self.index = index
+        self.rooms = rooms
         self.revocations = revocations
         self.gaps = gaps
         self.logger = logger
@@ -44,12 +46,29 @@ final class BusReceiver: ClusterReceiver {
                 } else {
                     self.revocations(message)
                 }
-            case .peer, .roster, .room, .link, .ack, .config, .probe:
+            case .room, .ack:
+                self.deliver(&events)
+                self.handOver(message, from: sender)
+            case .peer, .roster, .link, .config, .probe:
                 // Of a newer neighbour: kinds that this version does not know are no harm (ND-6).
                 self.unknown.increment()
             }
         }
         self.deliver(&events)
+    }
+
+    private func handOver(_ message: BusMessage, from sender: NodeID) {
+        guard let rooms = self.rooms.dispatcher else { return self.unknown.increment() }
+        do throws(EnvelopeError) {
+            if message.kind == .room {
+                try rooms.receive(message, from: sender)
+            } else {
+                try rooms.receiveReply(message, from: sender)
+            }
+        } catch {
+            self.malformed.increment()
+            self.logger.warning("a message of the bus is malformed", metadata: ["error": "\(error)"])
+        }
     }
 
     func gap(_ reason: String) {

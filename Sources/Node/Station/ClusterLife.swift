@@ -13,6 +13,7 @@ final class ClusterLife: Sendable {
         var backend: Backend
         var live: LiveServer
         var index: ConnectionIndex
+        var rooms: RoomIndex
         var options: Incarnation.Options
         var name: String?
         var address: String?
@@ -71,8 +72,9 @@ final class ClusterLife: Sendable {
         ) { key, transition in
             await setup.presence.run(key, transition, on: id)
         }
+        let rooms = LateRooms()
         let receiver = BusReceiver(
-            index: setup.index, revocations: setup.revocations, gaps: { _ in self.forgetSessions() },
+            index: setup.index, rooms: rooms, revocations: setup.revocations, gaps: { _ in self.forgetSessions() },
             logger: setup.logger)
         let bus: OpenBus
         do {
@@ -93,9 +95,19 @@ final class ClusterLife: Sendable {
             routes: setup.backend.routes, adapter: bus.adapter, directory: incarnation.membership)
         let dispatcher = EventDispatcher(
             node: id, index: setup.index, remote: setup.backend.isClustered ? remote : nil)
+        let membership = incarnation.membership
+        let remoteRooms = RoomDispatcher.Remote(
+            adapter: bus.adapter, directory: membership,
+            freshNodes: { () throws(StoreError) in try await membership.freshNodes() },
+            knownNodes: { membership.snapshot.records.values.filter { $0.state < .claimed } })
+        let live = setup.live
+        let roomDispatcher = RoomDispatcher(
+            node: id, index: setup.rooms, ackIDs: live.ackIDs, remote: setup.backend.isClustered ? remoteRooms : nil
+        ) { live.runServerSide($0, $1, $2, answer: $3) }
+        rooms.set(roomDispatcher)
         let node = ClusterNode(
-            incarnation: incarnation, adapter: bus.adapter, dispatcher: dispatcher, index: setup.index,
-            admission: ConnectAdmission(limit: setup.pendingConnects))
+            incarnation: incarnation, adapter: bus.adapter, dispatcher: dispatcher, rooms: roomDispatcher,
+            index: setup.index, admission: ConnectAdmission(limit: setup.pendingConnects))
         return LifeStart(node: node, findings: bus.findings, runBus: bus.run)
     }
 
@@ -185,6 +197,7 @@ final class ClusterLife: Sendable {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await start.runBus() }
             group.addTask { await start.node.dispatcher.run() }
+            group.addTask { await start.node.rooms.run() }
             group.addTask { await self.watch(start.node) }
             let end = await start.node.incarnation.run()
             group.cancelAll()
@@ -197,6 +210,7 @@ final class ClusterLife: Sendable {
         while !Task.isCancelled {
             self.setup.cache.setBypassed(!node.refresh())
             let membership = node.incarnation.membership
+            node.rooms.reconcile()
             self.metrics.sample(
                 nodes: membership.snapshot.records.values.count { $0.state < .claimed },
                 standing: membership.standing, isReady: node.mayAccept)

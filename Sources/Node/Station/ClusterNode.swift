@@ -13,17 +13,19 @@ final class ClusterNode: Sendable {
     let incarnation: Incarnation
     let adapter: any ClusterAdapter
     let dispatcher: EventDispatcher
+    let rooms: RoomDispatcher
     private let isDraining = Atomic<Bool>(false)
     private let isDegraded = Atomic<Bool>(false)
 
     init(
-        incarnation: Incarnation, adapter: any ClusterAdapter, dispatcher: EventDispatcher, index: ConnectionIndex,
-        admission: ConnectAdmission
+        incarnation: Incarnation, adapter: any ClusterAdapter, dispatcher: EventDispatcher, rooms: RoomDispatcher,
+        index: ConnectionIndex, admission: ConnectAdmission
     ) {
         self.id = incarnation.membership.own.id
         self.incarnation = incarnation
         self.adapter = adapter
         self.dispatcher = dispatcher
+        self.rooms = rooms
         self.index = index
         self.admission = admission
     }

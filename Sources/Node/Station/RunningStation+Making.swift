@@ -53,16 +53,21 @@ extension RunningStation {
             LiveServer.Setup(
                 options: configuration.live,
                 gate: HandshakeGate(domains: domains, proxies: proxies),
-                mode: configuration.mode, namespaces: registrations.namespaces, keepsAuth: registrations.keepsAuth,
+                mode: configuration.mode,
+                namespaces: registrations.namespaces.mapValues { InstalledNamespace($0) },
+                patterns: registrations.patterns.map {
+                    NamespacePattern(
+                        accepts: $0.accepts, installed: InstalledNamespace($0.application, isDynamic: true))
+                },
                 identifier: self.identifier(authority, logger), isSessionActive: isActive,
                 liveConnection: self.liveConnectionRunner(registrations.liveConnection, logger),
                 responder: responder.handle, logger: logger))
         let group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.loopCount)
-        let index = try await live.start(on: group)
+        let (index, rooms) = try await live.start(on: group)
         let sessions = SessionGuard(index: index, work: background, logger: logger)
         let life = ClusterLife(
             ClusterLife.Setup(
-                backend: backend, live: live, index: index, options: configuration.incarnationOptions,
+                backend: backend, live: live, index: index, rooms: rooms, options: configuration.incarnationOptions,
                 name: configuration.name, address: configuration.address,
                 pendingConnects: configuration.live.pendingConnects, drainSpread: configuration.live.drainSpread,
                 presence: PresenceHandlers(handlers: registrations.presence, log: log, logger: logger), cache: cache,

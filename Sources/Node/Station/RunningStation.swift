@@ -125,12 +125,17 @@ final class RunningStation: Sendable {
     /// - Throws: ``StationError``.
     func key(domain: String?, user: String) throws(StationError) -> RouteKey {
         guard Identifier.isValid(user) else { throw .invalidIdentifier(user) }
+        return RouteKey(domain: try self.domain(domain), user: user)
+    }
+
+    /// The canonical form of a domain that an application names; the configured one where it names none.
+    func domain(_ domain: String?) throws(StationError) -> String {
         if let domain {
             guard let found = self.configuration.canonicalDomain(domain) else { throw .unknownDomain(domain) }
-            return RouteKey(domain: found, user: user)
+            return found
         }
         guard let only = self.configuration.defaultDomain else { throw .domainMissing }
-        return RouteKey(domain: only, user: user)
+        return only
     }
 
     func send(_ packet: OutboundPacket, to key: RouteKey, client: String?) async throws(StationError) -> Receipt {

@@ -7,25 +7,24 @@ import Wire
 /// An application event that a client has sent (SPEC WS-2).
 public struct SocketEvent: Sendable {
     public let name: String
-    public let domain: String
-    /// nil for a guest, where guests may connect.
-    public let user: String?
-    public let client: String?
-    /// The public ID of the connection.
-    public let sid: String?
+    /// The socket that sent it.
+    public let socket: Socket
     private let arguments: [EventArgument]
     private let ack: DeferredAck?
 
     init(_ event: borrowing LoopEvent) {
-        let connection = event.session.connection
         self.name = event.packet.name(in: event.text)
-        self.domain = event.session.handshake.domain
-        self.user = connection?.identity?.user
-        self.client = connection?.identity?.client
-        self.sid = connection?.socket.text
+        self.socket = Socket(event.socket)
         self.arguments = event.arguments()
         self.ack = event.deferredAck()
     }
+
+    public var domain: String { self.socket.domain }
+    /// nil for a guest, where guests may connect.
+    public var user: String? { self.socket.user }
+    public var client: String? { self.socket.client }
+    /// The public ID of the socket.
+    public var sid: String { self.socket.id }
 
     public var count: Int { self.arguments.count }
 
@@ -35,31 +34,18 @@ public struct SocketEvent: Sendable {
     /// Decodes an argument from JSON.
     /// - Throws: `DecodingError`, also for one that is missing or binary.
     public func argument<Value: Decodable>(_ index: Int, as type: Value.Type = Value.self) throws -> Value {
-        guard self.arguments.indices.contains(index), case .json(let text) = self.arguments[index] else {
-            throw DecodingError.valueNotFound(
-                type, .init(codingPath: [], debugDescription: "the event has no JSON argument \(index)"))
-        }
-        return try JSONDecoder().decode(type, from: Data(buffer: text))
+        try EventEncoding.decode(self.arguments, index, as: type)
     }
 
     /// A binary argument; nil where there is none.
-    public func bytes(_ index: Int) -> [UInt8]? {
-        guard self.arguments.indices.contains(index), case .binary(let bytes) = self.arguments[index] else {
-            return nil
-        }
-        return Array(bytes.readableBytesView)
-    }
+    public func bytes(_ index: Int) -> [UInt8]? { EventEncoding.bytes(self.arguments, index) }
 
     /// Answers the client, at most once; without a waiting client it does nothing.
     /// - Throws: `EncodingError`.
     public func acknowledge(_ values: any Encodable...) throws {
         guard let ack = self.ack else { return }
-        var arguments = ByteBuffer()
-        for (index, value) in values.enumerated() {
-            if index > 0 { arguments.writeString(",") }
-            arguments.writeBytes(try EventEncoding.json(value))
-        }
-        ack.send(arguments)
+        ack.send(
+            try OutboundPacket.ack(id: ack.id, values.map(EventEncoding.argument), namespace: self.socket.namespace))
     }
 }
 
@@ -69,6 +55,31 @@ enum EventEncoding {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.withoutEscapingSlashes]
         return try encoder.encode(value)
+    }
+
+    /// The inside of a JSON array.
+    static func array(_ values: [any Encodable]) throws -> ByteBuffer {
+        var text = ByteBuffer()
+        for (index, value) in values.enumerated() {
+            if index > 0 { text.writeString(",") }
+            text.writeBytes(try self.json(value))
+        }
+        return text
+    }
+
+    static func decode<Value: Decodable>(
+        _ arguments: [EventArgument], _ index: Int, as type: Value.Type
+    ) throws -> Value {
+        guard arguments.indices.contains(index), case .json(let text) = arguments[index] else {
+            throw DecodingError.valueNotFound(
+                type, .init(codingPath: [], debugDescription: "there is no JSON argument \(index)"))
+        }
+        return try JSONDecoder().decode(type, from: Data(buffer: text))
+    }
+
+    static func bytes(_ arguments: [EventArgument], _ index: Int) -> [UInt8]? {
+        guard arguments.indices.contains(index), case .binary(let bytes) = arguments[index] else { return nil }
+        return Array(bytes.readableBytesView)
     }
 
     /// Bytes go as a binary attachment, everything else as JSON.

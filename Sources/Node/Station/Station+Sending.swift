@@ -67,15 +67,6 @@ extension Station {
     }
 
     private func packet(_ event: String, _ arguments: [any Encodable]) throws -> OutboundPacket {
-        guard !EventName.product.contains(event) else { throw StationError.reservedName(event) }
-        let encoded = try arguments.map(EventEncoding.argument)
-        do {
-            let limit = min(self.configuration.live.maximumEvent, EventLimits.ceiling)
-            return try OutboundPacket.event(event, encoded, limits: EventLimits(maxBytes: limit))
-        } catch EventError.reservedName {
-            throw StationError.reservedName(event)
-        } catch {
-            throw StationError.invalidEvent("\(error)")
-        }
+        try self.current().live.packet(event, arguments, namespace: "/")
     }
 }

@@ -31,10 +31,16 @@ public final class Station: Service {
         var presence: [Presence.Change: [PresenceHandler]] = [:]
         var liveConnection: [ActionlessHandler] = []
         var namespaces: [String: NamespaceApplication] = ["/": NamespaceApplication()]
-        var keepsAuth = false
+        var patterns: [Pattern] = []
         var onStart: [@Sendable ([String]) -> Void] = []
         var metrics: PrometheusMetricsFactory?
         var isFrozen = false
+
+        /// Namespaces whose names clients choose.
+        struct Pattern: Sendable {
+            let accepts: @Sendable (_ name: String, _ auth: JSONValue) async throws -> Bool
+            var application = NamespaceApplication()
+        }
     }
 
     /// The handler of a hook that has an agent and a reply.
@@ -77,18 +83,14 @@ public final class Station: Service {
     /// Registers the handler of an application event that clients send (SPEC WS-2). Handlers of one connection run one
     /// after the other; the last one registered for a name counts.
     public func on(event name: String, _ handler: @escaping @Sendable (SocketEvent) async throws -> Void) {
-        let logger = self.logger
-        self.onLoop(event: name) { event in
+        self.namespace("/").on(event: name, handler)
+    }
+
+    /// The part of an event's handler that runs on the loop: copies the event and queues the rest.
+    func loopHandler(_ handler: @escaping @Sendable (SocketEvent) async throws -> Void) -> EventTable.Handler {
+        { event in
             let copy = SocketEvent(event)
-            let metrics = event.session.loop.server.metrics
-            event.session.enqueueHandler {
-                do {
-                    try await handler(copy)
-                } catch {
-                    metrics.handlersFailed.increment()
-                    logger.error("event handler failed", metadata: ["event": "\(copy.name)", "error": "\(error)"])
-                }
-            }
+            event.session.runHandler(copy.name, event.socket) { try await handler(copy) }
         }
     }
 
@@ -99,10 +101,29 @@ public final class Station: Service {
 
     /// Registers what runs behind CONNECT, with the client's auth payload.
     func onLoopJoin(namespace: String = "/", _ handler: @escaping @Sendable (LoopSocket, ByteBuffer) -> Void) {
-        self.register {
-            $0.keepsAuth = true
-            $0.namespaces[namespace, default: NamespaceApplication()].joined = handler
+        self.register { $0.namespaces[namespace, default: NamespaceApplication()].joined = handler }
+    }
+
+    func registerNamespace(_ name: String, _ body: (inout NamespaceApplication) -> Void) {
+        self.register { body(&$0.namespaces[name, default: NamespaceApplication()]) }
+    }
+
+    func registerPattern(_ index: Int, _ body: (inout NamespaceApplication) -> Void) {
+        self.register { body(&$0.patterns[index].application) }
+    }
+
+    func addPattern(
+        _ accepts: @escaping @Sendable (_ name: String, _ auth: JSONValue) async throws -> Bool
+    ) -> Int {
+        self.registrations.withLock { registrations in
+            precondition(!registrations.isFrozen, "register namespaces before the station runs")
+            registrations.patterns.append(.init(accepts: accepts))
+            return registrations.patterns.count - 1
         }
+    }
+
+    func registerUnlessRunning(_ body: (inout Registrations) -> Void) {
+        self.registrations.withLock { if !$0.isFrozen { body(&$0) } }
     }
 
     /// Calls `body` with the lines that describe a started node.

@@ -34,4 +34,24 @@ package enum Base64URL {
             return 22
         }
     }
+
+    /// Digits of 128 bits.
+    package static let digits128 = 22
+
+    /// The 128 bits that ``text(_:_:)`` wrote; nil for anything else.
+    package static func value128(_ text: some Sequence<UInt8>) -> UInt128? {
+        var value: UInt128 = 0
+        var count = 0
+        for byte in text {
+            guard count < self.digits128, let digit = self.value(of: byte) else { return nil }
+            count += 1
+            if count < self.digits128 {
+                value = value << 6 | UInt128(digit)
+            } else {
+                guard digit & 15 == 0 else { return nil }
+                value = value << 2 | UInt128(digit >> 4)
+            }
+        }
+        return count == self.digits128 ? value : nil
+    }
 }

@@ -24,18 +24,12 @@ package struct SocketID: Hashable, Sendable {
         guard bytes.count == Self.textLength, let node = NodeID(text.prefix(NodeID.textLength)) else { return nil }
         let dot = bytes.index(bytes.startIndex, offsetBy: NodeID.textLength)
         guard bytes[dot] == UInt8(ascii: ".") else { return nil }
-        var value: UInt128 = 0
-        for (index, byte) in bytes[bytes.index(after: dot)...].enumerated() {
-            guard let digit = Base64URL.value(of: byte) else { return nil }
-            if index < 21 {
-                value = value << 6 | UInt128(digit)
-            } else {
-                guard digit & 15 == 0 else { return nil }
-                value = value << 2 | UInt128(digit >> 4)
-            }
-        }
+        guard let value = Base64URL.value128(bytes[bytes.index(after: dot)...]) else { return nil }
         self.init(node: node, high: UInt64(value >> 64), low: UInt64(truncatingIfNeeded: value))
     }
+
+    /// The random part.
+    package var random: UInt128 { UInt128(self.high) << 64 | UInt128(self.low) }
 
     package var text: String { self.node.text + "." + Base64URL.text(self.high, self.low) }
 }

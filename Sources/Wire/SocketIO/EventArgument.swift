@@ -26,9 +26,31 @@ extension SocketPacket {
     /// - Parameter attachments: those of the packet, as many as `attachmentCount`.
     package func arguments(in text: UnsafeRawBufferPointer, attachments: [ByteBuffer] = []) -> [EventArgument] {
         guard !self.payload.isEmpty else { return [] }
-        let payload = UnsafeRawBufferPointer(rebasing: text[self.payload])
+        return EventArgument.list(
+            UnsafeRawBufferPointer(rebasing: text[self.payload]), attachments: attachments,
+            skipsFirst: self.kind == .event || self.kind == .binaryEvent)
+    }
+}
+
+extension EventArgument {
+    /// - Parameter text: what stands between the brackets of a JSON array, valid.
+    package static func list(
+        inside text: UnsafeRawBufferPointer, attachments: [ByteBuffer]
+    ) -> [EventArgument] {
+        guard !text.isEmpty else { return [] }
+        var array = ByteBuffer()
+        array.writeString("[")
+        array.writeBytes(text)
+        array.writeString("]")
+        return array.withUnsafeReadableBytes { self.list($0, attachments: attachments, skipsFirst: false) }
+    }
+
+    /// - Parameter payload: a JSON array, valid.
+    fileprivate static func list(
+        _ payload: UnsafeRawBufferPointer, attachments: [ByteBuffer], skipsFirst: Bool
+    ) -> [EventArgument] {
         var reader = JSONArrayReader(payload)
-        var isName = self.kind == .event || self.kind == .binaryEvent
+        var isName = skipsFirst
         var arguments: [EventArgument] = []
         while let element = reader.next() {
             if isName {

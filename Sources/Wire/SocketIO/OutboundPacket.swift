@@ -120,6 +120,30 @@ package struct OutboundPacket: Equatable, Sendable {
             attachments: attachments)
     }
 
+    /// The same event, asking for an acknowledgement. An event that carries an id already is not expected here.
+    ///
+    /// - Parameter namespace: the one that the packet was built for.
+    package func numbered(_ ackID: Int64, namespace: String) -> OutboundPacket {
+        let text = self.text
+        var position = text.readerIndex
+        guard let kind = text.getInteger(at: position, as: UInt8.self) else { return self }
+        position += 1
+        if kind == SocketPacketKind.binaryEvent.rawValue {
+            while let byte = text.getInteger(at: position, as: UInt8.self) {
+                position += 1
+                if byte == UInt8(ascii: "-") { break }
+            }
+        }
+        if namespace != "/" { position += namespace.utf8.count + 1 }
+        var numbered = ByteBufferAllocator().buffer(capacity: text.readableBytes + 19)
+        numbered.writeImmutableBuffer(text.getSlice(at: text.readerIndex, length: position - text.readerIndex) ?? text)
+        numbered.writeString(String(ackID))
+        if let rest = text.getSlice(at: position, length: text.writerIndex - position) {
+            numbered.writeImmutableBuffer(rest)
+        }
+        return OutboundPacket(text: numbered, attachments: self.attachments)
+    }
+
     private func checked(_ limits: EventLimits) throws(EventError) -> OutboundPacket {
         guard self.byteCount <= limits.maxBytes else {
             throw .tooLarge(bytes: self.byteCount, limit: limits.maxBytes)

@@ -1,0 +1,84 @@
+import Metrics
+import NIOCore
+import Routing
+import Wire
+
+/// A socket: one session in one namespace, as its rooms and the application see it (SOCKETIO §11). Loop-bound.
+///
+/// On `/` it is a ``LiveConnection``, elsewhere a ``NamespaceSocket``.
+class LiveSocket: RoomMember {
+    /// Invariant: the session holds its sockets and outlives them; whoever keeps a socket longer keeps the session as well.
+    unowned let session: LiveSession
+    let slot: NamespaceSlot
+    let namespace: InstalledNamespace
+    /// Acknowledgements that the client owes.
+    private(set) var acks = AckTable<(AckAnswer) -> Void>()
+    /// What the application keeps with the socket, as JSON.
+    var data: ByteBuffer?
+    /// What the application sees of the first request; only where it asked to.
+    var handshake: SocketHandshake?
+    var rooms: [Room] = []
+    var seat: Int32 = -1
+
+    init(session: LiveSession, slot: NamespaceSlot, namespace: InstalledNamespace) {
+        self.session = session
+        self.slot = slot
+        self.namespace = namespace
+    }
+
+    var randomPart: UInt128 { preconditionFailure("a socket is one of two kinds, each with an id of its own") }
+    var sid: String { preconditionFailure("a socket is one of two kinds, each with an id of its own") }
+
+    var scope: RoomScope {
+        RoomScope(domain: self.session.handshake.domain, namespace: self.session.sockets.name(of: self.slot))
+    }
+
+    // MARK: From rooms
+
+    func emit(_ packet: SharedPacket, _ delivery: Delivery) {
+        self.session.send(packet, delivery)
+    }
+
+    func emit(
+        _ packet: SharedPacket, ackID id: Int64, until deadline: NIODeadline, answer: @escaping (AckAnswer) -> Void
+    ) {
+        do {
+            try self.acks.expect(id, answer, until: deadline)
+        } catch {
+            self.session.loop.server.metrics.acksRefused.increment()
+            return answer(.none(.tooManyOutstanding))
+        }
+        self.session.reschedule()
+        self.session.send(packet, .required)
+    }
+
+    func disconnect(closes: Bool) {
+        self.session.disconnect(self, closes: closes)
+    }
+
+    func describe() -> ByteBuffer { SocketDescription(self).json }
+
+    // MARK: Acknowledgements
+
+    /// The client has answered. What nobody waits for is ignored (SOCKETIO §10.3).
+    func answered(_ id: Int64, _ item: @autoclosure () -> RoomReply.Item) {
+        guard let waiter = self.acks.take(id) else { return }
+        waiter(.arguments(item()))
+    }
+
+    func expireAcks(at now: NIODeadline) {
+        guard !self.acks.isEmpty else { return }
+        for waiter in self.acks.expire(at: now) {
+            self.session.loop.server.metrics.acksTimedOut.increment()
+            waiter(.timedOut)
+        }
+    }
+
+    /// The socket is gone: nothing more will be answered.
+    func endAcks() {
+        guard !self.acks.isEmpty else { return }
+        for waiter in self.acks.removeAll() { waiter(.none(.disconnected)) }
+    }
+}
+
+@available(*, unavailable) extension LiveSocket: Sendable {}
