@@ -13,5 +13,5 @@ esac
 
 need_venv
 cd "$project"
-swift format format --in-place --recursive --parallel Package.swift Sources Tests
+swift format format --in-place --recursive --parallel Package.swift Sources Tests Fuzz/Package.swift Fuzz/Sources
 "$venv/bin/ruff" format --no-cache --quiet --config scripts/ruff.toml "${python_sources[@]}"

@@ -21,7 +21,7 @@ say "layers"
 python3 scripts/layers.py || failed=true
 
 say "Swift formatting"
-swift format lint --strict --recursive --parallel Package.swift Sources Tests || failed=true
+swift format lint --strict --recursive --parallel Package.swift Sources Tests Fuzz/Package.swift Fuzz/Sources || failed=true
 
 say "shell scripts"
 "$venv/bin/shellcheck" --external-sources --source-path=scripts scripts/*.sh .ci/run || failed=true

@@ -3,7 +3,8 @@
 #
 #   scripts/test.sh [--only unit|e2e] [--no-lint] [-- PYTEST_ARGUMENT...]
 #
-#   --only unit   the checks and `swift test`: machines, stores, the bus on real MongoDB clusters
+#   --only unit   the checks, `swift test` (machines, stores, the bus on real MongoDB clusters) and five seconds of each
+#                 fuzzer (scripts/fuzz.sh runs them longer)
 #   --only e2e    the end-to-end tests: the executable as processes, with official clients, nginx and Chromium
 #   --no-lint     leaves out the checks of the sources
 #
@@ -63,6 +64,8 @@ else
     step "swift test"
     # One after the other: clusters of real servers and two cores do not go together with eight tests at a time.
     swift test --skip-build --no-parallel
+    step "fuzzing"
+    scripts/fuzz.sh 5
 fi
 
 if [[ $only != unit ]]; then

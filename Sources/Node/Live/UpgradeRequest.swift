@@ -1,27 +1,27 @@
-import NIOCore
-
 /// The head of an HTTP/1.1 request, read by ourselves to find out whether it is a WebSocket upgrade for the engine path:
 /// those never meet an HTTP pipeline. Everything else is handed on byte for byte.
-struct UpgradeRequest {
-    let method: Substring
-    let target: Substring
-    let fields: [(name: Substring, value: Substring)]
+package struct UpgradeRequest {
+    package let method: Substring
+    package let target: Substring
+    package let fields: [(name: Substring, value: Substring)]
 
-    enum Refusal: Error, Equatable {
+    package enum Refusal: Error, Equatable {
         case malformed
         case targetTooLong
         case tooManyFields
     }
 
     /// SOCKETIO §18.
-    struct Limits: Sendable {
-        var headerBytes = 16_384
-        var fieldCount = 100
-        var targetBytes = 8_192
+    package struct Limits: Sendable {
+        package var headerBytes = 16_384
+        package var fieldCount = 100
+        package var targetBytes = 8_192
+
+        package init() {}
     }
 
     /// - Parameter head: up to and including the blank line.
-    init(head: some Sequence<UInt8>, limits: Limits) throws(Refusal) {
+    package init(head: some Sequence<UInt8>, limits: Limits) throws(Refusal) {
         let text = String(decoding: Array(head), as: UTF8.self)
         var lines = text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)[...]
         guard let first = lines.popFirst() else { throw .malformed }

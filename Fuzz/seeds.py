@@ -1,0 +1,275 @@
+#!/usr/bin/env python3
+"""Writes the seeds of the fuzz targets: one small file for each case that is worth starting from.
+
+seeds.py      writes Fuzz/Seeds/TARGET/NAME; files of other names stay (inputs that once broke something)
+"""
+
+import pathlib
+import struct
+
+SEEDS = pathlib.Path(__file__).resolve().parent / "Seeds"
+PLACEHOLDER = '{"_placeholder":true,"num":%d}'
+
+PAYLOAD = {
+    "empty": "",
+    "one": "4hello",
+    "three": "4test1\x1e4test2\x1e4test3",
+    "binary": "4hello\x1ebAQIDBA==",
+    "every-type": "0\x1e2\x1e3\x1e5\x1e6\x1e1",
+    "invalid": "4a\x1eabc\x1e4b",
+    "padding": "bAQ==\x1ebAQI=\x1ebAR==",
+    "connect-event": '40\x1e42["message",1,"2",{"3":[true]}]',
+    "attachments": f'40\x1e452-["m",{PLACEHOLDER % 0},{PLACEHOLDER % 1}]\x1ebAQID\x1ebBAUG',
+    "namespaces": '40/custom,{"a":1}\x1e42/custom,7["x"]\x1e41/custom',
+    "many": "\x1e".join(["3"] * 70),
+}
+
+PACKET = {
+    "connect": "0",
+    "connect-auth": '0{"token":"123"}',
+    "connect-custom": '0/custom,{"token":"abc"}',
+    "disconnect-custom": "1/custom",
+    "event": '2["message",1,"2",{"3":[true]}]',
+    "event-custom": '2/custom,["auth",{"token":"abc"}]',
+    "event-id": '2456["message-with-ack",1,"2",{"3":[false]}]',
+    "event-custom-id": '2/admin,13["foo"]',
+    "ack": '3456[1,"2",{"3":[false]}]',
+    "ack-empty": "31[]",
+    "connect-error": '4/deny,{"message":"no","data":{"code":7}}',
+    "binary-event": f'52-["m",{PLACEHOLDER % 0},{PLACEHOLDER % 1}]',
+    "binary-id": f'51-789["m",{{"a":[{PLACEHOLDER % 0}]}}]',
+    "binary-ack": f"62-789[{PLACEHOLDER % 0},{PLACEHOLDER % 1}]",
+    "binary-none": '50-["m"]',
+    "binary-twice": f'51-["m",{PLACEHOLDER % 0},{PLACEHOLDER % 0}]',
+    "binary-escaped": '51-["m",{"\\u005fplaceholder":true,"num":0}]',
+    "binary-nested": '51-["m",{"_placeholder":true,"num":{"_placeholder":true,"num":0}}]',
+    "numeric-name": "2[5,1]",
+    "escaped-name": '2["\\ud83d\\u0000\\n",null]',
+    "leading-zeros": '2007["x"]',
+    "white-space": '2 [ "x" , 1 , { } ] ',
+    "largest-id": '29007199254740991["x"]',
+    "reserved": '2["newListener"]',
+}
+
+JSON = {
+    "numbers": "[0,-1,1.5,1e21,-0.0E-3,123456789012345678]",
+    "literals": "[true,false,null]",
+    "strings": '["","\\"\\\\\\/\\b\\f\\n\\r\\t","\\u00e9\\ud83d\\ude00","\u00e9\U0001f600"]',
+    "lone-surrogate": '"\\ud83d"',
+    "object": '{"a":{"b":[{}, [] ]},"a":2,"__proto__":1}',
+    "white-space": " \t\r\n[ 1 , 2 ] ",
+    "word-boundary": '"1234567\\"12345678\\\\1234567"',
+    "deep": "[" * 64 + "]" * 64,
+    "too-deep": "[" * 65 + "]" * 65,
+    "placeholder": f'[{PLACEHOLDER % 0},{{"_placeholder":false,"num":"0"}}]',
+    "text": '"a"',
+    "unfinished": '{"a":[1,"b',
+}
+
+
+def masked(opcode, payload, final=True, key=b"\x01\x02\x03\x04"):
+    head = bytes([(0x80 if final else 0) | opcode])
+    if len(payload) < 126:
+        head += bytes([0x80 | len(payload)])
+    elif len(payload) < 65536:
+        head += bytes([0x80 | 126]) + struct.pack(">H", len(payload))
+    else:
+        head += bytes([0x80 | 127]) + struct.pack(">Q", len(payload))
+    return head + key + bytes(byte ^ key[index & 3] for index, byte in enumerate(payload))
+
+
+def frames(*parts, flags=0, sizes=b""):
+    return bytes([flags, len(sizes)]) + sizes + b"".join(parts)
+
+
+FRAMES = {
+    "text": frames(masked(1, b"4hello")),
+    "text-split": frames(masked(1, "4h\u00e9llo".encode()), sizes=b"\x00"),
+    "binary": frames(masked(2, bytes(range(20))), sizes=b"\x02\x05"),
+    "fragments": frames(masked(1, b"4", False), masked(0, b"", False), masked(9, b"?"), masked(0, b"x"), sizes=b"\x03"),
+    "too-many-fragments": frames(*[masked(1, b"4", False)] + [masked(0, b"x", False)] * 4, flags=4),
+    "medium": frames(masked(1, b"4" + b"x" * 180), flags=2, sizes=b"\x40"),
+    "too-large": frames(masked(2, bytes(300)), flags=2),
+    "long-length": frames(b"\x82\xff" + struct.pack(">Q", 70000) + b"\x01\x02\x03\x04" + bytes(50)),
+    "control": frames(masked(9, b"ping"), masked(10, b""), masked(8, struct.pack(">H", 1000) + b"bye")),
+    "close-empty": frames(masked(8, b""), masked(1, b"4late")),
+    "close-bad-code": frames(masked(8, struct.pack(">H", 1005))),
+    "close-one-byte": frames(masked(8, b"\x03")),
+    "bad-utf8": frames(masked(1, b"4\xed\xa0\x80"), sizes=b"\x06"),
+    "unmasked": frames(b"\x81\x054abcd", b"\x82\x01x", flags=1),
+    "reserved-bit": frames(b"\xc1\x80\x01\x02\x03\x04"),
+    "unknown-opcode": frames(masked(3, b"")),
+}
+
+
+def document(*fields):
+    body = b"".join(bytes([kind]) + name.encode() + b"\0" + value for kind, name, value in fields) + b"\0"
+    return struct.pack("<i", len(body) + 4) + body
+
+
+def string(text):
+    return struct.pack("<i", len(text.encode()) + 1) + text.encode() + b"\0"
+
+
+ENTRIES = document((2, "0", string("a")), (16, "1", struct.pack("<i", 7)))
+BSON = {
+    "empty": document(),
+    "numbers": document((1, "d", struct.pack("<d", 1.5)), (16, "i", b"\1\0\0\0"), (18, "l", bytes(8))),
+    "text": document((2, "s", string("h\u00e9")), (13, "c", string("x")), (14, "y", string(""))),
+    "nested": document((3, "a", document((4, "b", ENTRIES))), (8, "t", b"\1")),
+    "times": document((9, "d", bytes(8)), (17, "t", bytes(8)), (7, "o", bytes(12)), (19, "q", bytes(16))),
+    "nothing": document((10, "n", b""), (6, "u", b""), (255, "min", b""), (127, "max", b"")),
+    "binary": document((5, "b", struct.pack("<i", 3) + b"\0abc")),
+    "odd": document((11, "r", b"a\0i\0"), (12, "p", string("ns") + bytes(12))),
+    "code": document((15, "w", struct.pack("<i", 4 + 5 + 1 + 5) + string("x") + document())),
+    "truncated": document((2, "s", string("abc")))[:-3],
+    "long-string": document((2, "s", struct.pack("<i", 2**31 - 1) + b"a\0")),
+    "twice": document((16, "a", bytes(4)), (16, "a", bytes(4))),
+}
+
+
+def message(kind, key=b"a.example/alice", source=b"", payload=b""):
+    return struct.pack(">BHHI", kind, len(key), len(source), len(payload)) + key + source + payload
+
+
+def batch(*messages, count=None):
+    return b"\0" + struct.pack(">BI", 1, len(messages) if count is None else count) + b"".join(messages)
+
+
+def event(packet=b'2["msg",1]', client=None, identifier=None, attachments=()):
+    flags = (1 if client is not None else 0) | (2 if identifier is not None else 0)
+    texts = b"".join(struct.pack(">H", len(text)) + text for text in (client, identifier) if text is not None)
+    parts = b"".join(struct.pack(">I", len(part)) + part for part in attachments)
+    head = bytes([1, flags]) + texts + struct.pack(">I", len(packet)) + packet
+    return head + struct.pack(">H", len(attachments)) + parts
+
+
+BUS = {
+    "empty": batch(),
+    "event": batch(message(1, payload=event())),
+    "every-kind": batch(*[message(kind, source=b"s", payload=b"p") for kind in range(1, 11)]),
+    "unknown-kind": batch(message(99), message(5)),
+    "many-claimed": batch(message(5), count=2**32 - 1),
+    "large-claimed": b"\0" + struct.pack(">BIBHHI", 1, 1, 1, 0, 0, 2**32 - 1),
+    "trailing": batch(message(5)) + b"x",
+    "version": b"\0\2\0\0\0\0",
+    "not-utf8": batch(message(5, key=b"\xff\xfe")),
+    "payload": b"\1" + event(),
+    "payload-client": b"\1" + event(client=b"laptop", identifier=b"7"),
+    "payload-attachments": b"\1" + event(b'51-["m",{"_placeholder":true,"num":0}]', attachments=[b"\1\2", b""]),
+    "payload-flags": b"\1\1\x80\0\0\0\0\0\0",
+    "payload-claimed": b"\1" + event()[:-2] + b"\xff\xff",
+}
+
+HANDSHAKE = (
+    "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: a.example\r\nUpgrade: websocket\r\n"
+    "Connection: keep-alive, Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    "Sec-WebSocket-Version: 13\r\n\r\n"
+)
+HEAD = {
+    "handshake": HANDSHAKE,
+    "line-feeds": HANDSHAKE.replace("\r\n", "\n"),
+    "no-key": HANDSHAKE.replace("Sec-WebSocket-Key", "X-Key"),
+    "short-key": HANDSHAKE.replace("==", "="),
+    "plain": "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+    "version-1.0": "GET / HTTP/1.0\r\n\r\n",
+    "folded": "GET / HTTP/1.1\r\nA: b\r\n c\r\n\r\n",
+    "many-fields": "GET / HTTP/1.1\r\n" + "a: b\r\n" * 20 + "\r\n",
+    "no-colon": "GET / HTTP/1.1\r\nabc\r\n\r\n",
+    "carriage-return": "GET / HTTP/1.1\r\nA: b\rc\r\n\r\n",
+    "not-utf8": b"GET /\xff HTTP/1.1\r\nA: \xc3\x28\r\n\r\n",
+    "long-target": "GET /" + "x" * 300 + " HTTP/1.1\r\n\r\n",
+}
+
+QUERY = {
+    "polling": "EIO=4&transport=polling&t=OaB1c2d",
+    "websocket": "EIO=4&transport=websocket&sid=abcDEF-_0123456789xyzA",
+    "proto": "EIO=4&transport=__proto__",
+    "twice": "EIO=3&EIO=4&transport=websocket&transport=polling",
+    "encoded": "%45IO=%34&transport=p%6flling&x=a+b%20c",
+    "malformed": "EIO=4&transport=%zz",
+    "not-utf8": "EIO=4&a=%ff",
+    "empty-sid": "EIO=4&transport=polling&sid=",
+    "long-sid": "transport=polling&sid=" + "a" * 70,
+    "base64": "EIO=4&transport=websocket&b64=1",
+    "many": "&".join(["a=b"] * 101),
+    "equals": "&&a&=&==b&c==",
+}
+
+# Commands of `EngineTarget`: number and value.
+ADVANCE, POLL, QUEUE, LOST, POST, BODY, CUT, PACKET_IN, INVALID, UPGRADE, PROBE, BAD_PROBE, PROBE_LOST, CLOSE = range(
+    14
+)
+ENGINE = {
+    "heartbeat": [0, ADVANCE, 100, PACKET_IN, 3, ADVANCE, 100, ADVANCE, 50],
+    "poll-and-post": [0, POLL, 0, POST, 0, BODY, 0, QUEUE, 0, POLL, 0],
+    "overlap": [0, POLL, 0, POLL, 0, POLL, 0],
+    "upgrade": [0, POLL, 0, UPGRADE, 0, PROBE, 2, POLL, 0, PROBE, 5, UPGRADE, 0, PACKET_IN, 4, PACKET_IN, 1],
+    "upgrade-cuts-post": [0, POST, 0, UPGRADE, 0, PROBE, 2, PROBE, 5, BODY, 0],
+    "upgrade-too-slow": [0, UPGRADE, 0, ADVANCE, 70, UPGRADE, 0, PROBE_LOST, 0],
+    "close-waits": [0, CLOSE, 4, QUEUE, 0, POLL, 0],
+    "close-forgotten": [0, CLOSE, 4, ADVANCE, 90],
+    "close-held": [0, POLL, 0, CLOSE, 4],
+    "large-post": [0, POST, 254, POST, 4, CUT, 0],
+    "lost-poll": [0, POLL, 0, LOST, 0, POLL, 0],
+    "websocket": [1, PACKET_IN, 4, PACKET_IN, 2],
+    "ended": [1, CLOSE, 0x80, ADVANCE, 200, PACKET_IN, 4],
+    "late": [0, ADVANCE, 100, ADVANCE, 60, POLL, 0],
+    "bad-probe": [0, UPGRADE, 0, BAD_PROBE, 0, PROBE, 2, INVALID, 0],
+}
+
+TEXT, BINARY, ACCEPT, REFUSE, LEAVE, TIME, END = range(7)
+
+
+def command(kind, value=0):
+    data = value if isinstance(value, bytes) else value.encode() if isinstance(value, str) else b""
+    return bytes([kind, value if isinstance(value, int) else len(data)]) + data
+
+
+def commands(*each):
+    return b"".join(command(*one) for one in each)
+
+
+JOINED = [(TEXT, "0"), (ACCEPT, 0)]
+SOCKETS = {
+    "join": commands(*JOINED, (TEXT, '2["m",1]'), (TEXT, "1"), (TIME, 100)),
+    "join-twice": commands((TEXT, "0"), (TEXT, "0")),
+    "refuse": commands((TEXT, "0"), (REFUSE, 0), (TEXT, "0"), (ACCEPT, 0)),
+    "custom": commands((TEXT, "0/a"), (ACCEPT, 1), (TEXT, "0/b,{}"), (ACCEPT, 2), (TEXT, '2/b,1["m"]'), (LEAVE, 1)),
+    "too-many": commands(*[(TEXT, f"0/{name},") for name in "abcde"]),
+    "large-auth": commands((TEXT, '0{"a":"' + "x" * 80 + '"}')),
+    "attachments": commands(
+        *JOINED, (TEXT, f'52-["m",{PLACEHOLDER % 0},{PLACEHOLDER % 1}]'), (BINARY, b"ab"), (BINARY, b"")
+    ),
+    "attachments-late": commands(*JOINED, (TEXT, f'51-["m",{PLACEHOLDER % 0}]'), (TIME, 50)),
+    "text-among-attachments": commands(*JOINED, (TEXT, f'51-["m",{PLACEHOLDER % 0}]'), (TEXT, '2["m"]')),
+    "left-among-attachments": commands(*JOINED, (TEXT, f'51-["m",{PLACEHOLDER % 0}]'), (LEAVE, 0), (BINARY, b"a")),
+    "binary-out-of-turn": commands(*JOINED, (BINARY, b"a")),
+    "event-before-connect": commands((TEXT, "0"), (TEXT, '2["m"]')),
+    "ack": commands(*JOINED, (TEXT, "31[1]"), (END, 0xC0), (TEXT, '2["m"]')),
+    "timeout": commands((TIME, 99), (TIME, 1)),
+}
+
+
+def main():
+    targets = {
+        "payload": PAYLOAD,
+        "frames": FRAMES,
+        "packet": PACKET,
+        "json": JSON,
+        "bson": BSON,
+        "bus": BUS,
+        "head": HEAD,
+        "query": QUERY,
+        "engine": ENGINE,
+        "sockets": SOCKETS,
+    }
+    for target, seeds in targets.items():
+        folder = SEEDS / target
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, seed in seeds.items():
+            (folder / name).write_bytes(seed.encode() if isinstance(seed, str) else bytes(seed))
+
+
+if __name__ == "__main__":
+    main()
