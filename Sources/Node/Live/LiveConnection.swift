@@ -175,6 +175,15 @@ final class LiveConnection: LiveSocket, LocalConnection {
         self.session.webSocket?.transmit(frames)
     }
 
+    func offer(_ packet: OutboundPacket, _ mode: Delivery) {
+        switch (self.phase, mode) {
+        case (.ready, _): self.session.send(packet, mode)
+        // It will be able to take it in a moment: the latest one is the last that waits.
+        case (_, .latest), (_, .required): self.enqueue(packet, nil)
+        case (_, .volatile): self.loop.counters.volatileDropped += 1
+        }
+    }
+
     func enqueue(_ packet: OutboundPacket, _ stamp: RecoveryStamp?) {
         let packet = stamp?.stamped ?? packet
         guard self.phase != .ready else { return self.session.send(packet) }

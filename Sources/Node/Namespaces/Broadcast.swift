@@ -93,9 +93,12 @@ public struct Broadcast: Sendable {
     /// Sends an event. Events of one caller arrive in the order of the calls.
     /// - Parameter arguments: `[UInt8]` and `Data` go as binary, everything else as JSON.
     /// - Throws: ``StationError``, or `EncodingError` of an argument.
-    public func emit(_ event: String, _ arguments: any Encodable...) throws { try self.emit(event, arguments) }
+    public func emit(_ event: String, _ arguments: any Encodable...) throws {
+        try self.emit(event, arguments: arguments)
+    }
 
-    func emit(_ event: String, _ arguments: [any Encodable]) throws {
+    /// The same with arguments that are in an array already.
+    public func emit(_ event: String, arguments: [any Encodable]) throws {
         let (dispatcher, scope, server) = try self.resolve()
         let packet = try server.packet(event, arguments, namespace: self.namespace)
         dispatcher.emit(packet, to: self.target, in: scope, delivery: self.delivery, isLocal: self.isLocal)
@@ -103,6 +106,10 @@ public struct Broadcast: Sendable {
 
     /// The same, and waits until every node's inbox has it.
     public func emitWithReceipt(_ event: String, _ arguments: any Encodable...) async throws -> BroadcastReceipt {
+        try await self.emitWithReceipt(event, arguments: arguments)
+    }
+
+    public func emitWithReceipt(_ event: String, arguments: [any Encodable]) async throws -> BroadcastReceipt {
         let (dispatcher, scope, server) = try self.resolve()
         let packet = try server.packet(event, arguments, namespace: self.namespace)
         let receipt = await withCheckedContinuation { continuation in
@@ -115,10 +122,10 @@ public struct Broadcast: Sendable {
 
     /// Sends an event and gathers the acknowledgements of all sockets, as far as they come in time.
     public func emitWithAck(_ event: String, _ arguments: any Encodable...) async throws -> BroadcastReplies {
-        try await self.emitWithAck(event, arguments)
+        try await self.emitWithAck(event, arguments: arguments)
     }
 
-    func emitWithAck(_ event: String, _ arguments: [any Encodable]) async throws -> BroadcastReplies {
+    public func emitWithAck(_ event: String, arguments: [any Encodable]) async throws -> BroadcastReplies {
         let (dispatcher, scope, server) = try self.resolve()
         let packet = try server.packet(event, arguments, namespace: self.namespace)
         do {

@@ -62,7 +62,9 @@ public struct Namespace: Sendable {
     public func `in`(_ rooms: String...) -> Broadcast { self.sockets.to(rooms) }
 
     /// Sends an event to all sockets of the namespace, on all nodes.
-    public func emit(_ event: String, _ arguments: any Encodable...) throws { try self.sockets.emit(event, arguments) }
+    public func emit(_ event: String, _ arguments: any Encodable...) throws {
+        try self.sockets.emit(event, arguments: arguments)
+    }
 }
 
 /// The hook of ``Namespace/on(_:_:)-(SocketHook,_)``.

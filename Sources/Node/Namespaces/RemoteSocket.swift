@@ -23,13 +23,15 @@ public struct RemoteSocket: Sendable, Identifiable {
         self.own = namespace.to(description.id)
     }
 
-    public func emit(_ event: String, _ arguments: any Encodable...) throws { try self.own.emit(event, arguments) }
+    public func emit(_ event: String, _ arguments: any Encodable...) throws {
+        try self.own.emit(event, arguments: arguments)
+    }
 
     /// - Throws: ``SocketError/timedOut`` and others, as ``Socket/emitWithAck(_:_:timeout:)``.
     public func emitWithAck(
         _ event: String, _ arguments: any Encodable..., timeout: Duration = .seconds(5)
     ) async throws -> AckResponse {
-        let replies = try await self.own.timeout(timeout).emitWithAck(event, arguments)
+        let replies = try await self.own.timeout(timeout).emitWithAck(event, arguments: arguments)
         if let response = replies.responses.first { return response }
         throw replies.isTimedOut ? SocketError.timedOut : SocketError.disconnected
     }

@@ -84,8 +84,11 @@ public struct Socket: Sendable, Identifiable {
     /// - Parameter arguments: `[UInt8]` and `Data` go as binary, everything else as JSON.
     /// - Throws: ``StationError`` for an event that cannot be sent, or `EncodingError`.
     public func emit(_ event: String, _ arguments: any Encodable...) throws {
-        try self.emit(event, arguments, .required)
+        try self.emit(event, arguments: arguments)
     }
+
+    /// The same with arguments that are in an array already.
+    public func emit(_ event: String, arguments: [any Encodable]) throws { try self.emit(event, arguments, .required) }
 
     /// The same, dropped where the client cannot take it right now.
     public func emitVolatile(_ event: String, _ arguments: any Encodable...) throws {
@@ -107,6 +110,13 @@ public struct Socket: Sendable, Identifiable {
     /// - Throws: ``SocketError``: timed out, disconnected, too many outstanding.
     public func emitWithAck(
         _ event: String, _ arguments: any Encodable..., timeout: Duration = .seconds(5)
+    ) async throws -> AckResponse {
+        try await self.emitWithAck(event, arguments: arguments, timeout: timeout)
+    }
+
+    /// The same with arguments that are in an array already.
+    public func emitWithAck(
+        _ event: String, arguments: [any Encodable], timeout: Duration = .seconds(5)
     ) async throws -> AckResponse {
         let id = self.server.ackIDs.next()
         let packet = try self.server.packet(event, arguments, namespace: self.namespace)

@@ -25,6 +25,6 @@ extension Station {
 
     /// Sends an event to all sockets of the main namespace, on all nodes.
     public func broadcast(_ event: String, _ arguments: any Encodable...) throws {
-        try Broadcast(station: self, domain: nil, "/").emit(event, arguments)
+        try Broadcast(station: self, domain: nil, "/").emit(event, arguments: arguments)
     }
 }

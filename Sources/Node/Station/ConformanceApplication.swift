@@ -29,6 +29,7 @@ enum ConformanceApplication {
             try await station?.kick(user: user, client: client)
             try event.acknowledge(true)
         }
+        for namespace in ["/", "/custom"] { ConformanceRooms.install(on: station, namespace: namespace) }
         self.installSessions(on: station)
     }
 

@@ -84,10 +84,9 @@ enum EventEncoding {
 
     /// Bytes go as a binary attachment, everything else as JSON.
     static func argument(_ value: any Encodable) throws -> EventArgument {
-        switch value {
-        case let bytes as [UInt8]: .binary(ByteBuffer(bytes: bytes))
-        case let data as Data: .binary(ByteBuffer(bytes: data))
-        default: .json(ByteBuffer(bytes: try self.json(value)))
-        }
+        // By the exact type: an empty array of anything can be cast to `[UInt8]`.
+        if type(of: value) == [UInt8].self, let bytes = value as? [UInt8] { return .binary(ByteBuffer(bytes: bytes)) }
+        if let data = value as? Data { return .binary(ByteBuffer(bytes: data)) }
+        return .json(ByteBuffer(bytes: try self.json(value)))
     }
 }

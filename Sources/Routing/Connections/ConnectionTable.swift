@@ -82,6 +82,12 @@ package final class ConnectionTable {
                 continue
             }
             reached += current.count
+            guard delivery.mode == .required else {
+                self.settle(current)
+                for connection in current.streaming { connection.offer(delivery.packet, delivery.mode) }
+                for connection in current.queueing { connection.offer(delivery.packet, delivery.mode) }
+                continue
+            }
             var packet = delivery.packet
             var stamp: RecoveryStamp?
             if let trail = current.trail {
@@ -109,6 +115,11 @@ package final class ConnectionTable {
     private func deliver(_ delivery: ConnectionIndex.Delivery, to socket: SocketID, of device: Device) -> Int {
         let chosen = (device.streaming + device.queueing).filter { $0.socket == socket }
         guard !chosen.isEmpty else { return 0 }
+        guard delivery.mode == .required else {
+            self.settle(device)
+            for connection in chosen { connection.offer(delivery.packet, delivery.mode) }
+            return chosen.count
+        }
         var stamp: RecoveryStamp?
         if let trail = device.trail {
             if let mark = delivery.mark, !trail.raise(to: mark) { return chosen.count }

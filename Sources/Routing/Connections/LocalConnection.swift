@@ -20,6 +20,10 @@ package protocol LocalConnection: AnyObject {
     ///     not decided keeps packet and stamp until it is.
     func enqueue(_ packet: OutboundPacket, _ stamp: RecoveryStamp?)
 
+    /// Takes a packet that may be dropped, or give way to a newer one, where the client does not keep up. Not logged, and
+    /// without an offset yet: the connection appends its own when it writes.
+    func offer(_ packet: OutboundPacket, _ mode: Delivery)
+
     /// Ends the connection; the `logout` event goes first where the reason asks for it (SPEC WS-0).
     func end(_ reason: LogoutReason)
 }

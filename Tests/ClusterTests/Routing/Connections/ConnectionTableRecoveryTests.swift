@@ -12,6 +12,7 @@ import Testing
         typealias InboundIn = ByteBuffer
 
         let socket = SocketID.random(on: NodeID(high: 1, low: 1))
+        private(set) var offered: [Delivery] = []
         var place = ConnectionPlace.nowhere
         var gate: RecoveryGate?
         unowned let table: ConnectionTable
@@ -26,6 +27,7 @@ import Testing
             }
         }
 
+        func offer(_ packet: OutboundPacket, _ mode: Delivery) { self.offered.append(mode) }
         func enqueue(_ packet: OutboundPacket, _ stamp: RecoveryStamp?) {
             guard self.gate != nil else { return self.texts.append(String(buffer: (stamp?.stamped ?? packet).text)) }
             if let passed = self.gate?.pass(packet, stamp?.mark) { self.texts.append(String(buffer: passed.text)) }

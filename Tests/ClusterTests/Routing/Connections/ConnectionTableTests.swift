@@ -13,6 +13,7 @@ import Testing
         typealias InboundIn = ByteBuffer
 
         let socket: SocketID
+        private(set) var offered: [Delivery] = []
         var place = ConnectionPlace.nowhere
         private(set) var log: [String] = []
         private(set) var writes = 0
@@ -32,6 +33,7 @@ import Testing
             }
         }
 
+        func offer(_ packet: OutboundPacket, _ mode: Delivery) { self.offered.append(mode) }
         func enqueue(_ packet: OutboundPacket, _ stamp: RecoveryStamp?) {
             self.log.append("4" + String(buffer: packet.text))
         }
