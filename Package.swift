@@ -63,7 +63,7 @@ let package = Package(
         .executableTarget(
             name: "Server",
             dependencies: [
-                "Node", logging, metrics, lifecycle,
+                "Node", "Wire", nio, posix, logging, metrics, lifecycle, collections,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),

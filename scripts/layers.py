@@ -18,7 +18,7 @@ MAY_IMPORT = {
 MUST_NOT_IMPORT = {
     "Backplane": {"Node", "Server", "Hummingbird", "HummingbirdCore", "HTTPTypes", "Crypto", "NIOSSL", "JWTKit"},
     "Node": {"Server", "CMongo", "ArgumentParser"},
-    "Server": {"CMongo", "Backplane"},
+    "Server": {"CMongo", "Backplane", "Routing"},
 }
 
 IMPORT = re.compile(r"^\s*(?:@\S+\s+)*(?:(?:public|package|internal|private|fileprivate)\s+)?import\s+(?:\w+\s+)?(\w+)")

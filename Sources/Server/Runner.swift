@@ -41,6 +41,9 @@ enum Runner {
         self.say("submergence: \(what)", to: STDERR_FILENO)
     }
 
+    /// A line of progress.
+    static func note(_ line: String) { self.say(line, to: STDERR_FILENO) }
+
     /// Unbuffered: scripts wait for these lines.
     private static func say(_ line: String, to descriptor: CInt) {
         let bytes = Array("\(line)\n".utf8)

@@ -17,7 +17,7 @@ def run(*arguments, seconds=60):
     )
 
 
-@pytest.mark.parametrize("command", [(), ("serve",), ("conformance",), ("init-db",)], ids="-".join)
+@pytest.mark.parametrize("command", [(), ("serve",), ("conformance",), ("init-db",), ("load",)], ids="-".join)
 def test_help(command):
     done = run(*command, "--help")
     assert done.returncode == 0
