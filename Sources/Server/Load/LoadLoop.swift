@@ -49,11 +49,14 @@ final class LoadLoop {
         self.origin = origin
         self.concurrency = max(1, plan.concurrency / plan.loops)
         self.mask = 0x9E37_79B9 &+ UInt32(truncatingIfNeeded: index)
-        self.userNames = plan.publishers == 0 ? [] : (0..<plan.users).map { user in
-            var name = ByteBuffer()
-            name.writeJSONString("\(plan.userPrefix)-\(user)")
-            return name
-        }
+        self.userNames =
+            plan.publishers == 0
+            ? []
+            : (0..<plan.users).map { user in
+                var name = ByteBuffer()
+                name.writeJSONString("\(plan.userPrefix)-\(user)")
+                return name
+            }
         for number in stride(from: index, to: plan.connections, by: plan.loops) {
             switch plan.work {
             case .hold: self.holders.append(HoldingClient(loop: self, index: number))

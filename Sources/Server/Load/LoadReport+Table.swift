@@ -26,7 +26,8 @@ extension LoadReport {
         }
         if let memory = self.memory {
             rows.append(
-                ("memory of the node", "\(memory.firstKiB) KiB first, \(memory.lastKiB) last, \(memory.maxKiB) at most"))
+                ("memory of the node", "\(memory.firstKiB) KiB first, \(memory.lastKiB) last, \(memory.maxKiB) at most")
+            )
         }
         for (series, growth) in (self.nodeCounted ?? [:]).sorted(by: { $0.key < $1.key }) {
             rows.append(("counted by the node", "\(Int(growth)): \(series)"))

@@ -56,7 +56,8 @@ struct MetricsProbe {
     /// - Parameter page: in Prometheus' text form; lines of other kinds are passed over.
     static func counters(in page: String) -> [String: Double] {
         var counters: [String: Double] = [:]
-        for line in page.split(whereSeparator: \.isNewline) where self.prefixes.contains(where: { line.hasPrefix($0) }) {
+        for line in page.split(whereSeparator: \.isNewline) where self.prefixes.contains(where: { line.hasPrefix($0) })
+        {
             guard let space = line.lastIndex(of: " "), let value = Double(line[line.index(after: space)...]) else {
                 continue
             }

@@ -39,10 +39,10 @@ async def load(*arguments, seconds=120):
 @contextlib.asynccontextmanager
 async def serving(application):
     """Serves an aiohttp application on a free port; gives its URL."""
-    runner = web.AppRunner(application)
+    runner = web.AppRunner(application, shutdown_timeout=1)
     await runner.setup()
     port = free_port()
-    await web.TCPSite(runner, "127.0.0.1", port, shutdown_timeout=1).start()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
     try:
         yield f"http://127.0.0.1:{port}"
     finally:

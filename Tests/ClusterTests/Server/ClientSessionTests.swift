@@ -56,7 +56,8 @@ import Wire
             let arguments = ArgumentReader(event: json)
             let first = arguments.first.flatMap { LoadPayload(UnsafeRawBufferPointer(rebasing: json[$0])) }
             #expect(first == LoadPayload(stream: 1, number: 2, due: 3))
-            #expect(arguments.last.flatMap { ArgumentReader.string(UnsafeRawBufferPointer(rebasing: json[$0])) } == "Q1")
+            #expect(
+                arguments.last.flatMap { ArgumentReader.string(UnsafeRawBufferPointer(rebasing: json[$0])) } == "Q1")
         }
     }
 
