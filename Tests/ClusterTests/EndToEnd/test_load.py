@@ -71,8 +71,8 @@ def test_own_connect_and_echo(nodes):
 
 
 def test_own_delivery_over_cuts(nodes):
-    """Every tab gets everything once and in order; a cut connection that is not recovered is not owed what it missed, and
-    the receipts of the time say that nobody was there (SPEC EV-1 to EV-3)."""
+    """Every tab gets everything once and in order; a cut connection that is not recovered is not owed what it missed,
+    and the receipts of the time say that nobody was there (SPEC EV-1 to EV-3)."""
     (node,) = nodes.start(1, options=PATIENT)
 
     async def scenario():
