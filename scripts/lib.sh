@@ -94,7 +94,8 @@ need_mongo() {
 # shellcheck disable=SC2034
 venv=$project/.build-venv
 # shellcheck disable=SC2034
-python_sources=(Fuzz/seeds.py scripts/layers.py scripts/latency.py scripts/mongo scripts/mongo/mongo-cluster Tests/ClusterTests/EndToEnd)
+python_sources=(Fuzz/seeds.py scripts/conformance.py scripts/latency.py scripts/layers.py scripts/mongo scripts/mongo/mongo-cluster
+    Tests/ClusterTests/EndToEnd)
 
 # Makes the environment, or makes it anew when a list of packages has changed.
 need_venv() {

@@ -46,6 +46,9 @@ need_mongo
 need_venv
 if [[ $only != unit ]]; then
     need_command nginx nginx
+    need_command ss iproute2
+    need_command node nodejs
+    need_apt node-ws node-xmlhttprequest
     if ! command -v chromium >/dev/null && ! command -v google-chrome >/dev/null; then need_apt chromium; fi
 fi
 scripts/mongo/mongo-cluster prepare

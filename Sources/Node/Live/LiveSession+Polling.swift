@@ -49,6 +49,9 @@ extension LiveSession {
         case .last(let ending):
             exchange.answerPoll(polling.takePayload(last: .close))
             self.finish(ending)
+        case .overtaken(let ending):
+            exchange.answerPoll(ByteBuffer(string: "6"))
+            self.finish(ending)
         case .overlap(let ending):
             self.finish(ending)
             exchange.answerEmpty(status: 400, closing: false)
@@ -99,7 +102,7 @@ extension LiveSession {
                     }
                     self.receive(packet)
                 }
-                exchange.answerPost()
+                if self.engine.isLeaving { self.polling?.farewell = exchange } else { exchange.answerPost() }
             }
         }
     }
@@ -150,14 +153,14 @@ extension LiveSession {
         switch action {
         case .none: break
         case .sendPong(let releasesPoll):
-            if releasesPoll { self.releasePoll() }
+            if releasesPoll { self.releasePollSoon() }
             handler.send { frames in
                 ByteBuffer(string: "3probe").withUnsafeReadableBytes {
                     WebSocketFrameWriter.writeText($0, into: &frames)
                 }
             }
-        case .upgraded(let releasesPoll, let cutsPost):
-            if releasesPoll { self.releasePoll() }
+        case .upgraded(let poll, let cutsPost):
+            self.release(poll)
             guard let polling = self.polling else { return }
             if cutsPost, let post = polling.post {
                 polling.post = nil
@@ -175,9 +178,21 @@ extension LiveSession {
         }
     }
 
-    private func releasePoll() {
+    private func release(_ poll: PollRelease) {
         guard let held = self.polling?.held else { return }
         self.polling?.held = nil
-        held.answerPoll(ByteBuffer(string: "6"))
+        switch poll {
+        case .none, .noop: held.answerPoll(ByteBuffer(string: "6"))
+        case .refuse: held.refuse(.badRequest)
+        }
+    }
+
+    /// Lets no poll wait while a WebSocket is probing, unless that has taken over by the end of this tick.
+    private func releasePollSoon() {
+        self.loop.eventLoop.assumeIsolated().execute {
+            guard self.engine.answerPoll(), let polling = self.polling, let held = polling.held else { return }
+            polling.held = nil
+            held.answerPoll(polling.queue.isEmpty ? ByteBuffer(string: "6") : polling.takePayload())
+        }
     }
 }

@@ -183,6 +183,10 @@ final class LiveSession: Timed {
             switch self.engine.receive(type, at: .now(), options: self.loop.server.engineOptions) {
             case .none: break
             case .message: self.message(text: payload)
+            case .leave(let closesProbe):
+                if closesProbe { self.closeProbe() }
+                self.announceEnd(.transportClose)
+                self.reschedule()
             case .end(let ending): self.finish(ending)
             }
         case .binary(let bytes):

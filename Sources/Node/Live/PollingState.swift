@@ -11,6 +11,8 @@ final class PollingState {
     var post: PollExchange?
     /// A body that has come whole and waits until handlers have caught up; its POST has no answer yet.
     var postBody: ByteBuffer?
+    /// The POST by which the client closed, while a GET may be on its way; answered with the session's end.
+    var farewell: PollExchange?
     var probe: WebSocketHandler?
     var isAnswerScheduled = false
 
@@ -35,6 +37,8 @@ final class PollingState {
             case .queueAndClose: held.answerPoll(self.takePayload(last: .close))
             }
         }
+        self.farewell?.answerPost()
+        self.farewell = nil
         if ending.cutsPost, let post = self.post {
             self.post = nil
             post.answerEmpty(status: 400, closing: true)

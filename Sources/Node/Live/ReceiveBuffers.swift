@@ -25,9 +25,10 @@ final class ReceiveSlot: Sendable {
 }
 
 /// Hands every channel of a loop the loop's buffer. The very first buffer is the one that a channel keeps for good, so
-/// that one is tiny.
+/// that one is tiny. It holds what the WebSocket of an upgrade sends first, a probe and `5` (19 bytes): were they read in
+/// two ticks, a GET that the client sent after them could come between (SOCKETIO §7.10).
 struct ReceiveBufferAllocator: RecvByteBufferAllocator {
-    private static let firstSize = 16
+    private static let firstSize = 32
     private let slot: ReceiveSlot
     private var isFirst = true
 

@@ -20,7 +20,8 @@ package struct EngineEnding: Equatable, Sendable {
     package let closesWebSocket: Bool
     /// Close the WebSocket that an upgrade was trying.
     package let closesProbe: Bool
-    /// The application knows already, since `close` said `waitForPoll`: only the session's entry is left to remove.
+    /// The application knows already, since `close` said `waitForPoll` or `receive` said `leave`: only the session's entry
+    /// is left to remove.
     package let wasAnnounced: Bool
 }
 
@@ -46,6 +47,8 @@ package enum PollAction: Equatable, Sendable {
     case last(EngineEnding)
     /// A poll was held already: an empty 400 for this one.
     case overlap(EngineEnding)
+    /// Answer 200 with `6`: the client has closed with a POST that overtook this GET. The session is gone.
+    case overtaken(EngineEnding)
     /// The pong is overdue: 400 `sessionUnknown`.
     case expired(EngineEnding)
     case refuse(EngineErrorCode)
@@ -76,6 +79,11 @@ package enum ReceiveAction: Equatable, Sendable {
     case none
     /// A message for the layer above.
     case message
+    /// The client closes by a POST while none of its polls is here. One may be on its way on another connection, sent
+    /// before the POST: it is owed a `6` (SOCKETIO §5.3), so the POST is answered when that has come, or with the ending
+    /// that `heartbeat` gives. A client that waits for that answer finds the session gone. Tell the application now.
+    /// - Parameter closesProbe: close the WebSocket that an upgrade was trying.
+    case leave(closesProbe: Bool)
     case end(EngineEnding)
 }
 
@@ -94,14 +102,27 @@ package enum UpgradeAction: Equatable, Sendable {
 package enum ProbeAction: Equatable, Sendable {
     case none
     /// Write `3probe` on that WebSocket.
-    /// - Parameter releasesPoll: answer the held poll with `6` first.
+    /// - Parameter releasesPoll: at the end of this event-loop tick, if `answerPoll` says so then, answer the held poll with
+    ///   what is queued, else with `6`. Not before: `5` may stand right behind the probe, and then it is `upgraded` that
+    ///   decides.
     case sendPong(releasesPoll: Bool)
     /// The WebSocket is the session's transport now: write everything queued on it, in order.
-    /// - Parameter releasesPoll: answer the held poll with `6` first.
+    /// - Parameter poll: what becomes of the held poll first.
     /// - Parameter cutsPost: end the post that is under way with an empty 400.
-    case upgraded(releasesPoll: Bool, cutsPost: Bool)
+    case upgraded(poll: PollRelease, cutsPost: Bool)
     /// Close that WebSocket only; the session goes on with polling.
     case closeProbe
+}
+
+/// What becomes of a held poll when a WebSocket takes over.
+package enum PollRelease: Equatable, Sendable {
+    /// None is held.
+    case none
+    /// Answer it with `6`.
+    case noop
+    /// Refuse it as one that came after the upgrade (SOCKETIO §7.10). It has come while the WebSocket was there, on another
+    /// connection; a client that keeps to the order waits for its polls before it sends `5`.
+    case refuse
 }
 
 /// How a close by the server begins.

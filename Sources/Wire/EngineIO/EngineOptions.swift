@@ -13,6 +13,9 @@ package struct EngineOptions: Equatable, Sendable {
     package var upgradeTimeout: TimeAmount
     /// How long a closing polling session waits for the poll that takes its last packets (SOCKETIO §5.3).
     package var closeTimeout: TimeAmount
+    /// How long the answer to a client's closing POST is held for a GET that the client sent at the same time
+    /// (SOCKETIO §17, hazard b).
+    package var leaveTimeout: TimeAmount
     /// Whether polling sessions may move to WebSocket.
     package var allowsUpgrades: Bool
     package var allowsPolling: Bool
@@ -26,8 +29,9 @@ package struct EngineOptions: Equatable, Sendable {
 
     package init(
         pingInterval: TimeAmount = .seconds(10), pingTimeout: TimeAmount = .seconds(10), maxPayload: Int = 1_000_000,
-        upgradeTimeout: TimeAmount = .seconds(10), closeTimeout: TimeAmount = .seconds(30), allowsUpgrades: Bool = true,
-        allowsPolling: Bool = true, allowsWebSocket: Bool = true, maxPacketsPerPayload: Int = 16_384,
+        upgradeTimeout: TimeAmount = .seconds(10), closeTimeout: TimeAmount = .seconds(30),
+        leaveTimeout: TimeAmount = .milliseconds(100), allowsUpgrades: Bool = true, allowsPolling: Bool = true,
+        allowsWebSocket: Bool = true, maxPacketsPerPayload: Int = 16_384,
         maxFragments: Int = 1_024, maxQueuedBytes: Int = 4 << 20
     ) {
         self.pingInterval = pingInterval
@@ -35,6 +39,7 @@ package struct EngineOptions: Equatable, Sendable {
         self.maxPayload = maxPayload
         self.upgradeTimeout = upgradeTimeout
         self.closeTimeout = closeTimeout
+        self.leaveTimeout = leaveTimeout
         self.allowsUpgrades = allowsUpgrades
         self.allowsPolling = allowsPolling
         self.allowsWebSocket = allowsWebSocket

@@ -7,18 +7,20 @@ package import NIOCore
 /// it says `none`. Requests also check the pong's deadline themselves, so that a late timer never revives a dead
 /// session.
 package struct EngineSession {
-    private enum Phase: UInt8 { case open, closing, closed }
+    private enum Phase: UInt8 { case open, closing, leaving, closed }
     private enum Upgrade: UInt8 { case none, accepted, probed }
 
     /// When the next ping, or the awaited pong, is due.
     private var heartbeatDeadline: NIODeadline
-    /// When an upgrade, or the wait for a last poll, is given up. Never both.
+    /// When an upgrade, or the wait for a last poll, is given up. Never two of them.
     private var patience: NIODeadline
     package private(set) var transport: EngineTransport
     private var phase = Phase.open
     private var upgrade = Upgrade.none
     private var awaitsPong = false
     private var holdsPoll = false
+    /// The held poll has come after the WebSocket that is trying to take over.
+    private var holdsLatePoll = false
     private var readsPost = false
     private var reason = CloseReason.forcedClose
 
@@ -35,6 +37,9 @@ package struct EngineSession {
     /// Gone for good: the sid is unknown from here on.
     package var isClosed: Bool { self.phase == .closed }
 
+    /// The client has closed, and the answer to its POST is held: `leave`.
+    package var isLeaving: Bool { self.phase == .leaving }
+
     /// Whether a WebSocket is trying to take over.
     package var isUpgrading: Bool { self.upgrade != .none }
 
@@ -47,7 +52,7 @@ package struct EngineSession {
     package var nextDeadline: NIODeadline? {
         switch self.phase {
         case .open: self.upgrade == .none ? self.heartbeatDeadline : min(self.heartbeatDeadline, self.patience)
-        case .closing: self.patience
+        case .closing, .leaving: self.patience
         case .closed: nil
         }
     }
@@ -56,7 +61,7 @@ package struct EngineSession {
     package mutating func heartbeat(at now: NIODeadline, options: EngineOptions) -> HeartbeatAction {
         switch self.phase {
         case .closed: return .none
-        case .closing:
+        case .closing, .leaving:
             guard now >= self.patience else { return .none }
             return .end(self.finish(.none))
         case .open: break
@@ -82,6 +87,7 @@ package struct EngineSession {
         switch self.phase {
         case .closed: return .refuse(.sessionUnknown)
         case .closing: return .last(self.finish(.none))
+        case .leaving: return .overtaken(self.finish(.none))
         case .open: break
         }
         if self.isOverdue(at: now) { return .expired(self.finish(.close, reason: .pingTimeout)) }
@@ -90,6 +96,7 @@ package struct EngineSession {
         if !isQueueEmpty { return .answer }
         if self.upgrade == .probed { return .noop }
         self.holdsPoll = true
+        self.holdsLatePoll = self.upgrade != .none
         return .hold
     }
 
@@ -118,7 +125,7 @@ package struct EngineSession {
         isOctetStream: Bool, contentLength: Int?, at now: NIODeadline, options: EngineOptions
     ) -> PostAction {
         switch self.phase {
-        case .closed: return .refuse(.sessionUnknown)
+        case .leaving, .closed: return .refuse(.sessionUnknown)
         case .open, .closing: break
         }
         if self.isOverdue(at: now) { return .expired(self.finish(.close, reason: .pingTimeout)) }
@@ -166,10 +173,19 @@ package struct EngineSession {
             }
             return .none
         case (.open, .ping): return .end(self.finish(.close, reason: .transportError))
-        case (.open, .close): return .end(self.finish(.noop, reason: .transportClose))
+        case (.open, .close):
+            guard self.transport == .polling, !self.holdsPoll else {
+                return .end(self.finish(.noop, reason: .transportClose))
+            }
+            let closesProbe = self.upgrade != .none
+            self.upgrade = .none
+            self.phase = .leaving
+            self.reason = .transportClose
+            self.patience = now + options.leaveTimeout
+            return .leave(closesProbe: closesProbe)
         case (.open, .open), (.open, .upgrade), (.open, .noop): return .none
         case (.closing, .close): return .end(self.finish(.none))
-        case (.closing, _), (.closed, _): return .none
+        case (.closing, _), (.leaving, _), (.closed, _): return .none
         }
     }
 
@@ -182,7 +198,7 @@ package struct EngineSession {
     package mutating func upgradeRequest(at now: NIODeadline, options: EngineOptions) -> UpgradeAction {
         switch self.phase {
         case .closed: return .refuse(.sessionUnknown)
-        case .closing: return .acceptAndClose
+        case .closing, .leaving: return .acceptAndClose
         case .open: break
         }
         if self.isOverdue(at: now) { return .expired(self.finish(.close, reason: .pingTimeout)) }
@@ -203,7 +219,7 @@ package struct EngineSession {
         switch type {
         case .ping where isProbe:
             self.upgrade = .probed
-            return .sendPong(releasesPoll: self.answerPoll())
+            return .sendPong(releasesPoll: self.holdsPoll)
         case .upgrade:
             let cutsPost = self.readsPost
             self.readsPost = false
@@ -211,7 +227,8 @@ package struct EngineSession {
             self.transport = .websocket
             // The pong may have got lost with the old transport: it gets its time again (SOCKETIO §7.11).
             if self.awaitsPong { self.heartbeatDeadline = now + options.pingTimeout }
-            return .upgraded(releasesPoll: self.answerPoll(), cutsPost: cutsPost)
+            let isLate = self.holdsLatePoll
+            return .upgraded(poll: self.answerPoll() ? isLate ? .refuse : .noop : .none, cutsPost: cutsPost)
         case .open, .close, .ping, .pong, .message, .noop: return self.probeInvalid()
         }
     }
@@ -260,7 +277,7 @@ package struct EngineSession {
     ///   - poll: the answer for a poll, if one is held.
     ///   - reason: nil where the close was announced with its reason before.
     private mutating func finish(_ poll: EngineEnding.Poll, reason: CloseReason? = nil) -> EngineEnding {
-        let wasAnnounced = self.phase == .closing
+        let wasAnnounced = self.phase == .closing || self.phase == .leaving
         let ending = EngineEnding(
             reason: wasAnnounced ? self.reason : reason ?? self.reason, poll: self.holdsPoll ? poll : .none,
             cutsPost: self.readsPost, closesWebSocket: self.transport == .websocket,

@@ -11,6 +11,7 @@ def pytest_addoption(parser):
     group = parser.getgroup("submergence", "the server of the conformance tests")
     group.addoption("--through", choices=["direct", "nginx", "both"], default="both", help="how it is reached")
     group.addoption("--loops", default="1,4", help="event loops: a number, or several with commas; default 1,4")
+    group.addoption("--polling-seconds", type=int, default=30, help="how long test_polling.py polls; default 30")
 
 
 def pytest_configure(config):

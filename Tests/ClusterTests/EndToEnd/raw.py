@@ -28,16 +28,19 @@ SUITE = (300, 200)
 PATIENT = (25000, 20000)
 
 
+def conformance_options(loops, ping=PATIENT):
+    interval, timeout = ping
+    return ["--loops", str(loops), "--ping-interval", str(interval), "--ping-timeout", str(timeout)]
+
+
 @contextmanager
 def conformance_server(folder, loops, ping=PATIENT, through="direct"):
     """A `submergence conformance` process with so many event loops, or nginx in front of it. It has to outlive whatever
     is sent to it."""
-    interval, timeout = ping
-    options = ["--loops", str(loops), "--ping-interval", str(interval), "--ping-timeout", str(timeout)]
     nodes = Nodes(folder)
     proxies = []
     try:
-        (node,) = nodes.start(1, options=options)
+        (node,) = nodes.start(1, options=conformance_options(loops, ping))
         node.ping = ping
         if through == "nginx":
             proxies.append(Nginx(folder, [node]))

@@ -4,9 +4,14 @@ import asyncio
 import contextlib
 import importlib.metadata
 import json
+import os
+import pathlib
+import queue
+import subprocess
 
 import aiohttp
 import pytest
+import socketio
 from aiohttp import web
 from chromium import Chromium
 from people import PATIENT, Tab, is_positive
@@ -173,6 +178,52 @@ def test_official_browser_client_upgrades(mongo, nodes):
             await bob.until("seen.length === 1 && seen[0] === 'back'")
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("transports", TRANSPORTS, ids="+".join)
+@pytest.mark.parametrize("through", ["direct", "nginx"])
+def test_official_client_in_node_js(nodes, nginx, through, transports):
+    """With the WebSocket implementation that official clients use there, and a connection that is lost in between."""
+    (node,) = nodes.start(1, options=PATIENT)
+    url = nginx([node]).url if through == "nginx" else node.url
+    script = pathlib.Path(__file__).parent / "node_client.cjs"
+    done = subprocess.run(
+        ["node", str(script), str(bundle()), url, ",".join(transports)],
+        check=True,
+        env={**os.environ, "NODE_PATH": "/usr/share/nodejs"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=60,
+    )
+    seen = json.loads(done.stdout)
+    assert (seen["first"], seen["second"]) == (transports[0], transports[-1])
+    assert seen["echo"] == ["ünïcödé", {"deep": [1, None, True, 1.5]}]
+    if transports[-1] == "websocket":
+        assert seen["binary"] == [True, 0, 30, 255]
+    assert is_positive(seen["receipt"])
+    assert seen["messages"] == ["to myself"]
+    assert (seen["connects"], seen["again"]) == (2, "again")
+    assert seen["reasons"] == ["forced close", "io client disconnect"]
+
+
+@pytest.mark.parametrize("transports", TRANSPORTS, ids="+".join)
+def test_official_synchronous_client(nodes, transports):
+    (node,) = nodes.start(1, options=PATIENT)
+    client = socketio.Client(reconnection=False)
+    received = queue.Queue()
+    client.on("msg", received.put)
+    client.connect(node.url, auth={"user": "alice", "client": "x"}, transports=transports, wait_timeout=20)
+    try:
+        assert client.transport() == transports[-1]
+        assert client.call("echo", {"text": "ünïcödé", "parts": [BLOB, b""]}, timeout=30) == {
+            "text": "ünïcödé",
+            "parts": [BLOB, b""],
+        }
+        assert is_positive(client.call("pub", ("alice", BLOB), timeout=30))
+        assert received.get(timeout=30) == BLOB
+    finally:
+        client.disconnect()
 
 
 @pytest.mark.parametrize("transport", ["polling", "websocket"])

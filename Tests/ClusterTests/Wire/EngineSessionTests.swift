@@ -272,6 +272,48 @@ import Testing
         self.expectGone(&driver)
     }
 
+    /// A session whose client has closed while none of its polls was there.
+    func leaving() -> Driver {
+        var driver = Driver(.polling)
+        #expect(driver.post() == .read)
+        #expect(driver.session.postBody() == .decode)
+        #expect(driver.receive(.close) == .leave(closesProbe: false))
+        #expect(driver.session.isLeaving)
+        #expect(!driver.session.isOpen)
+        #expect(driver.receive(.message) == .none)
+        #expect(driver.close() == .none)
+        #expect(driver.deadline == 100)
+        return driver
+    }
+
+    @Test("SOCKETIO §17 (b): a poll that the client's closing POST overtook gets its 6")
+    func clientClosesAheadOfItsPoll() {
+        var driver = self.leaving()
+        driver.at(99)
+        #expect(driver.heartbeat() == .none)
+        #expect(driver.post() == .refuse(.sessionUnknown))
+        #expect(driver.upgradeRequest() == .acceptAndClose)
+        #expect(driver.poll() == .overtaken(self.ending(.transportClose, wasAnnounced: true)))
+        self.expectGone(&driver)
+    }
+
+    @Test("SOCKETIO §17 (b): no poll comes: the session is gone with the answer to the POST")
+    func clientClosesWithoutPoll() {
+        var driver = self.leaving()
+        driver.at(100)
+        #expect(driver.heartbeat() == .end(self.ending(.transportClose, wasAnnounced: true)))
+        self.expectGone(&driver)
+    }
+
+    @Test("SOCKETIO §17 (b): a client that closes in the middle of an upgrade")
+    func clientClosesWhileUpgrading() {
+        var driver = Driver(.polling)
+        #expect(driver.upgradeRequest() == .accept)
+        #expect(driver.receive(.close) == .leave(closesProbe: true))
+        #expect(!driver.session.isUpgrading)
+        #expect(driver.probe(.upgrade) == .none)
+    }
+
     @Test("SOCKETIO §5.3: the server's close answers the held poll with what is queued and 1")
     func serverClosesHeldPoll() {
         var driver = Driver(.polling)
@@ -351,7 +393,8 @@ import Testing
                     if case .end(let ending) = driver.heartbeat() { note(ending) }
                 case 1:
                     switch driver.poll(isQueueEmpty: Bool.random(using: &generator)) {
-                    case .last(let ending), .overlap(let ending), .expired(let ending): note(ending)
+                    case .last(let ending), .overtaken(let ending), .overlap(let ending), .expired(let ending):
+                        note(ending)
                     case .hold, .answer, .noop, .refuse: break
                     }
                 case 2:
@@ -363,7 +406,11 @@ import Testing
                 case 4: note(driver.session.postLost())
                 case 5: note(driver.session.pollLost())
                 case 6, 7:
-                    if case .end(let ending) = driver.receive(type) { note(ending) }
+                    switch driver.receive(type) {
+                    case .end(let ending): note(ending)
+                    case .leave: announced += 1
+                    case .none, .message: break
+                    }
                 case 8:
                     if case .expired(let ending) = driver.upgradeRequest() { note(ending) }
                 case 9: _ = driver.probe(type, isProbe: Bool.random(using: &generator))

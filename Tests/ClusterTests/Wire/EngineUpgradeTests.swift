@@ -13,6 +13,7 @@ extension WireEngineSessionTests {
         #expect(driver.upgradeRequest() == .accept)
         #expect(driver.session.isUpgrading)
         #expect(driver.probe(.ping, isProbe: true) == .sendPong(releasesPoll: true))
+        #expect(driver.answerPoll() == true)
         // 7.3: none stays pending; what is queued goes out over polling.
         #expect(driver.poll() == .noop)
         #expect(driver.poll() == .noop)
@@ -21,7 +22,7 @@ extension WireEngineSessionTests {
         #expect(driver.post() == .read)
         #expect(driver.session.postBody() == .decode)
         #expect(driver.probe(.ping, isProbe: true) == .sendPong(releasesPoll: false))
-        #expect(driver.probe(.upgrade) == .upgraded(releasesPoll: false, cutsPost: false))
+        #expect(driver.probe(.upgrade) == .upgraded(poll: .none, cutsPost: false))
         #expect(driver.session.transport == .websocket)
         #expect(!driver.session.isUpgrading)
         #expect(driver.receive(.message) == .message)
@@ -35,13 +36,30 @@ extension WireEngineSessionTests {
         #expect(driver.receive(.message) == .message)
     }
 
+    @Test("SOCKETIO §7.10, §17: a poll that overtook the probe and 5 on another connection is refused")
+    func upgradeOvertakenByPoll() {
+        var driver = Driver(.polling)
+        #expect(driver.upgradeRequest() == .accept)
+        #expect(driver.poll() == .hold)
+        #expect(driver.probe(.ping, isProbe: true) == .sendPong(releasesPoll: true))
+        #expect(driver.probe(.upgrade) == .upgraded(poll: .refuse, cutsPost: false))
+        #expect(driver.answerPoll() == false)
+        // A client that waits for its probe's answer gets its poll back meanwhile.
+        driver = Driver(.polling)
+        #expect(driver.upgradeRequest() == .accept)
+        #expect(driver.poll() == .hold)
+        #expect(driver.probe(.ping, isProbe: true) == .sendPong(releasesPoll: true))
+        #expect(driver.answerPoll() == true)
+        #expect(driver.probe(.upgrade) == .upgraded(poll: .none, cutsPost: false))
+    }
+
     @Test("SOCKETIO §7.7: 5 without a probe is accepted, and releases what is pending")
     func upgradeWithoutProbe() {
         var driver = Driver(.polling)
         #expect(driver.poll() == .hold)
         #expect(driver.post() == .read)
         #expect(driver.upgradeRequest() == .accept)
-        #expect(driver.probe(.upgrade) == .upgraded(releasesPoll: true, cutsPost: true))
+        #expect(driver.probe(.upgrade) == .upgraded(poll: .noop, cutsPost: true))
         #expect(driver.session.postBody() == .refuse(.badRequest))
     }
 
@@ -50,7 +68,7 @@ extension WireEngineSessionTests {
         var driver = Driver(.polling)
         #expect(driver.upgradeRequest() == .accept)
         #expect(driver.upgradeRequest() == .acceptAndClose)
-        #expect(driver.probe(.upgrade) == .upgraded(releasesPoll: false, cutsPost: false))
+        #expect(driver.probe(.upgrade) == .upgraded(poll: .none, cutsPost: false))
         #expect(driver.probe(.upgrade) == .none)
         var direct = Driver(.websocket)
         #expect(direct.upgradeRequest() == .acceptAndClose)
@@ -114,7 +132,7 @@ extension WireEngineSessionTests {
         #expect(driver.heartbeat() == .sendPing)
         driver.at(490)
         #expect(driver.upgradeRequest() == .accept)
-        #expect(driver.probe(.upgrade) == .upgraded(releasesPoll: false, cutsPost: false))
+        #expect(driver.probe(.upgrade) == .upgraded(poll: .none, cutsPost: false))
         #expect(driver.deadline == 690)
         #expect(driver.receive(.pong) == .none)
         #expect(driver.deadline == 790)
