@@ -10,10 +10,12 @@ struct EngineTarget {
     private var session: EngineSession
     private var now = NIODeadline.uptimeNanoseconds(1)
     private var holdsPoll = false
+    private var isPollLate = false
     private var readsPost = false
     private var hasProbe = false
     private var isWebSocket: Bool
     private var isClosing = false
+    private var isLeaving = false
     private var hasEnded = false
     private var isQueueEmpty = true
 
@@ -86,12 +88,16 @@ struct EngineTarget {
         case .hold:
             try Finding.check(!self.holdsPoll && self.isQueueEmpty && !self.isWebSocket, "one poll waits, for nothing")
             self.holdsPoll = true
+            self.isPollLate = self.hasProbe
         case .answer:
             try Finding.check(!self.isQueueEmpty, "a poll is answered with what is queued")
             self.isQueueEmpty = true
         case .noop: try Finding.check(self.hasProbe, "a noop says that an upgrade is being tried")
         case .last(let ending):
-            try Finding.check(self.isClosing, "the last poll is that of a closing session")
+            try Finding.check(self.isClosing && !self.isLeaving, "the last poll is that of a closing session")
+            try self.end(ending)
+        case .overtaken(let ending):
+            try Finding.check(self.isLeaving, "a poll is overtaken by the client's close")
             try self.end(ending)
         case .overlap(let ending):
             try Finding.check(self.holdsPoll && ending.poll == .close, "the first of two polls gets a close packet")
@@ -137,6 +143,12 @@ struct EngineTarget {
         case .none: break
         case .message:
             try Finding.check(type == .message && !self.isClosing && !self.hasEnded, "an open session gets messages")
+        case .leave(let closesProbe):
+            try Finding.check(type == .close && !self.isWebSocket && !self.holdsPoll, "a client leaves while none polls")
+            try Finding.check(closesProbe == self.hasProbe, "the probe of a leaving session is closed")
+            self.hasProbe = false
+            self.isClosing = true
+            self.isLeaving = true
         case .end(let ending): try self.end(ending)
         }
     }
@@ -159,11 +171,13 @@ struct EngineTarget {
         case .none: try Finding.check(!self.hasProbe, "a packet of a probe has an effect")
         case .sendPong(let releasesPoll):
             try Finding.check(self.hasProbe && type == .ping && isProbe, "a probe is answered")
-            try self.release(releasesPoll)
-        case .upgraded(let releasesPoll, let cutsPost):
+            try Finding.check(releasesPoll == self.holdsPoll, "a held poll is to be released")
+        case .upgraded(let poll, let cutsPost):
             try Finding.check(self.hasProbe && type == .upgrade, "a session is upgraded once")
             try Finding.check(cutsPost == self.readsPost, "the post that is under way is cut off")
-            try self.release(releasesPoll)
+            let expected: PollRelease = self.holdsPoll ? self.isPollLate ? .refuse : .noop : .none
+            try Finding.check(poll == expected, "a held poll is released, or refused if it came late")
+            self.holdsPoll = false
             self.readsPost = false
             self.hasProbe = false
             self.isWebSocket = true
@@ -172,11 +186,6 @@ struct EngineTarget {
             try Finding.check(self.hasProbe, "only a probe is closed")
             self.hasProbe = false
         }
-    }
-
-    private mutating func release(_ releasesPoll: Bool) throws(Finding) {
-        try Finding.check(releasesPoll == self.holdsPoll, "a held poll is released")
-        self.holdsPoll = false
     }
 
     private func expectProbe(_ action: ProbeAction, _ expected: ProbeAction) throws(Finding) {
@@ -202,8 +211,9 @@ struct EngineTarget {
     }
 
     private func checkRefusal(_ code: EngineErrorCode) throws(Finding) {
-        try Finding.check((code == .sessionUnknown) == self.hasEnded, "a session that ended is unknown")
-        try Finding.check(self.hasEnded || self.isWebSocket, "an open polling session refuses nothing")
+        let isGone = self.hasEnded || self.isLeaving
+        try Finding.check((code == .sessionUnknown) == isGone, "a session that ended is unknown")
+        try Finding.check(isGone || self.isWebSocket, "an open polling session refuses nothing")
     }
 
     /// Everything that is open is released, once.
@@ -216,6 +226,7 @@ struct EngineTarget {
         try Finding.check(ending.wasAnnounced == self.isClosing, "an end is announced once")
         self.hasEnded = true
         self.isClosing = false
+        self.isLeaving = false
         self.holdsPoll = false
         self.readsPost = false
         self.hasProbe = false
