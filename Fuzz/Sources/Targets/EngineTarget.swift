@@ -144,7 +144,8 @@ struct EngineTarget {
         case .message:
             try Finding.check(type == .message && !self.isClosing && !self.hasEnded, "an open session gets messages")
         case .leave(let closesProbe):
-            try Finding.check(type == .close && !self.isWebSocket && !self.holdsPoll, "a client leaves while none polls")
+            try Finding.check(
+                type == .close && !self.isWebSocket && !self.holdsPoll, "a client leaves while none polls")
             try Finding.check(closesProbe == self.hasProbe, "the probe of a leaving session is closed")
             self.hasProbe = false
             self.isClosing = true
