@@ -20,6 +20,8 @@ enum HeadTarget {
             try Finding.check(!field.name.isEmpty, "a field has a name")
             let isClean = field.value.utf8.allSatisfy { $0 != 0x0D && $0 != 0x0A && $0 != 0 }
             try Finding.check(isClean, "no field ends another one's line")
+            let edges = [field.value.utf8.first, field.value.utf8.last]
+            try Finding.check(!edges.contains(0x20) && !edges.contains(0x09), "a value has no blanks around it")
             handshake.note(name: String(field.name), value: String(field.value))
         }
         guard handshake.verdict(isGET: request.method == "GET", isHTTP11: true) == .accept else { return }

@@ -25,26 +25,26 @@ package struct UpgradeRequest {
         let text = String(decoding: Array(head), as: UTF8.self)
         var lines = text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)[...]
         guard let first = lines.popFirst() else { throw .malformed }
-        let parts = Self.trimmed(first).split(separator: " ", omittingEmptySubsequences: false)
-        guard parts.count == 3, parts[2] == "HTTP/1.1" else { throw .malformed }
-        guard parts[1].utf8.count <= limits.targetBytes else { throw .targetTooLong }
-        self.method = parts[0]
-        self.target = parts[1]
+        // Bytes, not characters: a blank and a combining mark behind it are one character, and no blank.
+        let parts = Self.trimmed(first).utf8.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
+        guard parts.count == 3, parts[2].elementsEqual("HTTP/1.1".utf8) else { throw .malformed }
+        guard parts[1].count <= limits.targetBytes else { throw .targetTooLong }
+        self.method = Substring(parts[0])
+        self.target = Substring(parts[1])
         var fields: [(name: Substring, value: Substring)] = []
         for line in lines {
             let field = Self.trimmed(line)
             if field.isEmpty { break }
-            guard let colon = field.utf8.firstIndex(of: UInt8(ascii: ":")), colon != field.startIndex,
-                field.first != " ", field.first != "\t"
+            guard let colon = field.utf8.firstIndex(of: UInt8(ascii: ":")), colon != field.startIndex
             else { throw .malformed }
             guard fields.count < limits.fieldCount else { throw .tooManyFields }
             let name = field[..<colon]
             guard name.utf8.allSatisfy(Self.isTokenByte) else { throw .malformed }
-            var value = field[field.utf8.index(after: colon)...]
-            while let edge = value.first, edge == " " || edge == "\t" { value.removeFirst() }
-            while let edge = value.last, edge == " " || edge == "\t" { value.removeLast() }
-            guard value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F || $0 == 0x09 }) else { throw .malformed }
-            fields.append((name, value))
+            var value = field.utf8[field.utf8.index(after: colon)...]
+            while let edge = value.first, Self.isBlank(edge) { value.removeFirst() }
+            while let edge = value.last, Self.isBlank(edge) { value.removeLast() }
+            guard value.allSatisfy({ $0 >= 0x20 && $0 != 0x7F || $0 == 0x09 }) else { throw .malformed }
+            fields.append((name, Substring(value)))
         }
         self.fields = fields
     }
@@ -54,6 +54,8 @@ package struct UpgradeRequest {
         if line.utf8.last == UInt8(ascii: "\r") { line = Substring(line.utf8.dropLast()) }
         return line
     }
+
+    private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
 
     private static func isTokenByte(_ byte: UInt8) -> Bool {
         switch byte {

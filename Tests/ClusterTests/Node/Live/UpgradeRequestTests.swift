@@ -17,6 +17,8 @@ import Testing
         #expect(request.method == "GET")
         #expect(request.target == "/socket.io/?EIO=4")
         #expect(request.fields.map { "\($0.name)=\($0.value)" } == ["Host=a.example", "X-Empty=", "X=b c"])
+        let marked = try self.parse("GET / HTTP/1.1\r\nX: \u{301}b \u{301} \r\n\r\n")
+        #expect(marked.fields.map { Array($0.value.utf8) } == [Array("\u{301}b \u{301}".utf8)])
     }
 
     @Test(
@@ -27,6 +29,8 @@ import Testing
             "GET / HTTP/1.1\r\nA: b\r\n folded\r\n\r\n", "GET / HTTP/1.1\r\nBad name: b\r\n\r\n",
             "GET / HTTP/1.1\r\nA: b\u{0}c\r\n\r\n", "GET / HTTP/1.1\r\nA: b\u{7F}\r\n\r\n",
             "GET / HTTP/1.1\r\nA : b\r\n\r\n",
+            // A blank is a blank, also in front of a combining mark.
+            "GET / \u{301}x HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\n \u{301}A: b\r\n\r\n",
         ])
     func malformed(head: String) {
         #expect(throws: UpgradeRequest.Refusal.malformed) { try self.parse(head) }
