@@ -136,12 +136,30 @@ def batch(*messages, count=None):
     return b"\0" + struct.pack(">BI", 1, len(messages) if count is None else count) + b"".join(messages)
 
 
-def event(packet=b'2["msg",1]', client=None, identifier=None, attachments=()):
-    flags = (1 if client is not None else 0) | (2 if identifier is not None else 0)
-    texts = b"".join(struct.pack(">H", len(text)) + text for text in (client, identifier) if text is not None)
-    parts = b"".join(struct.pack(">I", len(part)) + part for part in attachments)
-    head = bytes([1, flags]) + texts + struct.pack(">I", len(packet)) + packet
-    return head + struct.pack(">H", len(attachments)) + parts
+def text(value):
+    return struct.pack(">H", len(value)) + value
+
+
+def parts(packet, attachments):
+    each = b"".join(struct.pack(">I", len(part)) + part for part in attachments)
+    return struct.pack(">I", len(packet)) + packet + struct.pack(">H", len(attachments)) + each
+
+
+def event(packet=b'2["msg",1]', flags=0, fields=b"", attachments=()):
+    return bytes([1, flags]) + fields + parts(packet, attachments)
+
+
+def room(operation, details=b"", rooms=(), request=7):
+    names = struct.pack(">H", len(rooms)) + b"".join(text(name) for name in rooms)
+    head = struct.pack(">BBQ", 1, operation, request) + text(b"a.example") + text(b"/")
+    return head + names + struct.pack(">H", 0) + details
+
+
+def reply(*items, expected=None):
+    head = struct.pack(">BQB", 1, 7, 0 if expected is None else 1)
+    head += b"" if expected is None else struct.pack(">I", expected)
+    each = b"".join(b"\0" if item is None else b"\1" + parts(*item) for item in items)
+    return head + struct.pack(">I", len(items)) + each
 
 
 BUS = {
@@ -155,10 +173,20 @@ BUS = {
     "version": b"\0\2\0\0\0\0",
     "not-utf8": batch(message(5, key=b"\xff\xfe")),
     "payload": b"\1" + event(),
-    "payload-client": b"\1" + event(client=b"laptop", identifier=b"7"),
+    "payload-client": b"\1" + event(flags=1, fields=text(b"laptop")),
     "payload-attachments": b"\1" + event(b'51-["m",{"_placeholder":true,"num":0}]', attachments=[b"\1\2", b""]),
     "payload-flags": b"\1\1\x80\0\0\0\0\0\0",
     "payload-claimed": b"\1" + event()[:-2] + b"\xff\xff",
+    **{f"payload-flag-{bit}": b"\1" + event(flags=1 << bit, fields=b"\0\0\0\0\0\0\0\1") for bit in range(6)},
+    **{f"room-{code}": b"\2" + room(code, rooms=[b"lobby"]) for code in range(9)},
+    "room-emit": b"\2" + room(1, b"\0" + parts(b'2["m"]', [b"x"])),
+    "room-emit-1": b"\2" + room(1, b"\1" + parts(b'2["m"]', [])),
+    "room-ack": b"\2" + room(2, struct.pack(">I", 5000) + parts(b'2["m"]', [])),
+    "room-join": b"\2" + room(3, struct.pack(">H", 1) + text(b"hall")),
+    "room-side": b"\2" + room(7, text(b"event") + struct.pack(">I", 2) + b"[]"),
+    "room-in-batch": batch(message(4, payload=room(6))),
+    "reply": b"\3" + reply((b"[1]", []), None, (b"[]", [b"x"]), expected=3),
+    "reply-claimed": b"\3" + reply()[:-4] + b"\xff\xff\xff\xff",
 }
 
 HANDSHAKE = (
@@ -168,6 +196,7 @@ HANDSHAKE = (
 )
 HEAD = {
     "handshake": HANDSHAKE,
+    "combining-mark": "GET / \u0301x HTTP/1.1\r\nA: \u0301b \u0301\r\n\r\n",
     "line-feeds": HANDSHAKE.replace("\r\n", "\n"),
     "no-key": HANDSHAKE.replace("Sec-WebSocket-Key", "X-Key"),
     "short-key": HANDSHAKE.replace("==", "="),

@@ -20,7 +20,7 @@ enum BSONTarget {
             _ = (element.string, element.int64, element.int, element.double, element.bool, element.isTrue)
             _ = (element.date, element.timestamp, element.binary, element.isNull)
             let name = element.name
-            namesAreUTF8 = namesAreUTF8 && !name.contains("\u{FFFD}")
+            namesAreUTF8 = namesAreUTF8 && !name.unicodeScalars.contains("\u{FFFD}")
             if let nested = element.document ?? element.array { try self.walk(nested, depth: depth + 1) }
             try Finding.check(!namesAreUTF8 || document[name] != nil, "a field is found by its name")
             writer.append(name, element)

@@ -9,14 +9,23 @@ enum BusTarget {
         var input = CommandBytes(bytes)
         let kind = input.byte()
         let buffer = ByteBuffer(bytes: input.rest())
-        if kind & 1 == 0 { try self.batch(buffer) } else { try self.event(buffer) }
+        switch kind & 3 {
+        case 0: try self.batch(buffer)
+        case 1: try self.event(buffer)
+        case 2: try self.room(buffer)
+        default: try self.reply(buffer)
+        }
     }
 
     private static func batch(_ buffer: ByteBuffer) throws(Finding) {
         guard let decoded = try? MessageBatch.decode(buffer) else { return }
         for message in decoded.messages {
             _ = message.kind.isPerishable
-            if message.kind == .event { try self.event(message.payload) }
+            switch message.kind {
+            case .event: try self.event(message.payload)
+            case .room: try self.room(message.payload)
+            case .peer, .roster, .kick, .invalidate, .link, .ack, .config, .probe: try self.reply(message.payload)
+            }
         }
         let again: ByteBuffer
         do { again = try MessageBatch.encode(decoded.messages) } catch {
@@ -32,8 +41,31 @@ enum BusTarget {
             throw Finding(description: "what was decoded can be encoded: \(error)")
         }
         try Finding.check(again == buffer, "a payload has one form")
+        try self.write(payload.packet, payload.attachments)
+    }
+
+    private static func room(_ buffer: ByteBuffer) throws(Finding) {
+        guard let message = try? RoomMessage.decode(buffer) else { return }
+        let again = (try? message.encode()).flatMap { try? RoomMessage.decode($0) }
+        try Finding.check(again == message, "a room's message survives being encoded")
+        switch message.operation {
+        case .emit(let packet, let attachments, _): try self.write(packet, attachments)
+        case .emitWithAck(let packet, let attachments, _): try self.write(packet, attachments)
+        case .join, .leave, .disconnect, .fetch, .serverSide: break
+        }
+    }
+
+    private static func reply(_ buffer: ByteBuffer) throws(Finding) {
+        guard let reply = try? RoomReply.decode(buffer) else { return }
+        let again = (try? reply.encode()).flatMap { try? RoomReply.decode($0) }
+        try Finding.check(again == reply, "a reply survives being encoded")
+        for case let item? in reply.items { try self.write(item.text, item.attachments) }
+    }
+
+    /// What a node does with packets that another one has finished.
+    private static func write(_ text: ByteBuffer, _ attachments: [ByteBuffer]) throws(Finding) {
         var frames = ByteBuffer()
-        let packet = OutboundPacket(text: payload.packet, attachments: payload.attachments)
+        let packet = OutboundPacket(text: text, attachments: attachments)
         packet.writeFrames(into: &frames)
         packet.writeFrames(base64: true, into: &frames)
         var queue = PollingQueue()
