@@ -269,6 +269,7 @@ def test_a_get_that_was_answered_may_be_closed(server):
 
 @pytest.mark.parametrize("type", ["application/octet-stream", "Application/Octet-Stream; x=y"])
 def test_octet_stream(server, type):
+    """SOCKETIO §19: it is answered, and the POST does not hang."""
     with Polling(server) as session:
         response = session.post("4hello", [f"Content-Type: {type}"])
         assert (response.status, response.body) == (400, b"")
@@ -290,6 +291,7 @@ def test_the_largest_body(server):
 
 
 def test_a_body_over_the_limit_is_refused_by_its_length(server):
+    """CVE-2020-36048: before any of it is read."""
     with Polling(server) as session:
         session.posts.send(
             f"POST {session.target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {MAX_PAYLOAD + 1}\r\n\r\n"
@@ -309,6 +311,7 @@ def test_a_chunked_body(server):
 
 
 def test_a_chunked_body_over_the_limit(server):
+    """CVE-2020-36048: counted while it comes."""
     with Polling(server) as session:
         session.posts.send(f"POST {session.target} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
         # One byte more than allowed, and no end: the count decides.

@@ -224,6 +224,7 @@ def test_a_leading_zero_in_the_count(server):
 
 
 def test_a_packet_without_attachments_poisons_nothing(server):
+    """SOCKETIO §10.2, §19."""
     with open_socket(server) as wire:
         for number in range(3):
             wire.send_text(f'450-["message",{number}]')

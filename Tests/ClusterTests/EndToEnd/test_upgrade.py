@@ -28,6 +28,7 @@ from raw import (
 
 
 def test_upgrade_1_one_at_a_time(server):
+    """SOCKETIO §7.1, §19: a session is upgraded once."""
     with Polling(server) as session, Wire(server) as first, Wire(server) as second:
         first.upgrade_request(websocket(ENGINE, session.sid)).upgraded()
         second.upgrade_request(websocket(ENGINE, session.sid)).upgraded()
@@ -147,6 +148,7 @@ def test_upgrade_9_the_session_ends_meanwhile(server):
 
 
 def test_upgrade_10_the_old_transport_disturbs_nothing(server):
+    """SOCKETIO §7.10, §21.2."""
     with Polling(server) as session, session.upgrade() as wire:
         wire.send_text("4one")
         assert wire.receive() == "4one"

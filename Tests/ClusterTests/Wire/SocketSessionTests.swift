@@ -236,7 +236,7 @@ import Testing
     @Test("A session that only joins / is small")
     func memory() { #expect(MemoryLayout<SocketSession>.size <= 32) }
 
-    @Test("SOCKETIO §12: acks are taken once, expire, and are capped")
+    @Test("SOCKETIO §12, §19 (acks that leaked): they are taken once, expire, and are capped")
     func acks() throws {
         var table = AckTable<String>()
         try table.expect(1, "a", until: Self.start + .seconds(1))

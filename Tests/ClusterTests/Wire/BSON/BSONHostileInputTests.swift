@@ -57,7 +57,7 @@ struct BSONHostileInputTests {
         return count
     }
 
-    @Test("OP-4: mutated documents are refused or read, never a crash", arguments: UInt64(1)...40)
+    @Test("OP-4, CVE-2025-61765: mutated documents are refused or read, never a crash", arguments: UInt64(1)...40)
     func mutations(seed: UInt64) throws {
         var generator = Generator(state: seed)
         for _ in 0..<60 {

@@ -22,7 +22,9 @@ import Testing
         #expect(try MessageBatch.decode(bytes) == MessageBatch.Decoded(messages: messages, unknownKinds: 0))
     }
 
-    @Test("OP-4: cut, flipped or random bytes are refused or decoded, never a trap", arguments: UInt64(0)..<200)
+    @Test(
+        "OP-4, CVE-2025-61765: cut, flipped or random bytes are refused or decoded, never a trap",
+        arguments: UInt64(0)..<200)
     func hostileBytes(seed: UInt64) throws {
         var generator = EnvelopeSeed(seed)
         let messages = (0..<4).map { _ in Self.message(&generator) }
@@ -67,7 +69,7 @@ import Testing
         #expect(decoded.messages.map(\.key) == ["a", "c"])
     }
 
-    @Test("ND-6: trailing bytes and a count beyond the bytes are refused")
+    @Test("ND-6, CVE-2025-61765: trailing bytes and a count beyond the bytes are refused")
     func counts() throws {
         var batch = try MessageBatch.encode([])
         batch.writeInteger(UInt8(0))
