@@ -39,7 +39,8 @@ let package = Package(
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0", traits: []),
     ],
     targets: [
-        .target(name: "Wire", dependencies: [nio], swiftSettings: settings),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .target(name: "Wire", dependencies: ["CZlib", nio], swiftSettings: settings),
         .target(name: "Routing", dependencies: ["Wire", nio, collections, metrics], swiftSettings: settings),
         .systemLibrary(
             name: "CMongo", pkgConfig: "libmongoc-1.0", providers: [.apt(["libmongoc-dev", "libbson-dev"])]),

@@ -14,7 +14,7 @@ let settings: [SwiftSetting] = [
 
 let nio = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 
-/// A package of its own, so that the product's is built without sanitizers. `Sources/Wire` and the file in
+/// A package of its own, so that the product's is built without sanitizers. `Sources/Wire`, `Sources/CZlib` and the file in
 /// `Sources/Node` are links to the product's sources: `package` symbols are not visible from another package.
 let package = Package(
     name: "Fuzz",
@@ -23,7 +23,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0")
     ],
     targets: [
-        .target(name: "Wire", dependencies: [nio], swiftSettings: settings),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .target(name: "Wire", dependencies: ["CZlib", nio], swiftSettings: settings),
         .target(name: "Node", dependencies: [nio], swiftSettings: settings),
         .systemLibrary(name: "CFuzzer"),
         .target(name: "Targets", dependencies: ["Wire", "Node", nio], swiftSettings: settings),

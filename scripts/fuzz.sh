@@ -33,6 +33,7 @@ fi
 
 command -v swift >/dev/null || fail "there is no Swift toolchain (6.2 or later) in the PATH." \
     "Install one: https://www.swift.org/install/"
+need_apt zlib1g-dev pkg-config
 # The linker takes libFuzzer from the toolchain's own clang; a distribution's clang does not help here.
 resources=$(swiftc -print-target-info | sed -n 's/.*"runtimeResourcePath": "\(.*\)".*/\1/p')
 runtime=("$resources"/clang/lib/*/libclang_rt.fuzzer*.a)

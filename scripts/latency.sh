@@ -11,7 +11,7 @@ case ${1:-} in
     -h | --help) usage; exit 0 ;;
 esac
 
-need_apt libmongoc-dev pkg-config
+need_apt libmongoc-dev zlib1g-dev pkg-config
 need_mongo
 need_venv
 cd "$project"

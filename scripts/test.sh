@@ -40,7 +40,7 @@ cd "$project"
 say "what the tests need"
 command -v swift >/dev/null || fail "there is no Swift toolchain (6.2 or later) in the PATH." \
     "Install one: https://www.swift.org/install/"
-need_apt libmongoc-dev pkg-config
+need_apt libmongoc-dev zlib1g-dev pkg-config
 need_command curl curl
 need_mongo
 need_venv

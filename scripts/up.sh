@@ -71,7 +71,7 @@ fi
 
 command -v swift >/dev/null || fail "there is no Swift toolchain (6.2 or later) in the PATH." \
     "Install one: https://www.swift.org/install/"
-need_apt libmongoc-dev pkg-config
+need_apt libmongoc-dev zlib1g-dev pkg-config
 need_command curl curl
 need_command nginx nginx
 need_mongo

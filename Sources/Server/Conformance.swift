@@ -6,7 +6,7 @@ struct Conformance: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Run the server that the official Engine.IO and Socket.IO suites test.",
         discussion: """
-            Loopback only. Engine.IO echo on /engine.io/; Socket.IO on /socket.io/ with `message`, `message-with-ack`,
+            Loopback only. Engine.IO echo on /engine.io/; bare WebSocket echo on /echo; Socket.IO on /socket.io/ with `message`, `message-with-ack`,
             `echo` (ack returns the arguments) and `pub` (user, payload: sends ["msg", payload]; ack returns the receipt).
 
             EXAMPLE
@@ -29,8 +29,21 @@ struct Conformance: AsyncParsableCommand {
     @Option(help: "Milliseconds to answer one; the suites expect 200.")
     var pingTimeout = 200
 
+    @Option(help: "Bytes of one POST body or WebSocket message. What may wait for one socket grows with it.")
+    var maxPayload = 1_000_000
+
+    @Option(help: "Fragments of one WebSocket message.")
+    var maxFragments = 1_024
+
+    @OptionGroup var transport: TransportFlags
+
     @Option(help: "Append announced presence to this file, as JSON lines.")
     var logPresence: String?
+
+    func validate() throws {
+        guard (1...(1 << 30)).contains(self.maxPayload) else { throw ValidationError("--max-payload takes 1 to 1 GiB") }
+        guard self.maxFragments > 0 else { throw ValidationError("--max-fragments takes 1 or more") }
+    }
 
     func run() async throws {
         var settings = Configuration(mode: .conformance)
@@ -40,6 +53,10 @@ struct Conformance: AsyncParsableCommand {
         settings.name = self.name
         settings.live.pingInterval = Double(self.pingInterval) / 1000
         settings.live.pingTimeout = Double(self.pingTimeout) / 1000
+        settings.live.maximumPayload = self.maxPayload
+        settings.live.maximumUnsent = max(settings.live.maximumUnsent, 2 * self.maxPayload + 1_024)
+        settings.live.transport.maximumFragments = self.maxFragments
+        self.transport.apply(to: &settings.live.transport)
         settings.presenceLog = self.logPresence
         try await Runner.run(settings, logLevel: self.listeners.logLevel)
     }

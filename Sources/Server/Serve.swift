@@ -29,6 +29,8 @@ struct Serve: AsyncParsableCommand {
             "A proxy whose X-Forwarded-* headers are believed; may be repeated. Default: loopback.", valueName: "cidr"))
     var trustedProxy: [String] = []
 
+    @OptionGroup var transport: TransportFlags
+
     @Option(help: "File with signing keys, mode 0600, one base64url key of 32 bytes or more a line.")
     var signingKeys: String?
 
@@ -54,6 +56,7 @@ struct Serve: AsyncParsableCommand {
         if let file = self.signingKeys { settings.signingKeys = .file(file) }
         if !self.trustedProxy.isEmpty { settings.trustedProxies = self.trustedProxy }
         settings.name = self.name
+        self.transport.apply(to: &settings.live.transport)
         settings.address = self.address ?? (self.dev ? "http://\(self.listeners.host):\(self.listeners.port)" : nil)
         settings.presenceLog = self.logPresence
         return settings

@@ -21,10 +21,12 @@ enum FramesTarget {
         let limits = WebSocketDecoder.Limits(
             maxPayload: flags & 2 == 0 ? 1_000_000 : 200, maxFragments: flags & 4 == 0 ? 1_024 : 3,
             expectsMask: flags & 1 == 0)
+        // With permessage-deflate, and a message that may refer to those before it.
+        let isDeflated = flags & 8 != 0
         let sizes = Array(input.take(Int(input.byte() % 32)))
         let stream = Array(input.rest())
-        let whole = try self.decode(stream, sizes: [], limits: limits)
-        let split = try self.decode(stream, sizes: sizes, limits: limits)
+        let whole = try self.decode(stream, sizes: [], limits: limits, isDeflated: isDeflated)
+        let split = try self.decode(stream, sizes: sizes, limits: limits, isDeflated: isDeflated)
         try Finding.check(whole == split, "frames read alike however they arrive: \(whole), \(split)")
 
         var written = ByteBuffer()
@@ -35,10 +37,13 @@ enum FramesTarget {
     }
 
     private static func decode(
-        _ stream: [UInt8], sizes: [UInt8], limits: WebSocketDecoder.Limits
+        _ stream: [UInt8], sizes: [UInt8], limits: WebSocketDecoder.Limits, isDeflated: Bool = false
     ) throws(Finding) -> [Found] {
         var decoder = WebSocketDecoder()
         let scratch = ScratchBuffer(idleCapacity: 16)
+        let inflation =
+            isDeflated
+            ? Inflation(inflater: Inflater(), output: ScratchBuffer(idleCapacity: 16), keepsContext: true) : nil
         var found: [Found] = []
         var kept: [UInt8] = []
         var position = 0
@@ -51,7 +56,10 @@ enum FramesTarget {
             position += size
             var offset = 0
             kept.withUnsafeBytes { bytes in
-                while let next = self.next(&decoder, bytes, &offset, scratch, limits) { found.append(next) }
+                while let next = self.next(&decoder, bytes, &offset, scratch, limits, inflation) { found.append(next) }
+            }
+            if let output = inflation?.output {
+                try Finding.check(output.capacity <= limits.maxPayload + 1, "no more is unpacked than is allowed")
             }
             try Finding.check(offset >= 0 && offset <= kept.count, "the offset stays in the bytes")
             kept.removeFirst(offset)
@@ -61,9 +69,9 @@ enum FramesTarget {
 
     private static func next(
         _ decoder: inout WebSocketDecoder, _ bytes: UnsafeRawBufferPointer, _ offset: inout Int,
-        _ scratch: ScratchBuffer, _ limits: WebSocketDecoder.Limits
+        _ scratch: ScratchBuffer, _ limits: WebSocketDecoder.Limits, _ inflation: Inflation?
     ) -> Found? {
-        switch decoder.next(in: bytes, at: &offset, scratch: scratch, limits: limits) {
+        switch decoder.next(in: bytes, at: &offset, scratch: scratch, limits: limits, inflation: inflation) {
         case .text(let payload): .text(Array(payload))
         case .binary(let payload): .binary(Array(payload))
         case .ping(let payload): .ping(Array(payload))

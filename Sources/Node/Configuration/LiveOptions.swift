@@ -34,6 +34,8 @@ public struct LiveOptions: Sendable {
     public var allowForeignSockets: Bool
     /// Application handlers that may run or wait at once on this node. Default 10,000.
     public var runningHandlers: Int
+    /// Paths, transports, cookie, CORS, compression.
+    public var transport = TransportOptions()
 
     /// Namespaces of this node whose names clients have chosen (SOCKETIO §11.4). Default 10,000.
     public var dynamicNamespaces: Int
@@ -67,6 +69,7 @@ public struct LiveOptions: Sendable {
         self.dynamicNamespaces = 10_000
         self.roomsPerSocket = 1_024
         self.roomNameBytes = 256
+        if isConformance { self.transport.crossOrigin.origins = .any }
     }
 
     var rooms: RoomTable.Limits {
@@ -77,10 +80,12 @@ public struct LiveOptions: Sendable {
     }
 
     var engine: EngineOptions {
-        EngineOptions(
+        var options = EngineOptions(
             pingInterval: .milliseconds(Int64(self.pingInterval * 1000)),
             pingTimeout: .milliseconds(Int64(self.pingTimeout * 1000)), maxPayload: self.maximumPayload,
             maxQueuedBytes: self.maximumUnsent)
+        self.transport.apply(to: &options)
+        return options
     }
 
     /// What is wrong with the options, in words; nil when nothing is.
@@ -106,6 +111,6 @@ public struct LiveOptions: Sendable {
         guard (1...EventLimits.ceiling).contains(self.maximumEvent) else {
             return "maximumEvent must be 1 to 1,048,576"
         }
-        return nil
+        return self.transport.complaint
     }
 }

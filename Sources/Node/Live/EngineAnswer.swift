@@ -8,6 +8,8 @@ struct EngineAnswer: Sendable {
     var body: ByteBuffer
     /// The connection is closed behind it.
     var closes = false
+    /// Whether it may go compressed: the answers to polls.
+    var isCompressible = false
     /// Further header fields.
     var extra = HTTPFields()
 
@@ -18,5 +20,9 @@ struct EngineAnswer: Sendable {
         if self.status != 204 { fields[.cacheControl] = "no-store" }
         if self.closes { fields[.connection] = "close" }
         return HTTPResponse(status: .init(code: self.status), headerFields: fields)
+    }
+
+    mutating func addVary(_ name: String) {
+        self.extra[.vary] = self.extra[.vary].map { "\($0), \(name)" } ?? name
     }
 }

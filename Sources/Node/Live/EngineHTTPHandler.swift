@@ -184,7 +184,14 @@ final class EngineHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Ti
     private func openWebSocket(_ head: HTTPRequest, _ loop: LiveLoop, _ context: ChannelHandlerContext) -> Bool {
         var upgrade = WebSocketHandshake()
         for field in head.headerFields { upgrade.note(name: field.name.rawName, value: field.value) }
-        guard upgrade.verdict(isGET: head.method == .get, isHTTP11: true) == .accept else { return false }
+        switch upgrade.verdict(isGET: head.method == .get, isHTTP11: true) {
+        case .notAnUpgrade: return false
+        case .malformed: return self.refuse(.badRequest, TransportRefusal.badRequest.message)
+        case .unsupportedVersion:
+            let refusal = TransportRefusal.unsupportedWebSocketVersion
+            return self.refuse(refusal, refusal.message)
+        case .accept: break
+        }
         var fields = head.headerFields.map { (name: $0.name.rawName, value: $0.value) }
         if let host = head.authority { fields.append((name: "host", value: host)) }
         let opening = WebSocketOpening(
@@ -192,18 +199,23 @@ final class EngineHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Ti
             handshake: upgrade, early: ByteBuffer())
         opening.open(
             .init(
-                refuse: { refusal in
-                    self.write(
-                        EngineAnswer(
-                            status: refusal.code, contentType: "text/html",
-                            body: ByteBuffer(string: refusal.message), closes: true))
-                },
+                refuse: { _ = self.refuse($0, $1) },
                 attach: { handler in
                     let bound = NIOLoopBound(handler, eventLoop: loop.eventLoop)
                     self.transfer(to: NIOLoopBound(handler.session, eventLoop: loop.eventLoop)) { bound.value }
                 },
                 transfer: { self.transfer(to: $0, makeHandler: $1) },
                 dismiss: { self.dismiss($0.handshake) }, channel: context.channel))
+        return true
+    }
+
+    /// Refuses an upgrade.
+    /// - Returns: true: the request is answered.
+    private func refuse(_ refusal: TransportRefusal, _ text: String) -> Bool {
+        var answer = EngineAnswer(
+            status: refusal.code, contentType: "text/html", body: ByteBuffer(string: text), closes: true)
+        if refusal == .unsupportedWebSocketVersion { answer.extra[.secWebSocketVersion] = "13" }
+        self.write(answer)
         return true
     }
 
@@ -266,9 +278,11 @@ final class EngineHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Ti
     private func write(_ answer: EngineAnswer) {
         guard let context = self.context else { return }
         var closes = answer.closes || self.isLastRequest
+        var answer = answer
         if case .engine(let request) = self.activity {
             request.isAnswered = true
             closes = closes || request.wantsClose
+            request.encode(&answer)
         }
         var head = answer.head
         if closes { head.headerFields[.connection] = "close" }

@@ -1,4 +1,5 @@
 import HTTPTypes
+import Metrics
 import NIOCore
 import Wire
 
@@ -15,6 +16,7 @@ final class EngineHTTPRequest {
     private var entry: PollingEntry?
     private var exchange: NIOLoopBoundBox<PollExchange?>?
     private var phase = Phase.head
+    private var isLost = false
     private(set) var isComplete = false
     var isAnswered = false
 
@@ -43,11 +45,10 @@ final class EngineHTTPRequest {
     func start() {
         let server = self.loop.server
         if let preflight = server.cors.preflight(self.head) { return self.finish(preflight) }
+        guard self.application != .bareEcho else { return self.refuse(.badRequest) }
         let request: EngineRequest
         do {
-            let target = self.head.path ?? ""
-            let query = target.firstIndex(of: "?").map { String(target[target.index(after: $0)...]) } ?? ""
-            request = try EngineRequest(query: query)
+            request = try EngineRequest(query: self.query)
         } catch {
             return self.refuse(error)
         }
@@ -59,7 +60,7 @@ final class EngineHTTPRequest {
             default: .other
             }
         switch request.verdict(
-            method: method, isUpgrade: false, isOriginLegal: true, session: entry.map { _ in .polling },
+            method: method, isUpgrade: false, isOriginLegal: true, session: server.transport(of: request, entry),
             options: server.engineOptions)
         {
         case .refuse(let code): self.refuse(code)
@@ -80,16 +81,43 @@ final class EngineHTTPRequest {
                 headers, peer: self.peer, target: self.head.path ?? "", base64: request.base64)
             try server.checkAdmission()
             self.phase = .dropped
-            LiveSession.openPolling(
-                loop: self.loop, handshake: admitted, application: self.application, answering: self.makeExchange())
+            HandshakeHook.ask(
+                HandshakeRequest(admitted, transport: .polling, query: self.query), on: self.loop
+            ) { finding in
+                switch finding {
+                case .refused(let refusal, let text): self.refuse(refusal, text)
+                case .allowed:
+                    guard !self.isLost else { return }
+                    LiveSession.openPolling(
+                        loop: self.loop, handshake: admitted, application: self.application,
+                        answering: self.makeExchange())
+                }
+            }
         } catch {
-            server.metrics.refused(error)
-            var body = ByteBuffer()
-            body.writeString("{\"message\":")
-            body.writeJSONString(error.message)
-            body.writeString("}")
-            self.finish(EngineAnswer(status: error.code, contentType: "application/json", body: body))
+            self.refuse(error, error.message)
         }
+    }
+
+    private func refuse(_ refusal: TransportRefusal, _ text: String) {
+        self.loop.server.metrics.refused(refusal)
+        var body = ByteBuffer()
+        switch refusal {
+        case .forbidden, .refusedByHook:
+            EngineErrorCode.forbidden.writeBody(message: text, into: &body)
+            self.finish(
+                EngineAnswer(
+                    status: EngineErrorCode.forbidden.status, contentType: "application/json", body: body))
+        default:
+            body.writeString("{\"message\":")
+            body.writeJSONString(text)
+            body.writeString("}")
+            self.finish(EngineAnswer(status: refusal.code, contentType: "application/json", body: body))
+        }
+    }
+
+    private var query: String {
+        let target = self.head.path ?? ""
+        return target.firstIndex(of: "?").map { String(target[target.index(after: $0)...]) } ?? ""
     }
 
     private var fields: [(name: String, value: String)] {
@@ -134,8 +162,22 @@ final class EngineHTTPRequest {
 
     /// The connection is gone.
     func lost() {
+        self.isLost = true
         guard !self.isAnswered, let entry = self.entry else { return }
         self.continueOver(entry) { $0.exchangeLost($1) }
+    }
+
+    /// Compresses the answer to a poll, if that is on and the client takes it.
+    func encode(_ answer: inout EngineAnswer) {
+        let server = self.loop.server
+        guard answer.isCompressible, let options = server.transport.pollingCompression else { return }
+        answer.addVary("Accept-Encoding")
+        guard answer.body.readableBytes >= options.threshold,
+            let encoding = ContentEncoding.negotiate(self.head.headerFields[values: .acceptEncoding])
+        else { return }
+        answer.body = self.loop.deflate.encode(answer.body, as: encoding)
+        answer.extra[.contentEncoding] = encoding.rawValue
+        server.metrics.compressedAnswers.increment()
     }
 
     // MARK: To the session's loop, in order
@@ -162,11 +204,11 @@ final class EngineHTTPRequest {
 
     private var corsAnswer: @Sendable (EngineAnswer) -> Void {
         let cors = self.loop.server.cors
-        let origin = self.head.headerFields[.origin]
+        let origins = self.head.headerFields[values: .origin]
         let answer = self.answer
         return { plain in
             var answered = plain
-            cors.apply(to: &answered, origin: origin)
+            cors.apply(to: &answered, origins: origins)
             answer(answered)
         }
     }

@@ -135,7 +135,7 @@ final class FrontDoorHandler: ChannelInboundHandler, RemovableChannelHandler, Ti
             peer: context.remoteAddress, handshake: upgrade, early: self.head)
         opening.open(
             .init(
-                refuse: { $0.write(to: context) }, attach: { self.attach($0, context) },
+                refuse: { $0.write($1, to: context) }, attach: { self.attach($0, context) },
                 transfer: { ChannelTransfer.move(context.channel, to: $0, makeHandler: $1) },
                 dismiss: { opening in
                     let bound = NIOLoopBound(context, eventLoop: context.eventLoop)

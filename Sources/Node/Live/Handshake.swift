@@ -9,6 +9,8 @@ final class Handshake: Sendable {
     /// The client's address by SPEC TR-2.
     let source: ProxyTrust.Source
     let origin: DomainTable.OriginStanding
+    /// Whether the configuration names the origin, so that its pages may connect (SPEC ID-18).
+    let isOriginListed: Bool
     let headers: HeaderList
     /// Path and query of the request; empty once that is not needed any more.
     let target: String
@@ -18,12 +20,13 @@ final class Handshake: Sendable {
     let time: Int64
 
     init(
-        domain: String, source: ProxyTrust.Source, origin: DomainTable.OriginStanding, headers: HeaderList,
-        target: String, base64: Bool, time: Int64
+        domain: String, source: ProxyTrust.Source, origin: DomainTable.OriginStanding, isOriginListed: Bool = false,
+        headers: HeaderList, target: String, base64: Bool, time: Int64
     ) {
         self.domain = domain
         self.source = source
         self.origin = origin
+        self.isOriginListed = isOriginListed
         self.headers = headers
         self.target = target
         self.base64 = base64
@@ -35,8 +38,8 @@ final class Handshake: Sendable {
     var withoutCredentials: Handshake {
         let userAgent = self.headers.single("user-agent").map { [(name: "user-agent", value: $0)] } ?? []
         return Handshake(
-            domain: self.domain, source: self.source, origin: self.origin, headers: HeaderList(userAgent),
-            target: "", base64: self.base64, time: self.time)
+            domain: self.domain, source: self.source, origin: self.origin, isOriginListed: self.isOriginListed,
+            headers: HeaderList(userAgent), target: "", base64: self.base64, time: self.time)
     }
 }
 
@@ -44,6 +47,7 @@ final class Handshake: Sendable {
 struct HandshakeGate: Sendable {
     let domains: DomainTable
     let proxies: ProxyTrust
+    let crossOrigin: CrossOrigin
 
     /// - Parameter target: path and query.
     func admit(
@@ -60,9 +64,10 @@ struct HandshakeGate: Sendable {
         }
         let source = self.proxies.source(headers, peer: peer?.ipAddress ?? "")
         let origin = self.domains.origin(headers, of: destination, isSecure: source.isSecure)
-        guard !self.domains.isRefused(origin) else { throw .forbidden }
+        let isListed = origin == .foreign && self.crossOrigin.names(headers.values("origin"))
+        guard isListed || !self.domains.isRefused(origin) else { throw .forbidden }
         return Handshake(
-            domain: destination.domain, source: source, origin: origin, headers: headers, target: target,
-            base64: base64, time: SystemClusterClock().wallTime())
+            domain: destination.domain, source: source, origin: origin, isOriginListed: isListed, headers: headers,
+            target: target, base64: base64, time: SystemClusterClock().wallTime())
     }
 }

@@ -13,6 +13,7 @@ final class LiveLoop {
     let scratch = ScratchBuffer()
     let receive = ReceiveSlot()
     let frameLimits: WebSocketDecoder.Limits
+    private(set) lazy var deflate = LoopDeflate(self.server.transport)
     var counters = LoopCounters()
     /// The answers of the read that is being handled.
     var answers = ByteBuffer()
@@ -93,6 +94,7 @@ final class LiveLoop {
     func tick(at now: NIODeadline) {
         self.wheel.advance(to: now)
         self.scratch.shrink()
+        if self.server.transport.compresses { self.deflate.shrink() }
         // The answers of one large read must not stay for good.
         if self.answers.storageCapacity > 1 << 20 { self.answers = ByteBuffer() }
     }

@@ -13,6 +13,9 @@ final class LiveMetrics: Sendable {
     let connected = Counter(label: "submergence_live_connects_total")
     let handlersRefused = Counter(label: "submergence_live_handlers_refused_total")
     let handlersFailed = Counter(label: "submergence_live_handlers_failed_total")
+    let lateHandshakeHooks = Counter(label: "submergence_engine_allow_request_late_total")
+    let compressedAnswers = Counter(label: "submergence_engine_answers_compressed_total")
+    let deflateAgreed = Counter(label: "submergence_websocket_deflate_agreed_total")
     let hooksFailed = Counter(label: "submergence_hooks_failed_total")
     let acksRefused = Counter(label: "submergence_live_acks_refused_total")
     let acksTimedOut = Counter(label: "submergence_live_acks_timed_out_total")
@@ -28,6 +31,7 @@ final class LiveMetrics: Sendable {
     private let left: [CloseReason: Counter]
     private let refusedTransport: [TransportRefusal: Counter]
     private let refusedConnect: [ConnectErrorCode: Counter]
+    private let violations: [WebSocketCloseCode: Counter]
     private let sessions = Gauge(label: "submergence_engine_sessions")
     private let sessionCount = Atomic<Int>(0)
     private let connections = Gauge(label: "submergence_live_connections")
@@ -47,6 +51,9 @@ final class LiveMetrics: Sendable {
         self.opened = counters("submergence_engine_sessions_opened_total", "transport", ["polling", "websocket"]) { $0 }
         self.closed = counters("submergence_engine_sessions_closed_total", "reason", CloseReason.allCases) { $0.text }
         self.left = counters("submergence_live_disconnects_total", "reason", CloseReason.allCases) { $0.text }
+        self.violations = counters(
+            "submergence_websocket_violations_total", "code", [.protocolError, .invalidText, .tooLarge]
+        ) { String($0.rawValue) }
         self.refusedTransport = counters(
             "submergence_engine_requests_refused_total", "reason", TransportRefusal.allCases
         ) { $0.rawValue }
@@ -68,6 +75,8 @@ final class LiveMetrics: Sendable {
     }
 
     func disconnected(_ reason: CloseReason) { self.left[reason]?.increment() }
+
+    func violated(_ code: WebSocketCloseCode) { self.violations[code]?.increment() }
 
     func refused(_ refusal: TransportRefusal) { self.refusedTransport[refusal]?.increment() }
 

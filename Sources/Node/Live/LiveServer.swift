@@ -14,6 +14,8 @@ final class LiveServer: Sendable {
         var options: LiveOptions
         var gate: HandshakeGate
         var mode: Configuration.Mode
+        /// The node's own name, if it has one.
+        var nodeName: String?
         var namespaces: [String: InstalledNamespace]
         var patterns: [NamespacePattern]
         /// Who a socket belongs to, by its session cookie; nil where there are no sessions.
@@ -22,6 +24,8 @@ final class LiveServer: Sendable {
         var isSessionActive: SessionGuard.Reader
         /// nil where no liveConnection hook was registered: then it costs nothing.
         var liveConnection: LiveConnectionRunner?
+        /// nil where no hook judges handshakes.
+        var allowRequest: AllowRequestHook?
         /// Answers plain HTTP.
         var responder: HTTPChannelHandler.Responder
         var logger: Logger
@@ -30,6 +34,7 @@ final class LiveServer: Sendable {
     let engineOptions: EngineOptions
     let socketOptions: SocketOptions
     let metrics = LiveMetrics()
+    let cors: CrossOrigin
     let work: WorkPool
     let headLimits = UpgradeRequest.Limits()
     let ackIDs = AckIDs()
@@ -40,6 +45,7 @@ final class LiveServer: Sendable {
     let keepsHandshakes: Bool
     private let setup: Setup
     private let http: HTTPConnections
+    private let webSocketSessions = SessionKeyTable()
     private let polling = (0..<16).map { _ in PollingTable() }
     private let loops = Mutex<[NIOLoopBound<LiveLoop>]>([])
     private let clusterNode = Mutex<ClusterNode?>(nil)
@@ -56,6 +62,7 @@ final class LiveServer: Sendable {
     init(_ setup: Setup) {
         self.setup = setup
         self.engineOptions = setup.options.engine
+        self.cors = setup.gate.crossOrigin
         self.socketOptions = SocketOptions(
             engine: self.engineOptions, connectTimeout: .milliseconds(Int64(setup.options.connectTimeout * 1000)))
         self.work = WorkPool(name: "live", limit: setup.options.runningHandlers)
@@ -103,7 +110,9 @@ final class LiveServer: Sendable {
     var believesAuth: Bool { self.setup.mode != .production }
     var guestsMayConnect: Bool { self.setup.mode == .conformance }
     var allowsForeignSockets: Bool { self.options.allowForeignSockets }
-    var cors: CrossOrigin { CrossOrigin(allowsAny: self.setup.mode == .conformance) }
+    var transport: TransportOptions { self.options.transport }
+    var allowRequest: AllowRequestHook? { self.setup.allowRequest }
+    var allowRequestTimeout: TimeAmount { .milliseconds(Int64(self.options.transport.allowRequestTimeout * 1000)) }
     var headTimeout: TimeAmount { .milliseconds(Int64(self.options.headTimeout * 1000)) }
     var connectDeadline: TimeAmount { .milliseconds(Int64(self.options.pendingConnectTimeout * 1000)) }
     var bodyTimeout: TimeAmount { .seconds(30) }
@@ -118,11 +127,22 @@ final class LiveServer: Sendable {
 
     /// What runs on a path, with or without its trailing slash (SOCKETIO §2.1).
     func enginePath(_ path: String) -> EngineApplication? {
-        switch path {
-        case "/socket.io/", "/socket.io": .socketIO
-        case "/engine.io/", "/engine.io": self.setup.mode == .conformance ? .echo : nil
+        if path == self.options.transport.path || path == self.options.transport.barePath { return .socketIO }
+        guard self.setup.mode == .conformance else { return nil }
+        return switch path {
+        case "/engine.io/", "/engine.io": .echo
+        case "/echo": .bareEcho
         default: nil
         }
+    }
+
+    /// The `Set-Cookie` of a handshake's answer; nil where it has none (SOCKETIO §2.6).
+    func affinityCookie(for handshake: Handshake) -> String? {
+        guard let cookie = self.options.transport.cookie, let node = self.clusterNode.withLock(\.self) else {
+            return nil
+        }
+        let label = self.setup.nodeName.flatMap { AffinityCookie.isToken($0) ? $0 : nil } ?? node.id.text
+        return cookie.field(label: label, isSecure: handshake.source.isSecure)
     }
 
     // MARK: Sessions that poll
@@ -142,6 +162,17 @@ final class LiveServer: Sendable {
 
     func forget(_ sid: String) {
         self.table(of: sid).sessions.withLock { $0[sid] = nil }
+    }
+
+    func remember(_ key: SessionKey) { self.webSocketSessions.insert(key) }
+
+    func forget(_ key: SessionKey) { self.webSocketSessions.remove(key) }
+
+    /// The transport of the session that a request names; where it began with polling, its own loop knows better.
+    func transport(of request: EngineRequest, _ entry: PollingEntry?) -> EngineTransport? {
+        if entry != nil { return .polling }
+        guard request.isSessionIDPlausible, let key = request.sid.flatMap({ SessionKey($0) }) else { return nil }
+        return self.webSocketSessions.contains(key) ? .websocket : nil
     }
 
     // MARK: Admission

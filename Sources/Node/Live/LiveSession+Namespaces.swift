@@ -199,7 +199,8 @@ extension LiveSession {
             guard let identity = auth.believed(in: self.handshake.domain) else { return then(self, .guest) }
             return then(self, .known(identity))
         }
-        guard server.allowsForeignSockets || self.handshake.origin != .foreign else { return then(self, .foreign) }
+        let isOwn = self.handshake.origin != .foreign || self.handshake.isOriginListed
+        guard server.allowsForeignSockets || isOwn else { return then(self, .foreign) }
         guard let identifier = server.identifier else { return then(self, .guest) }
         let bound = NIOLoopBound(self, eventLoop: self.loop.eventLoop)
         let handshake = self.handshake

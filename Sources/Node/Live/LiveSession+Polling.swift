@@ -14,7 +14,7 @@ extension LiveSession {
         loop.server.remember(session, as: sid)
         var open = ByteBuffer()
         EngineHandshake.writeOpen(sid: sid, transport: .polling, options: loop.server.engineOptions, into: &open)
-        exchange.answerPoll(open)
+        exchange.answerPoll(open, cookie: loop.server.affinityCookie(for: handshake))
     }
 
     func queue(_ packet: OutboundPacket) {

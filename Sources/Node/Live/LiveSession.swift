@@ -34,6 +34,8 @@ final class LiveSession: Timed {
     var isPaused = false
     /// Where the loop and its wheel keep it.
     var seat: Int32 = -1
+    /// Of a session that began on WebSocket; the others are in the table of polling sessions.
+    private var key = SessionKey.none
     var spoke = TimingWheel.Spoke.none
 
     init(loop: LiveLoop, handshake: Handshake, application: EngineApplication, transport: EngineTransport) {
@@ -62,7 +64,7 @@ final class LiveSession: Timed {
     }
 
     private var nextDeadline: NIODeadline? {
-        guard let engine = self.engine.nextDeadline else { return nil }
+        guard let engine = self.engine.nextDeadline, self.application != .bareEcho else { return nil }
         var next = engine
         if self.application == .socketIO, let sockets = self.sockets.nextDeadline { next = min(next, sockets) }
         if let connection = self.connection {
@@ -124,17 +126,22 @@ final class LiveSession: Timed {
             return
         }
         self.webSocket = handler
+        guard self.application != .bareEcho else { return }
+        self.key = .random()
+        self.loop.server.remember(self.key)
+        let sid = self.key.text
         let options = self.loop.server.engineOptions
         handler.send { frames in
             var open = ByteBuffer()
             EngineHandshake.writeOpen(
-                sid: Base64URL.random128(), transport: .websocket, options: options, into: &open)
+                sid: sid, transport: .websocket, options: options, into: &open)
             open.withUnsafeReadableBytes { WebSocketFrameWriter.writeText($0, into: &frames) }
         }
     }
 
     func webSocket(_ handler: WebSocketHandler, text: UnsafeRawBufferPointer) {
         guard handler === self.webSocket else { return self.probe(handler, text: text) }
+        if self.application == .bareEcho { return handler.send { WebSocketFrameWriter.writeText(text, into: &$0) } }
         // The hot path: an open session's message, with nothing in between.
         if text.first == EnginePacketType.message.rawValue, self.engine.isOpen {
             return self.message(text: UnsafeRawBufferPointer(rebasing: text[1...]))
@@ -144,6 +151,7 @@ final class LiveSession: Timed {
 
     func webSocket(_ handler: WebSocketHandler, binary: UnsafeRawBufferPointer) {
         guard handler === self.webSocket else { return self.perform(self.engine.probeInvalid(), handler) }
+        if self.application == .bareEcho { return handler.send { WebSocketFrameWriter.writeBinary(binary, into: &$0) } }
         if self.engine.isOpen { self.message(binary: binary) }
     }
 
@@ -202,7 +210,7 @@ final class LiveSession: Timed {
         case .socketIO:
             self.perform(
                 self.sockets.receive(text: text, at: .now(), options: self.loop.server.socketOptions), text)
-        case .echo:
+        case .echo, .bareEcho:
             self.send(OutboundPacket(text: ByteBuffer(bytes: text)))
         }
     }
@@ -212,7 +220,7 @@ final class LiveSession: Timed {
         case .socketIO:
             let none = UnsafeRawBufferPointer(start: nil, count: 0)
             self.perform(self.sockets.receive(binary: binary, options: self.loop.server.socketOptions), none)
-        case .echo:
+        case .echo, .bareEcho:
             self.sendBare(binary: ByteBuffer(bytes: binary))
         }
     }
@@ -244,6 +252,7 @@ final class LiveSession: Timed {
             polling.release(ending)
             if let sid = polling.sid { self.loop.server.forget(sid) }
         }
+        if self.key != .none { self.loop.server.forget(self.key) }
         if ending.closesProbe { self.closeProbe() }
         if !ending.wasAnnounced { self.announceEnd(ending.reason) }
         if let webSocket = self.webSocket {

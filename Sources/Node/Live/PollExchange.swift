@@ -1,3 +1,4 @@
+import HTTPTypes
 import NIOCore
 import Wire
 
@@ -13,8 +14,12 @@ final class PollExchange {
     }
 
     /// The body of a GET (SOCKETIO §2.7).
-    func answerPoll(_ body: ByteBuffer) {
-        self.respond(EngineAnswer(status: 200, contentType: "text/plain; charset=UTF-8", body: body))
+    /// - Parameter cookie: the `Set-Cookie` of a handshake.
+    func answerPoll(_ body: ByteBuffer, cookie: String? = nil) {
+        var answer = EngineAnswer(
+            status: 200, contentType: "text/plain; charset=UTF-8", body: body, isCompressible: true)
+        if let cookie { answer.extra[.setCookie] = cookie }
+        self.respond(answer)
     }
 
     /// The answer to a POST that was taken.

@@ -6,6 +6,8 @@ enum TransportRefusal: String, Error, CaseIterable {
     case badRequest, headersTooLarge, targetTooLong, unsupportedWebSocketVersion
     /// Engine.IO's own refusals; on an upgrade request all are 400.
     case transportUnknown, sessionUnknown, badHandshakeMethod, engineBadRequest, forbidden, unsupportedProtocolVersion
+    /// The application's `allowRequest` hook said no.
+    case refusedByHook
     case hostMissing, unknownDomain
     /// Temporary: the client comes back by itself (SPEC ND-13).
     case unavailable, busy
@@ -21,7 +23,7 @@ enum TransportRefusal: String, Error, CaseIterable {
         }
     }
 
-    /// The status.
+    /// The status on an upgrade request.
     var code: Int {
         switch self {
         case .headersTooLarge: 431
@@ -30,7 +32,7 @@ enum TransportRefusal: String, Error, CaseIterable {
         case .unknownDomain: 421
         case .unavailable, .busy: 503
         case .badRequest, .transportUnknown, .sessionUnknown, .badHandshakeMethod, .engineBadRequest, .forbidden,
-            .unsupportedProtocolVersion, .hostMissing:
+            .refusedByHook, .unsupportedProtocolVersion, .hostMissing:
             400
         }
     }
@@ -45,7 +47,7 @@ enum TransportRefusal: String, Error, CaseIterable {
         case .transportUnknown: "Transport unknown"
         case .sessionUnknown: "Session ID unknown"
         case .badHandshakeMethod: "Bad handshake method"
-        case .forbidden: "Forbidden"
+        case .forbidden, .refusedByHook: "Forbidden"
         case .unsupportedProtocolVersion: "Unsupported protocol version"
         case .hostMissing: "A request needs one Host"
         case .unknownDomain: "Unknown domain"
@@ -54,11 +56,13 @@ enum TransportRefusal: String, Error, CaseIterable {
         }
     }
 
-    func write(to context: ChannelHandlerContext) {
+    /// - Parameter message: what the application says in place of ``message``.
+    func write(_ message: String? = nil, to context: ChannelHandlerContext) {
+        let message = message ?? self.message
         var text = "HTTP/1.1 \(self.statusText)\r\nConnection: close\r\nContent-Type: text/html\r\n"
         if self == .unsupportedWebSocketVersion { text += "Sec-WebSocket-Version: 13\r\n" }
         if self == .unavailable || self == .busy { text += "Retry-After: 1\r\n" }
-        text += "Content-Length: \(self.message.utf8.count)\r\n\r\n\(self.message)"
+        text += "Content-Length: \(message.utf8.count)\r\n\r\n\(message)"
         let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
         context.writeAndFlush(NIOAny(ByteBuffer(string: text))).whenComplete { _ in
             bound.value.close(promise: nil)

@@ -1,3 +1,4 @@
+import Metrics
 import NIOCore
 import Wire
 
@@ -13,6 +14,8 @@ final class WebSocketHandler: ChannelInboundHandler {
     let session: LiveSession
     private var context: ChannelHandlerContext?
     private var decoder = WebSocketDecoder()
+    /// Where permessage-deflate was agreed on.
+    private var deflate: ConnectionDeflate?
     /// Only while a frame is incomplete.
     private var partial: ByteBuffer?
     private var phase = Phase.open
@@ -33,11 +36,18 @@ final class WebSocketHandler: ChannelInboundHandler {
     }
 
     /// - Parameters:
+    ///   - agreement: on permessage-deflate, as the greeting tells.
     ///   - greeting: the 101 that accepts the upgrade.
     ///   - early: bytes that the client sent behind its request.
-    init(session: LiveSession, greeting: ByteBuffer, early: ByteBuffer = ByteBuffer()) {
+    init(
+        session: LiveSession, agreement: DeflateAgreement?, greeting: ByteBuffer, early: ByteBuffer = ByteBuffer()
+    ) {
         self.loop = session.loop
         self.session = session
+        if let agreement, let options = session.loop.server.transport.messageCompression {
+            self.deflate = ConnectionDeflate(agreement, options: options, loop: session.loop.deflate)
+            session.loop.server.metrics.deflateAgreed.increment()
+        }
         self.opening = Opening(greeting: greeting, early: early)
     }
 
@@ -129,18 +139,20 @@ final class WebSocketHandler: ChannelInboundHandler {
     }
 
     private func consume(_ bytes: UnsafeRawBufferPointer, _ used: inout Int) {
+        let inflation = self.deflate?.inflation
         while self.phase == .open {
             switch self.decoder.next(
-                in: bytes, at: &used, scratch: self.loop.scratch, limits: self.loop.frameLimits)
+                in: bytes, at: &used, scratch: self.loop.scratch, limits: self.loop.frameLimits, inflation: inflation)
             {
             case .text(let text): self.session.webSocket(self, text: text)
             case .binary(let binary): self.session.webSocket(self, binary: binary)
             case .ping(let payload): WebSocketFrameWriter.writePong(payload, into: &self.loop.answers)
             case .pong: break
-            case .close:
-                self.close(.normal)
+            case .close(let code):
+                self.close(echoing: code ?? WebSocketCloseCode.normal.rawValue)
                 self.session.webSocketLost(self, .transportClose)
             case .violation(let code):
+                self.loop.server.metrics.violated(code)
                 self.close(code)
                 self.session.webSocketLost(self, .transportError)
             case .needsMore: return
@@ -153,6 +165,7 @@ final class WebSocketHandler: ChannelInboundHandler {
         let isNews = self.phase == .open
         self.phase = .closed
         self.partial = nil
+        self.deflate = nil
         if isNews { self.session.webSocketLost(self, reason) }
     }
 
@@ -161,13 +174,18 @@ final class WebSocketHandler: ChannelInboundHandler {
     /// Appends what `body` writes: to the answers of the present read, else as a write of its own.
     func send(_ body: (inout ByteBuffer) -> Void) {
         guard self.phase == .open, let context = self.context else { return }
-        if self.isReading {
-            body(&self.loop.answers)
-        } else {
+        guard let deflate = self.deflate else {
+            if self.isReading { return body(&self.loop.answers) }
             var frames = ByteBuffer()
             body(&frames)
-            context.writeAndFlush(NIOAny(frames), promise: nil)
+            return context.writeAndFlush(NIOAny(frames), promise: nil)
         }
+        var plain = ByteBuffer()
+        body(&plain)
+        if self.isReading { return deflate.rewrite(plain, into: &self.loop.answers) }
+        var frames = ByteBuffer()
+        deflate.rewrite(plain, into: &frames)
+        context.writeAndFlush(NIOAny(frames), promise: nil)
     }
 
     /// Frames that other members of the device get, too.
@@ -177,7 +195,9 @@ final class WebSocketHandler: ChannelInboundHandler {
             context.write(NIOAny(self.loop.answers), promise: nil)
             self.loop.answers = ByteBuffer()
         }
-        context.writeAndFlush(frames, promise: nil)
+        guard let deflate = self.deflate else { return context.writeAndFlush(frames, promise: nil) }
+        let packed = deflate.rewrite(shared: self.unwrapInboundIn(frames))
+        context.writeAndFlush(NIOAny(packed), promise: nil)
     }
 
     /// The same, but flushed with everything else of this tick.
@@ -216,7 +236,9 @@ final class WebSocketHandler: ChannelInboundHandler {
     }
 
     /// Sends a close frame behind everything written, and closes once the peer has answered or a second has passed.
-    func close(_ code: WebSocketCloseCode) {
+    func close(_ code: WebSocketCloseCode) { self.close(echoing: code.rawValue) }
+
+    private func close(echoing code: UInt16) {
         guard self.phase == .open, let context = self.context else { return }
         if self.isReading, self.loop.answers.readableBytes > 0 {
             context.write(NIOAny(self.loop.answers), promise: nil)
@@ -225,7 +247,7 @@ final class WebSocketHandler: ChannelInboundHandler {
         self.phase = .closing
         self.partial = nil
         var frame = ByteBuffer()
-        WebSocketFrameWriter.writeClose(code, into: &frame)
+        WebSocketFrameWriter.writeClose(echoing: code, into: &frame)
         let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
         context.writeAndFlush(NIOAny(frame)).whenComplete { _ in
             // Half-closing first: a reset would take the close frame with it.

@@ -15,7 +15,8 @@ struct WebSocketOpening {
     /// How a connection is taken from the handlers that have it now. Called on the connection's loop.
     struct Seat {
         /// Writes a refusal and closes.
-        let refuse: (TransportRefusal) -> Void
+        /// The text is the body.
+        let refuse: (TransportRefusal, String) -> Void
         /// Gives the connection to a WebSocket of a session on this same loop.
         let attach: (WebSocketHandler) -> Void
         /// Gives the connection to a WebSocket of a session on another loop, where the handler is made.
@@ -37,6 +38,7 @@ struct WebSocketOpening {
         let server = self.loop.server
         let parts = self.target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
         guard let application = server.enginePath(String(parts[0])) else { throw .badRequest }
+        guard application != .bareEcho else { return try self.begin(application, base64: false, seat) }
         let request: EngineRequest
         do {
             request = try EngineRequest(query: parts.count > 1 ? String(parts[1]) : "")
@@ -44,24 +46,66 @@ struct WebSocketOpening {
             throw TransportRefusal(error)
         }
         let entry = request.isSessionIDPlausible ? request.sid.flatMap(server.pollingSession) : nil
-        // Which transport an existing session has is asked on its own loop.
+        // Which transport a session has that began on polling is asked on its own loop.
         switch request.verdict(
-            method: .get, isUpgrade: true, isOriginLegal: true, session: entry.map { _ in .polling },
+            method: .get, isUpgrade: true, isOriginLegal: true, session: server.transport(of: request, entry),
             options: server.engineOptions)
         {
         case .refuse(let code): throw TransportRefusal(code)
         case .methodNotAllowed: throw .engineBadRequest
         case .session:
-            guard let entry else { throw .sessionUnknown }
+            // One that began on WebSocket has no entry: 101, and it is not disturbed.
+            guard let entry else { return seat.dismiss(self) }
             self.join(entry, seat)
-        case .handshake:
-            let admitted = try server.gate.admit(
-                self.headers, peer: self.peer, target: String(self.target), base64: request.base64)
-            try server.checkAdmission()
-            let session = LiveSession(
-                loop: self.loop, handshake: admitted, application: application, transport: .websocket)
-            seat.attach(WebSocketHandler(session: session, greeting: self.head101, early: self.early))
+        case .handshake: try self.begin(application, base64: request.base64, seat)
         }
+    }
+
+    /// A session of its own, if the application lets it.
+    private func begin(_ application: EngineApplication, base64: Bool, _ seat: Seat) throws(TransportRefusal) {
+        let server = self.loop.server
+        let admitted = try server.gate.admit(
+            self.headers, peer: self.peer, target: String(self.target), base64: base64)
+        guard server.cors.allowsWebSocket(admitted.origin, origins: self.headers.values("origin")) else {
+            throw .forbidden
+        }
+        try server.checkAdmission()
+        guard server.allowRequest != nil, application == .socketIO else {
+            return self.attach(admitted, application, seat)
+        }
+        do {
+            // What a client in a hurry sends meanwhile stays with the system, for the WebSocket to read.
+            try seat.channel.syncOptions?.setOption(.autoRead, value: false)
+        } catch {
+            return seat.channel.close(promise: nil)
+        }
+        let query = self.target.firstIndex(of: "?").map { String(self.target[self.target.index(after: $0)...]) } ?? ""
+        HandshakeHook.ask(
+            HandshakeRequest(admitted, transport: .websocket, query: query), on: self.loop
+        ) { finding in
+            guard seat.channel.isActive else { return }
+            switch finding {
+            case .refused(let refusal, let text): self.refuse(refusal, seat, text: text)
+            case .allowed:
+                self.attach(admitted, application, seat)
+                do {
+                    try seat.channel.syncOptions?.setOption(.autoRead, value: true)
+                } catch {
+                    seat.channel.close(promise: nil)
+                }
+            }
+        }
+    }
+
+    private func attach(_ admitted: Handshake, _ application: EngineApplication, _ seat: Seat) {
+        let session = LiveSession(
+            loop: self.loop, handshake: admitted, application: application, transport: .websocket)
+        let cookie = application == .socketIO ? self.loop.server.affinityCookie(for: admitted) : nil
+        seat.attach(self.handler(session, greeting: self.head101(cookie: cookie)))
+    }
+
+    private func handler(_ session: LiveSession, greeting: ByteBuffer) -> WebSocketHandler {
+        WebSocketHandler(session: session, agreement: self.agreement, greeting: greeting, early: self.early)
     }
 
     /// The upgrade of a session that polls. Its WebSocket lives on the session's loop, so that no packet ever hops.
@@ -69,7 +113,7 @@ struct WebSocketOpening {
         if entry.loop.inEventLoop {
             let session = entry.session.value
             return self.follow(session.upgradeRequested(), seat) {
-                seat.attach(WebSocketHandler(session: session, greeting: self.head101, early: self.early))
+                seat.attach(self.handler(session, greeting: self.head101()))
             }
         }
         do {
@@ -79,15 +123,17 @@ struct WebSocketOpening {
             return seat.channel.close(promise: nil)
         }
         let here = NIOLoopBound((self, seat), eventLoop: self.loop.eventLoop)
-        let greeting = self.head101
+        let greeting = self.head101()
         let early = self.early
+        let agreement = self.agreement
         entry.loop.execute {
             let action = entry.session.value.upgradeRequested()
             here.eventLoop.execute {
                 let (opening, seat) = here.value
                 opening.follow(action, seat) {
                     seat.transfer(entry.session) {
-                        WebSocketHandler(session: entry.session.value, greeting: greeting, early: early)
+                        WebSocketHandler(
+                            session: entry.session.value, agreement: agreement, greeting: greeting, early: early)
                     }
                 }
             }
@@ -104,23 +150,41 @@ struct WebSocketOpening {
         }
     }
 
-    private func refuse(_ refusal: TransportRefusal, _ seat: Seat) {
+    private func refuse(_ refusal: TransportRefusal, _ seat: Seat, text: String? = nil) {
         self.loop.server.metrics.refused(refusal)
-        seat.refuse(refusal)
+        seat.refuse(refusal, text ?? refusal.message)
+    }
+
+    /// What is agreed on about permessage-deflate, if it is on.
+    private var agreement: DeflateAgreement? {
+        self.loop.server.transport.agreementPolicy.flatMap {
+            DeflateAgreement.agree(on: self.handshake.extensions, policy: $0)
+        }
+    }
+
+    /// The client's first choice among those that are configured; else none (SOCKETIO §6).
+    private var subprotocol: String? {
+        let known = self.loop.server.transport.subprotocols
+        return known.isEmpty ? nil : self.handshake.subprotocols.first { known.contains($0) }
     }
 
     /// The 101, and the close frame right behind it.
     var dismissal: ByteBuffer {
-        var bytes = self.head101
+        var bytes = self.head101()
         WebSocketFrameWriter.writeClose(.normal, into: &bytes)
         return bytes
     }
 
-    private var head101: ByteBuffer {
+    private func head101(cookie: String? = nil) -> ByteBuffer {
         var head = ByteBuffer()
         head.writeString("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n")
         head.writeString("Sec-WebSocket-Accept: ")
         self.handshake.writeAccept(into: &head)
+        if let agreement = self.agreement {
+            head.writeString("\r\nSec-WebSocket-Extensions: \(agreement.response)")
+        }
+        if let subprotocol = self.subprotocol { head.writeString("\r\nSec-WebSocket-Protocol: \(subprotocol)") }
+        if let cookie { head.writeString("\r\nSet-Cookie: \(cookie)") }
         head.writeString("\r\n\r\n")
         return head
     }

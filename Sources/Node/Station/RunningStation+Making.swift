@@ -52,8 +52,10 @@ extension RunningStation {
         let live = LiveServer(
             LiveServer.Setup(
                 options: configuration.live,
-                gate: HandshakeGate(domains: domains, proxies: proxies),
-                mode: configuration.mode,
+                gate: HandshakeGate(
+                    domains: domains, proxies: proxies,
+                    crossOrigin: CrossOrigin(configuration.live.transport.crossOrigin)),
+                mode: configuration.mode, nodeName: configuration.name,
                 namespaces: registrations.namespaces.mapValues { InstalledNamespace($0) },
                 patterns: registrations.patterns.map {
                     NamespacePattern(
@@ -61,6 +63,7 @@ extension RunningStation {
                 },
                 identifier: self.identifier(authority, logger), isSessionActive: isActive,
                 liveConnection: self.liveConnectionRunner(registrations.liveConnection, logger),
+                allowRequest: registrations.allowRequest,
                 responder: responder.handle, logger: logger))
         let group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.loopCount)
         let (index, rooms) = try await live.start(on: group)

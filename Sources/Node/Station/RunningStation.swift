@@ -106,7 +106,8 @@ final class RunningStation: Sendable {
         lines.append("node \(first.node.id)\(self.configuration.name.map { " (\($0))" } ?? "")")
         lines += self.backend.findings
         lines += first.findings
-        lines.append("clients: http://\(listener.localAddress.map(Self.text) ?? "?")/socket.io/")
+        lines.append(
+            "clients: http://\(listener.localAddress.map(Self.text) ?? "?")\(self.configuration.live.transport.path)")
         if self.configuration.mode == .development {
             lines.append("demo:    http://\(listener.localAddress.map(Self.text) ?? "?")/demo/")
         }

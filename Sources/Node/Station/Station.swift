@@ -30,6 +30,7 @@ public final class Station: Service {
         var actions: [Action] = []
         var presence: [Presence.Change: [PresenceHandler]] = [:]
         var liveConnection: [ActionlessHandler] = []
+        var allowRequest: AllowRequestHook?
         var namespaces: [String: NamespaceApplication] = ["/": NamespaceApplication()]
         var patterns: [Pattern] = []
         var onStart: [@Sendable ([String]) -> Void] = []
@@ -78,6 +79,13 @@ public final class Station: Service {
     /// Registers a handler for connections that have come live; the reply's events go to that connection (SPEC LC-5).
     public func on(_ hook: ConnectionHook, _ handler: @escaping ActionlessHandler) {
         self.register { $0.liveConnection.append(handler) }
+    }
+
+    /// Registers the hook that judges every handshake before there is a session; the last one registered counts. It has
+    /// ``TransportOptions/allowRequestTimeout`` to answer, then the client is told to come back; one that throws refuses.
+    /// Until it has answered the client waits, so it should be quick, and end by itself.
+    public func allowRequest(_ hook: @escaping AllowRequestHook) {
+        self.register { $0.allowRequest = hook }
     }
 
     /// Registers the handler of an application event that clients send (SPEC WS-2). Handlers of one connection run one

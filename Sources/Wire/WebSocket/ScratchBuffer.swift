@@ -25,6 +25,16 @@ package final class ScratchBuffer {
         return self.memory
     }
 
+    /// Room for at least `count` bytes, of which the first `used` stay as they are.
+    package func grow(to count: Int, keeping used: Int) -> UnsafeMutableRawBufferPointer {
+        guard count > self.memory.count else { return self.memory }
+        let larger = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 16)
+        larger.copyMemory(from: UnsafeRawBufferPointer(rebasing: self.memory[..<used]))
+        self.memory.deallocate()
+        self.memory = larger
+        return larger
+    }
+
     /// Gives back what a rare large message needed. Call when nothing handed out is in use, say once a second.
     package func shrink() {
         guard self.memory.count > self.idleCapacity else { return }

@@ -12,6 +12,9 @@ package struct WebSocketDecoder {
         /// Servers demand masked frames; false for the client's end.
         package var expectsMask = true
 
+        /// What deflate may add to a message that it cannot make smaller: 5 bytes a block, and blocks may be short.
+        var maxCompressed: Int { self.maxPayload + self.maxPayload >> 7 + 64 }
+
         package init(maxPayload: Int = 1_000_000, maxFragments: Int = 1_024, expectsMask: Bool = true) {
             self.maxPayload = maxPayload
             self.maxFragments = maxFragments
@@ -22,15 +25,22 @@ package struct WebSocketDecoder {
     /// The message of which some fragments are here. Exists only meanwhile.
     private final class Fragments {
         let isText: Bool
+        let isCompressed: Bool
         var bytes: [UInt8] = []
         var count = 1
+        /// Of text that is not compressed, so that it is refused as soon as it is wrong.
+        var validator = UTF8Validator()
 
-        init(isText: Bool) { self.isText = isText }
+        init(_ header: Header) {
+            self.isText = header.opcode == 0x1
+            self.isCompressed = header.isCompressed
+        }
     }
 
     private struct Header {
         let opcode: UInt8
         let isFinal: Bool
+        let isCompressed: Bool
         let isMasked: Bool
         let maskKey: UInt32
         let payload: Range<Int>
@@ -54,12 +64,14 @@ package struct WebSocketDecoder {
     ///   - bytes: everything received and not yet used.
     ///   - offset: where to go on; moved behind the frames that were used.
     ///   - scratch: the event loop's; the returned bytes may lie in it.
+    ///   - inflation: for a connection with permessage-deflate; others may send nothing compressed.
     package mutating func next(
-        in bytes: UnsafeRawBufferPointer, at offset: inout Int, scratch: ScratchBuffer, limits: Limits
+        in bytes: UnsafeRawBufferPointer, at offset: inout Int, scratch: ScratchBuffer, limits: Limits,
+        inflation: Inflation? = nil
     ) -> WebSocketEvent {
         while !self.isFinished {
             let header: Header
-            switch self.header(in: bytes, at: offset, limits: limits) {
+            switch self.header(in: bytes, at: offset, limits: limits, allowsCompressed: inflation != nil) {
             case .incomplete: return .needsMore
             case .violation(let code): return self.fail(code)
             case .header(let found): header = found
@@ -69,26 +81,36 @@ package struct WebSocketDecoder {
             switch header.opcode {
             case 0x1, 0x2:
                 if header.isFinal {
+                    if header.isCompressed, let inflation {
+                        var ignored = false
+                        let packed = Self.unmask(masked, header, into: scratch, isASCII: &ignored)
+                        return self.unpack(packed, isText: header.opcode == 0x1, limits, inflation)
+                    }
                     var isASCII = false
                     let payload = Self.unmask(masked, header, into: scratch, isASCII: &isASCII)
                     guard header.opcode == 0x1 else { return .binary(payload) }
                     return isASCII || UTF8Validation.isValid(payload) ? .text(payload) : self.fail(.invalidText)
                 }
-                let started = Fragments(isText: header.opcode == 0x1)
+                let started = Fragments(header)
                 self.fragments = started
-                Self.append(masked, header, to: started, scratch: scratch)
+                guard Self.append(masked, header, to: started, scratch: scratch) else {
+                    return self.fail(.invalidText)
+                }
             case 0x0:
                 // `header` has checked that a fragment is open.
                 guard let open = self.fragments else { return self.fail(.protocolError) }
                 open.count += 1
-                Self.append(masked, header, to: open, scratch: scratch)
+                guard Self.append(masked, header, to: open, scratch: scratch) else { return self.fail(.invalidText) }
                 guard header.isFinal else { continue }
                 self.fragments = nil
+                if open.isCompressed, let inflation {
+                    return open.bytes.withUnsafeBytes { self.unpack($0, isText: open.isText, limits, inflation) }
+                }
                 let memory = scratch.reserve(open.bytes.count)
                 memory.copyBytes(from: open.bytes)
                 let payload = UnsafeRawBufferPointer(rebasing: memory[..<open.bytes.count])
                 guard open.isText else { return .binary(payload) }
-                return UTF8Validation.isValid(payload) ? .text(payload) : self.fail(.invalidText)
+                return open.validator.isComplete ? .text(payload) : self.fail(.invalidText)
             case 0x8: return self.close(masked, header, scratch: scratch)
             case 0x9:
                 var ignored = false
@@ -101,7 +123,9 @@ package struct WebSocketDecoder {
     }
 
     /// Judges a frame by its header alone, so that what breaks a limit is refused before its payload is awaited.
-    private func header(in bytes: UnsafeRawBufferPointer, at offset: Int, limits: Limits) -> HeaderResult {
+    private func header(
+        in bytes: UnsafeRawBufferPointer, at offset: Int, limits: Limits, allowsCompressed: Bool
+    ) -> HeaderResult {
         let available = bytes.count - offset
         guard available >= 2 else { return .incomplete }
         let first = bytes[offset]
@@ -109,7 +133,11 @@ package struct WebSocketDecoder {
         let opcode = first & 0x0F
         let isFinal = first & 0x80 != 0
         let isMasked = second & 0x80 != 0
-        guard first & 0x70 == 0, isMasked == limits.expectsMask else { return .violation(.protocolError) }
+        // The first reserved bit marks the first frame of a compressed message (RFC 7692 §6).
+        let isCompressed = allowsCompressed && first & 0x70 == 0x40 && (opcode == 0x1 || opcode == 0x2)
+        guard first & 0x70 == 0 || isCompressed, isMasked == limits.expectsMask else {
+            return .violation(.protocolError)
+        }
         switch opcode {
         case 0x0: guard self.fragments != nil else { return .violation(.protocolError) }
         case 0x1, 0x2: guard self.fragments == nil else { return .violation(.protocolError) }
@@ -132,7 +160,9 @@ package struct WebSocketDecoder {
         }
         if opcode < 0x8 {
             let received = self.fragments?.bytes.count ?? 0
-            guard length <= UInt64(max(0, limits.maxPayload - received)) else { return .violation(.tooLarge) }
+            let limit =
+                isCompressed || self.fragments?.isCompressed == true ? limits.maxCompressed : limits.maxPayload
+            guard length <= UInt64(max(0, limit - received)) else { return .violation(.tooLarge) }
             let fragment = (self.fragments?.count ?? 0) + 1
             guard isFinal || fragment < limits.maxFragments else { return .violation(.tooLarge) }
         }
@@ -145,7 +175,7 @@ package struct WebSocketDecoder {
         guard length <= UInt64(bytes.count - position) else { return .incomplete }
         return .header(
             Header(
-                opcode: opcode, isFinal: isFinal, isMasked: isMasked, maskKey: maskKey,
+                opcode: opcode, isFinal: isFinal, isCompressed: isCompressed, isMasked: isMasked, maskKey: maskKey,
                 payload: position..<(position + Int(length))))
     }
 
@@ -180,11 +210,29 @@ package struct WebSocketDecoder {
     }
 
     /// Empty fragments grow nothing.
+    /// - Returns: false for text that cannot be UTF-8 any more.
     private static func append(
         _ masked: UnsafeRawBufferPointer, _ header: Header, to fragments: Fragments, scratch: ScratchBuffer
-    ) {
+    ) -> Bool {
         var ignored = false
-        fragments.bytes.append(contentsOf: Self.unmask(masked, header, into: scratch, isASCII: &ignored))
+        let payload = Self.unmask(masked, header, into: scratch, isASCII: &ignored)
+        fragments.bytes.append(contentsOf: payload)
+        return !fragments.isText || fragments.isCompressed || fragments.validator.accepts(payload)
+    }
+
+    /// The size limit holds for what a message becomes, or a few bytes could fill the memory.
+    private mutating func unpack(
+        _ packed: UnsafeRawBufferPointer, isText: Bool, _ limits: Limits, _ inflation: Inflation
+    ) -> WebSocketEvent {
+        switch inflation.inflater.inflate(
+            packed, limit: limits.maxPayload, keepsContext: inflation.keepsContext, into: inflation.output)
+        {
+        case .message(let payload):
+            guard isText else { return .binary(payload) }
+            return UTF8Validation.isValid(payload) ? .text(payload) : self.fail(.invalidText)
+        case .tooLarge: return self.fail(.tooLarge)
+        case .corrupt: return self.fail(.invalidText)
+        }
     }
 
     /// Eight bytes a step; tells on the way whether the payload is plain ASCII and needs no further check.

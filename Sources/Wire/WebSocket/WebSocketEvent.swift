@@ -4,9 +4,9 @@ package enum WebSocketCloseCode: UInt16, Sendable {
     case goingAway = 1001
     /// Reserved bits, unknown opcodes, unmasked frames, malformed control frames.
     case protocolError = 1002
-    /// A text message that is not UTF-8.
+    /// A text message that is not UTF-8, or a compressed one that cannot be unpacked.
     case invalidText = 1007
-    /// Above `maxPayload`, or in too many fragments.
+    /// Above `maxPayload`, unpacked, or in too many fragments.
     case tooLarge = 1009
     case internalError = 1011
 }
@@ -22,7 +22,7 @@ package enum WebSocketEvent {
     case ping(UnsafeRawBufferPointer)
     /// Nothing to do.
     case pong
-    /// The peer closes, with the code it gave. Answer with a close frame unless one was sent, then close the channel.
+    /// The peer closes, with the code it gave. Answer with a close frame of that code unless one was sent, then close the channel.
     /// The decoder gives `needsMore` from now on.
     case close(code: UInt16?)
     /// The peer broke the protocol: send a close frame with this code and close. The decoder gives `needsMore` from now

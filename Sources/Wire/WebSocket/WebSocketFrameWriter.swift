@@ -34,10 +34,15 @@ package enum WebSocketFrameWriter {
     }
 
     /// Appends the header of a message, after which the caller appends exactly `count` bytes. Reserves room for them.
-    package static func writeHeader(_ opcode: Opcode, count: Int, into buffer: inout ByteBuffer) {
+    ///
+    /// - Parameter isCompressed: they are those of permessage-deflate (RFC 7692 §6).
+    package static func writeHeader(
+        _ opcode: Opcode, count: Int, isCompressed: Bool = false, into buffer: inout ByteBuffer
+    ) {
         let header = self.headerCount(count)
         buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: header + count) { target in
             Self.storeHeader(opcode, count, header, masked: false, in: target)
+            if isCompressed { target[0] |= 0x40 }
             return header
         }
     }
@@ -56,7 +61,12 @@ package enum WebSocketFrameWriter {
     }
 
     package static func writeClose(_ code: WebSocketCloseCode, into buffer: inout ByteBuffer) {
-        withUnsafeBytes(of: code.rawValue.bigEndian) { self.write(.close, $0, into: &buffer) }
+        self.writeClose(echoing: code.rawValue, into: &buffer)
+    }
+
+    /// Answers the close of a peer with the code that it gave (RFC 6455 §5.5.1).
+    package static func writeClose(echoing code: UInt16, into buffer: inout ByteBuffer) {
+        withUnsafeBytes(of: code.bigEndian) { self.write(.close, $0, into: &buffer) }
     }
 
     package static func write(_ opcode: Opcode, _ body: UnsafeRawBufferPointer, into buffer: inout ByteBuffer) {

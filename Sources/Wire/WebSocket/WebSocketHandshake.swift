@@ -22,6 +22,11 @@ package struct WebSocketHandshake {
     private var hasVersion13 = false
     private var hasUpgrade = false
     private var hasConnection = false
+    private var isMalformed = false
+    /// What `Sec-WebSocket-Extensions` offers, all fields of that name together, in order.
+    package private(set) var extensions: [WebSocketExtension] = []
+    /// What `Sec-WebSocket-Protocol` offers, in the client's order of preference.
+    package private(set) var subprotocols: [String] = []
 
     package init() {}
 
@@ -37,8 +42,31 @@ package struct WebSocketHandshake {
         case 21 where Self.equals(name, "sec-websocket-version"):
             self.versions += 1
             self.hasVersion13 = Self.equals(Self.trimmed(value), "13")
+        case 24 where Self.equals(name, "sec-websocket-extensions"):
+            guard let offers = WebSocketExtension.parse(value) else {
+                self.isMalformed = true
+                break
+            }
+            self.extensions += offers
+        case 22 where Self.equals(name, "sec-websocket-protocol"):
+            self.noteSubprotocols(value)
         default: break
         }
+    }
+
+    /// Tokens that are all different (RFC 6455 §4.1), in one field or several.
+    private mutating func noteSubprotocols(_ value: UnsafeRawBufferPointer) {
+        var reader = HeaderTokenReader(value)
+        repeat {
+            reader.skipBlanks()
+            guard let name = reader.token(), !self.subprotocols.contains(name) else {
+                self.isMalformed = true
+                return
+            }
+            self.subprotocols.append(name)
+            reader.skipBlanks()
+        } while reader.take(UInt8(ascii: ","))
+        if !reader.isAtEnd { self.isMalformed = true }
     }
 
     package mutating func note(name: String, value: String) {
@@ -52,7 +80,9 @@ package struct WebSocketHandshake {
     ///   - isHTTP11: whether its version is 1.1.
     package func verdict(isGET: Bool, isHTTP11: Bool) -> Verdict {
         guard self.hasUpgrade else { return .notAnUpgrade }
-        guard isGET, isHTTP11, self.hasConnection, self.keys == 1, self.isKeyValid else { return .malformed }
+        guard isGET, isHTTP11, self.hasConnection, self.keys == 1, self.isKeyValid, !self.isMalformed else {
+            return .malformed
+        }
         guard self.versions == 1, self.hasVersion13 else { return .unsupportedVersion }
         return .accept
     }

@@ -56,6 +56,37 @@ import Testing
         #expect(self.verdict(Self.good, isHTTP11: false) == .malformed)
     }
 
+    @Test("RFC 6455 §9.1, §4.1: offers of several fields come together in order; what breaks the grammar is refused")
+    func offers() {
+        var handshake = WebSocketHandshake()
+        for (name, value) in Self.good + [
+            ("Sec-WebSocket-Extensions", "permessage-deflate; client_max_window_bits, x"),
+            ("sec-websocket-extensions", " y ;a=\"b\\c\" ; d"), ("Sec-WebSocket-Protocol", "chat, superchat"),
+            ("Sec-WebSocket-Protocol", "v1.json"),
+        ] {
+            handshake.note(name: name, value: value)
+        }
+        #expect(handshake.verdict(isGET: true, isHTTP11: true) == .accept)
+        #expect(
+            handshake.extensions == [
+                WebSocketExtension(
+                    name: "permessage-deflate", parameters: [.init(name: "client_max_window_bits", value: nil)]),
+                WebSocketExtension(name: "x", parameters: []),
+                WebSocketExtension(
+                    name: "y", parameters: [.init(name: "a", value: "bc"), .init(name: "d", value: nil)]),
+            ])
+        #expect(handshake.subprotocols == ["chat", "superchat", "v1.json"])
+        for value in ["", ",", ";", "a;", "a;=1", "a;b=", "a;b=\"", "a;b=\"\"", "a;b=\"x y\"", "a b", "a/b", "a;b=c d"]
+        {
+            #expect(self.verdict(Self.good + [("Sec-WebSocket-Extensions", value)]) == .malformed, "\(value)")
+        }
+        for value in ["", ",", "a,", "a,,b", "a b", "a, a", "a;b", "\"a\"", "a/b"] {
+            #expect(self.verdict(Self.good + [("Sec-WebSocket-Protocol", value)]) == .malformed, "\(value)")
+        }
+        #expect(
+            self.verdict(Self.good + [("Sec-WebSocket-Protocol", "a"), ("Sec-WebSocket-Protocol", "a")]) == .malformed)
+    }
+
     @Test("SHA-1 of RFC 3174's examples, over block borders")
     func sha1() {
         func hex(_ text: String) -> String {

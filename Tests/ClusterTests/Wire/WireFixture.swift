@@ -49,7 +49,8 @@ enum WireFixture {
 
     /// Feeds a decoder reads of the given sizes as a channel handler does, keeping what it did not use.
     static func decode(
-        _ bytes: [UInt8], readSizes: (Int) -> Int = { $0 }, limits: WebSocketDecoder.Limits = .init()
+        _ bytes: [UInt8], readSizes: (Int) -> Int = { $0 }, limits: WebSocketDecoder.Limits = .init(),
+        inflation: Inflation? = nil
     ) -> [Found] {
         var decoder = WebSocketDecoder()
         let scratch = ScratchBuffer(idleCapacity: 64)
@@ -63,7 +64,9 @@ enum WireFixture {
             var offset = 0
             kept.withUnsafeBytes { bytes in
                 while true {
-                    switch decoder.next(in: bytes, at: &offset, scratch: scratch, limits: limits) {
+                    switch decoder.next(
+                        in: bytes, at: &offset, scratch: scratch, limits: limits, inflation: inflation)
+                    {
                     case .text(let text): found.append(.text(self.string(text)))
                     case .binary(let binary): found.append(.binary(Array(binary)))
                     case .ping(let payload): found.append(.ping(Array(payload)))

@@ -9,7 +9,7 @@ import Testing
 
 /// A station as an application meets it: in memory, on free ports, with real requests.
 @Suite struct StationTests {
-    private static func configuration() -> Configuration {
+    static func configuration() -> Configuration {
         var configuration = Configuration.development
         configuration.listener.port = 0
         configuration.control = .init(port: 0)
@@ -18,7 +18,7 @@ import Testing
         return configuration
     }
 
-    private static var quiet: Logger {
+    static var quiet: Logger {
         var logger = Logger(label: "test")
         logger.logLevel = .critical
         return logger
@@ -26,7 +26,7 @@ import Testing
 
     /// Runs a station in a service group of the test's own until `body` returns.
     /// - Parameter body: gets the addresses of both listeners.
-    private static func withStation(
+    static func withStation(
         _ station: Station,
         _ body: @escaping @Sendable (_ clients: SocketAddress, _ control: SocketAddress) async throws -> Void
     ) async throws {
@@ -57,7 +57,7 @@ import Testing
     }
 
     /// One request on a connection of its own; the whole answer as text.
-    private static func request(_ text: String, to address: SocketAddress) async throws -> String {
+    static func request(_ text: String, to address: SocketAddress) async throws -> String {
         let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .connect(to: address) { channel in
                 channel.eventLoop.makeCompletedFuture {
