@@ -14,6 +14,7 @@ struct Serve: AsyncParsableCommand {
 
     @OptionGroup var listeners: ListenerOptions
     @OptionGroup var mongo: MongoFlags
+    @OptionGroup var limits: LimitFlags
 
     @Flag(help: "Development mode: loopback only, identities are believed, keys are made at start, /demo/ is served.")
     var dev = false
@@ -59,6 +60,7 @@ struct Serve: AsyncParsableCommand {
         self.transport.apply(to: &settings.live.transport)
         settings.address = self.address ?? (self.dev ? "http://\(self.listeners.host):\(self.listeners.port)" : nil)
         settings.presenceLog = self.logPresence
+        self.limits.apply(to: &settings)
         return settings
     }
 }

@@ -39,10 +39,8 @@ public struct LiveOptions: Sendable {
 
     /// Namespaces of this node whose names clients have chosen (SOCKETIO §11.4). Default 10,000.
     public var dynamicNamespaces: Int
-    /// Rooms of one socket, its own not counted (SOCKETIO §18). Default 1,024.
-    public var roomsPerSocket: Int
-    /// Bytes of a room's name (SOCKETIO §18). Default 256.
-    public var roomNameBytes: Int
+    /// Everything else that is limited.
+    public var limits: LimitOptions
 
     public init() {
         self.init(mode: .production)
@@ -67,15 +65,14 @@ public struct LiveOptions: Sendable {
         self.allowForeignSockets = isConformance
         self.runningHandlers = 10_000
         self.dynamicNamespaces = 10_000
-        self.roomsPerSocket = 1_024
-        self.roomNameBytes = 256
         if isConformance { self.transport.crossOrigin.origins = .any }
+        self.limits = LimitOptions(mode: mode)
     }
 
     var rooms: RoomTable.Limits {
         var limits = RoomTable.Limits()
-        limits.roomsPerSocket = self.roomsPerSocket
-        limits.nameBytes = self.roomNameBytes
+        limits.roomsPerSocket = self.limits.roomsPerSocket
+        limits.nameBytes = self.limits.maximumRoomName
         return limits
     }
 
@@ -83,6 +80,7 @@ public struct LiveOptions: Sendable {
         var options = EngineOptions(
             pingInterval: .milliseconds(Int64(self.pingInterval * 1000)),
             pingTimeout: .milliseconds(Int64(self.pingTimeout * 1000)), maxPayload: self.maximumPayload,
+            maxPacketsPerPayload: self.limits.maximumPackets, maxFragments: self.limits.maximumFragments,
             maxQueuedBytes: self.maximumUnsent)
         self.transport.apply(to: &options)
         return options
@@ -103,14 +101,13 @@ public struct LiveOptions: Sendable {
             ("connectionsPerClient", self.connectionsPerClient), ("connectionsPerUser", self.connectionsPerUser),
             ("pendingConnects", self.pendingConnects), ("closesPerSecond", self.closesPerSecond),
             ("maximumSessions", self.maximumSessions), ("runningHandlers", self.runningHandlers),
-            ("dynamicNamespaces", self.dynamicNamespaces), ("roomsPerSocket", self.roomsPerSocket),
-            ("roomNameBytes", self.roomNameBytes),
+            ("dynamicNamespaces", self.dynamicNamespaces),
         ]
         for (name, value) in counts where value < 1 { return "\(name) must be at least 1" }
         if !(0...600).contains(self.drainSpread) { return "drainSpread must be 0 to 600 seconds" }
         guard (1...EventLimits.ceiling).contains(self.maximumEvent) else {
             return "maximumEvent must be 1 to 1,048,576"
         }
-        return self.transport.complaint
+        return self.transport.complaint ?? self.limits.complaint
     }
 }

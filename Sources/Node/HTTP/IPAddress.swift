@@ -1,3 +1,5 @@
+package import Routing
+
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)
@@ -25,6 +27,8 @@ package struct IPAddress: Sendable, Hashable {
         let isMapped = bytes[..<10].allSatisfy { $0 == 0 } && bytes[10] == 0xFF && bytes[11] == 0xFF
         self.bytes = isMapped ? Array(bytes[12...]) : bytes
     }
+
+    package var key: AddressKey { AddressKey(self.bytes) }
 
     package var isIPv6: Bool { self.bytes.count == 16 }
 

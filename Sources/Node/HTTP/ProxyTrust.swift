@@ -1,3 +1,5 @@
+package import Routing
+
 /// Where a request comes from (SPEC TR-2): the transport's peer, or what a trusted proxy says of it.
 package struct ProxyTrust: Sendable {
     /// The two loopback nets.
@@ -8,10 +10,13 @@ package struct ProxyTrust: Sendable {
         package let address: String
         /// Whether the client's connection was encrypted. The node itself speaks plain HTTP (TR-3).
         package let isSecure: Bool
+        /// Whom limits per address count it for: nobody where it is the address of a trusted proxy, or none at all.
+        package let key: AddressKey
 
-        package init(address: String, isSecure: Bool) {
+        package init(address: String, isSecure: Bool, key: AddressKey = .none) {
             self.address = address
             self.isSecure = isSecure
+            self.key = key
         }
     }
 
@@ -33,11 +38,12 @@ package struct ProxyTrust: Sendable {
 
     /// - Parameter peer: the address of the transport, without port.
     package func source(_ headers: some HeaderView, peer: String) -> Source {
-        guard let address = IPAddress(peer), self.isTrusted(address) else {
-            return Source(address: peer, isSecure: false)
-        }
+        guard let address = IPAddress(peer) else { return Source(address: peer, isSecure: false) }
+        guard self.isTrusted(address) else { return Source(address: peer, isSecure: false, key: address.key) }
         let client = self.forwarded(headers) ?? address
-        return Source(address: client.text, isSecure: headers.single("x-forwarded-proto")?.lowercased() == "https")
+        return Source(
+            address: client.text, isSecure: headers.single("x-forwarded-proto")?.lowercased() == "https",
+            key: self.isTrusted(client) ? .none : client.key)
     }
 
     /// The right-most address that is not trusted; the left-most where all are. Nil when a value is malformed or

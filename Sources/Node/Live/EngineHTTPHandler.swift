@@ -2,6 +2,7 @@ import DequeModule
 import HTTPTypes
 import Metrics
 import NIOCore
+import NIOHTTP1
 import NIOHTTPTypes
 import Wire
 
@@ -64,17 +65,22 @@ final class EngineHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Ti
         // A wheel that turns fast asks more often.
         guard now >= self.deadline else { return self.deadline }
         switch self.activity {
-        case .idle, .closing:
+        case .idle:
+            self.server.metrics.hit(.idleTime)
+            self.context?.close(promise: nil)
+            return nil
+        case .closing:
             self.context?.close(promise: nil)
             return nil
         case .forwarding(hasEnded: true, _):
             return self.extend(from: now)
         case .forwarding(hasEnded: false, _):
+            self.server.metrics.slowBody()
             self.context?.close(promise: nil)
             return nil
         case .engine(let request):
             guard !request.isComplete else { return self.extend(from: now) }
-            self.server.metrics.slowBodies.increment()
+            self.server.metrics.slowBody()
             self.context?.close(promise: nil)
             return nil
         }
@@ -121,6 +127,7 @@ final class EngineHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Ti
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if let error = error as? HTTPParserError, error == .headerOverflow { self.server.metrics.hit(.head) }
         if case .engine = self.activity { return context.close(promise: nil) }
         context.fireErrorCaught(error)
     }
@@ -138,6 +145,13 @@ final class EngineHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Ti
         switch (self.activity, part) {
         case (.closing, _): break
         case (.idle, .head(let head)):
+            guard (head.path?.utf8.count ?? 0) <= self.server.headLimits.targetBytes else {
+                self.server.metrics.refused(.targetTooLong)
+                return self.write(
+                    EngineAnswer(
+                        status: TransportRefusal.targetTooLong.code, contentType: "text/html",
+                        body: ByteBuffer(string: TransportRefusal.targetTooLong.message), closes: true))
+            }
             self.isLastRequest = head.headerFields[.upgrade] != nil || head.method == .connect
             if let application = self.server.enginePath(Self.path(head)) {
                 self.begin(head, application, context)

@@ -79,17 +79,19 @@ final class EngineHTTPRequest {
             let headers = HeaderList(self.fields)
             let admitted = try server.gate.admit(
                 headers, peer: self.peer, target: self.head.path ?? "", base64: request.base64)
-            try server.checkAdmission()
+            let address = try server.admit(from: admitted.source)
             self.phase = .dropped
             HandshakeHook.ask(
                 HandshakeRequest(admitted, transport: .polling, query: self.query), on: self.loop
             ) { finding in
                 switch finding {
-                case .refused(let refusal, let text): self.refuse(refusal, text)
+                case .refused(let refusal, let text):
+                    server.dismiss(address)
+                    self.refuse(refusal, text)
                 case .allowed:
-                    guard !self.isLost else { return }
+                    guard !self.isLost else { return server.dismiss(address) }
                     LiveSession.openPolling(
-                        loop: self.loop, handshake: admitted, application: self.application,
+                        loop: self.loop, handshake: admitted, application: self.application, address: address,
                         answering: self.makeExchange())
                 }
             }
@@ -111,7 +113,9 @@ final class EngineHTTPRequest {
             body.writeString("{\"message\":")
             body.writeJSONString(text)
             body.writeString("}")
-            self.finish(EngineAnswer(status: refusal.code, contentType: "application/json", body: body))
+            var answer = EngineAnswer(status: refusal.code, contentType: "application/json", body: body)
+            if let seconds = refusal.retryAfter { answer.extra[.retryAfter] = String(seconds) }
+            self.finish(answer)
         }
     }
 

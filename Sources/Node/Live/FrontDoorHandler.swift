@@ -23,7 +23,7 @@ final class FrontDoorHandler: ChannelInboundHandler, RemovableChannelHandler, Ti
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        self.deadline = .now() + self.loop.server.headTimeout
+        self.deadline = .now() + self.loop.server.firstByteTimeout
         self.loop.wheel.schedule(self, at: self.deadline)
     }
 
@@ -46,7 +46,7 @@ final class FrontDoorHandler: ChannelInboundHandler, RemovableChannelHandler, Ti
         guard !self.isDone, let context = self.context else { return nil }
         // A wheel that turns fast asks more often.
         guard now >= self.deadline else { return self.deadline }
-        self.loop.server.metrics.slowHeads.increment()
+        self.loop.server.metrics.slowHead(self.head.readableBytes == 0 ? .firstByteTime : .headTime)
         self.isDone = true
         context.close(promise: nil)
         return nil
@@ -56,17 +56,25 @@ final class FrontDoorHandler: ChannelInboundHandler, RemovableChannelHandler, Ti
         var bytes = self.unwrapInboundIn(data)
         guard !self.isDone else { return self.loop.receive.giveBack(bytes) }
         // A line break may straddle two reads.
+        let isFirst = self.head.readableBytes == 0
         let searchFrom = max(self.head.readableBytes - 3, 0)
         self.head.writeBuffer(&bytes)
         self.loop.receive.giveBack(bytes)
         let limits = self.loop.server.headLimits
         guard let end = self.endOfHead(from: searchFrom) else {
-            if self.head.readableBytes > limits.headerBytes { self.answer(.headersTooLarge, context) }
+            if self.head.readableBytes > limits.headerBytes { return self.answer(.headersTooLarge, context) }
+            if isFirst {
+                self.deadline = .now() + self.loop.server.headTimeout
+                self.loop.wheel.schedule(self, at: self.deadline)
+            }
             return
         }
         guard end <= limits.headerBytes else { return self.answer(.headersTooLarge, context) }
         self.isDone = true
-        guard self.mayBeUpgrade(end) else { return self.handOn(context) }
+        guard self.mayBeUpgrade(end) else {
+            if let refusal = self.excess(end) { return self.answer(refusal, context) }
+            return self.handOn(context)
+        }
         do throws(UpgradeRequest.Refusal) {
             let request = try UpgradeRequest(head: self.head.readableBytesView.prefix(end), limits: limits)
             self.decide(request, headEnd: end, context)
@@ -89,6 +97,21 @@ final class FrontDoorHandler: ChannelInboundHandler, RemovableChannelHandler, Ti
                 index += 1
             }
             return nil
+        }
+    }
+
+    /// What is too large in a head that our own parser does not see. Whatever else is wrong with it, the HTTP decoder says.
+    private func excess(_ end: Int) -> TransportRefusal? {
+        let limits = self.loop.server.headLimits
+        return self.head.withUnsafeReadableBytes { bytes -> TransportRefusal? in
+            let head = UnsafeRawBufferPointer(rebasing: bytes[..<end])
+            let line = head.prefix { $0 != 0x0A }
+            let target = line.drop { $0 != 0x20 }.dropFirst().prefix { $0 != 0x20 }
+            if target.count > limits.targetBytes { return .targetTooLong }
+            var lines = 0
+            for byte in head where byte == 0x0A { lines += 1 }
+            // Its first and its empty last line are no fields.
+            return lines - 2 > limits.fieldCount ? .headersTooLarge : nil
         }
     }
 

@@ -16,17 +16,18 @@ final class HTTPConnections: Sendable {
 
     /// - Parameter handlers: go between the HTTP codec and Hummingbird, made anew for each connection.
     init(
-        responder: @escaping HTTPChannelHandler.Responder, logger: Logger,
+        responder: @escaping HTTPChannelHandler.Responder, limits: UpgradeRequest.Limits, logger: Logger,
         handlers: @escaping @Sendable () -> [any RemovableChannelHandler] = { [] }
     ) {
         self.logger = logger
-        // The header limits of SOCKETIO §18; the front door holds them for a connection's first request.
+        // The front door holds the limits for a connection's first request.
         self.http = HTTP1Channel(
             responder: responder,
             configuration: .init(
                 additionalChannelHandlers: handlers(),
                 httpDecoderConfiguration: .init(
-                    maxHeaderFieldSize: 8_192, maxHeaderListSize: 16_384, maxHeaderFieldCount: 100)))
+                    maxHeaderFieldSize: limits.headerBytes, maxHeaderListSize: limits.headerBytes,
+                    maxHeaderFieldCount: limits.fieldCount)))
         (self.arrivals, self.arrival) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(Self.waitingLimit))
     }
 

@@ -14,6 +14,8 @@ final class LiveLoop {
     let receive = ReceiveSlot()
     let frameLimits: WebSocketDecoder.Limits
     private(set) lazy var deflate = LoopDeflate(self.server.transport)
+    /// nil where there is no rate.
+    let rates: SocketRates.Limits?
     var counters = LoopCounters()
     /// The answers of the read that is being handled.
     var answers = ByteBuffer()
@@ -29,6 +31,7 @@ final class LiveLoop {
         self.server = server
         self.table = ConnectionTable(eventLoop: eventLoop)
         self.frameLimits = server.engineOptions.frameLimits
+        self.rates = server.limits.rates
         self.wheel = TimingWheel(tick: server.tick, slots: 256, now: .now())
     }
 

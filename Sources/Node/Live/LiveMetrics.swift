@@ -4,9 +4,9 @@ import Wire
 
 /// The metrics of live connections (docs/operations.md). Handles are made once; labels come from closed sets.
 final class LiveMetrics: Sendable {
-    let slowHeads = Counter(label: "submergence_http_slow_heads_total")
-    let slowBodies = Counter(label: "submergence_http_slow_bodies_total")
-    let slowConsumers = Counter(label: "submergence_live_slow_consumers_total")
+    private let slowHeads = Counter(label: "submergence_http_slow_heads_total")
+    private let slowBodies = Counter(label: "submergence_http_slow_bodies_total")
+    private let slowConsumers = Counter(label: "submergence_live_slow_consumers_total")
     let protocolErrors = Counter(label: "submergence_live_protocol_errors_total")
     let failedRemovals = Counter(label: "submergence_live_failed_removals_total")
     let upgrades = Counter(label: "submergence_engine_upgrades_total")
@@ -30,6 +30,9 @@ final class LiveMetrics: Sendable {
     private let closed: [CloseReason: Counter]
     private let left: [CloseReason: Counter]
     private let refusedTransport: [TransportRefusal: Counter]
+    private let limits: [Limit: Counter]
+    private let unattributed = Counter(label: "submergence_engine_handshakes_unattributed_total")
+    private let trackedAddresses = Gauge(label: "submergence_engine_addresses")
     private let refusedConnect: [ConnectErrorCode: Counter]
     private let violations: [WebSocketCloseCode: Counter]
     private let sessions = Gauge(label: "submergence_engine_sessions")
@@ -57,6 +60,7 @@ final class LiveMetrics: Sendable {
         self.refusedTransport = counters(
             "submergence_engine_requests_refused_total", "reason", TransportRefusal.allCases
         ) { $0.rawValue }
+        self.limits = counters("submergence_limits_hit_total", "limit", Limit.allCases) { $0.rawValue }
         self.refusedConnect = counters(
             "submergence_live_connects_refused_total", "code", ConnectErrorCode.allCases
         ) { $0.rawValue }
@@ -78,7 +82,31 @@ final class LiveMetrics: Sendable {
 
     func violated(_ code: WebSocketCloseCode) { self.violations[code]?.increment() }
 
-    func refused(_ refusal: TransportRefusal) { self.refusedTransport[refusal]?.increment() }
+    func refused(_ refusal: TransportRefusal) {
+        self.refusedTransport[refusal]?.increment()
+        if let limit = refusal.limit { self.hit(limit) }
+    }
+
+    /// A handshake came from a trusted proxy that does not say for whom.
+    func handshakeUnattributed() { self.unattributed.increment() }
+
+    func slowConsumer() {
+        self.slowConsumers.increment()
+        self.hit(.unsent)
+    }
+
+    func slowHead(_ limit: Limit) {
+        self.slowHeads.increment()
+        self.hit(limit)
+    }
+
+    func slowBody() {
+        self.slowBodies.increment()
+        self.hit(.bodyTime)
+    }
+
+    /// Somebody has met a limit.
+    func hit(_ limit: Limit) { self.limits[limit]?.increment() }
 
     func refused(_ code: ConnectErrorCode) { self.refusedConnect[code]?.increment() }
 
@@ -92,11 +120,12 @@ final class LiveMetrics: Sendable {
     }
 
     /// Sets the gauges; about once a second.
-    func sample(connections: Int, users: Int, rooms: Int, pendingConnects: Int) {
+    func sample(connections: Int, users: Int, rooms: Int, pendingConnects: Int, addresses: Int) {
         self.sessions.record(self.openSessions)
         self.connections.record(connections)
         self.users.record(users)
         self.rooms.record(rooms)
         self.pendingConnects.record(pendingConnects)
+        self.trackedAddresses.record(addresses)
     }
 }

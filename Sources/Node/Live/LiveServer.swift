@@ -36,7 +36,9 @@ final class LiveServer: Sendable {
     let metrics = LiveMetrics()
     let cors: CrossOrigin
     let work: WorkPool
-    let headLimits = UpgradeRequest.Limits()
+    let headLimits: UpgradeRequest.Limits
+    /// nil where no client address is limited.
+    let addresses: AddressLimits?
     let ackIDs = AckIDs()
     let children: NamespaceChildren
     /// Whether some namespace wants to see the CONNECT payload.
@@ -63,8 +65,11 @@ final class LiveServer: Sendable {
         self.setup = setup
         self.engineOptions = setup.options.engine
         self.cors = setup.gate.crossOrigin
-        self.socketOptions = SocketOptions(
-            engine: self.engineOptions, connectTimeout: .milliseconds(Int64(setup.options.connectTimeout * 1000)))
+        let limits = setup.options.limits
+        self.headLimits = limits.head
+        self.addresses = AddressLimits(limits.addresses)
+        self.socketOptions = limits.sockets(
+            engine: self.engineOptions, connectTimeout: setup.options.connectTimeout)
         self.work = WorkPool(name: "live", limit: setup.options.runningHandlers)
         self.children = NamespaceChildren(limit: setup.options.dynamicNamespaces)
         let applications = setup.namespaces.mapValues(\.application)
@@ -73,7 +78,7 @@ final class LiveServer: Sendable {
         self.keepsHandshakes =
             !setup.patterns.isEmpty || applications.contains { $0.key != "/" && $0.value.needsHandshake }
         let box = Unowned()
-        self.http = HTTPConnections(responder: setup.responder, logger: setup.logger) {
+        self.http = HTTPConnections(responder: setup.responder, limits: limits.head, logger: setup.logger) {
             [EngineHTTPHandler(server: box.server)]
         }
         box.set(self)
@@ -100,6 +105,7 @@ final class LiveServer: Sendable {
     // MARK: Options
 
     private var options: LiveOptions { self.setup.options }
+    var limits: LimitOptions { self.setup.options.limits }
     var gate: HandshakeGate { self.setup.gate }
     var namespaces: [String: InstalledNamespace] { self.setup.namespaces }
     var patterns: [NamespacePattern] { self.setup.patterns }
@@ -115,8 +121,9 @@ final class LiveServer: Sendable {
     var allowRequestTimeout: TimeAmount { .milliseconds(Int64(self.options.transport.allowRequestTimeout * 1000)) }
     var headTimeout: TimeAmount { .milliseconds(Int64(self.options.headTimeout * 1000)) }
     var connectDeadline: TimeAmount { .milliseconds(Int64(self.options.pendingConnectTimeout * 1000)) }
-    var bodyTimeout: TimeAmount { .seconds(30) }
-    var idleTimeout: TimeAmount { .seconds(60) }
+    var firstByteTimeout: TimeAmount { .milliseconds(Int64(self.limits.firstByteTimeout * 1000)) }
+    var bodyTimeout: TimeAmount { .milliseconds(Int64(self.limits.bodyTimeout * 1000)) }
+    var idleTimeout: TimeAmount { .milliseconds(Int64(self.limits.idleTimeout * 1000)) }
 
     /// How often a loop looks at its wheel: fine enough for the shortest heartbeat.
     var tick: TimeAmount {
@@ -178,13 +185,29 @@ final class LiveServer: Sendable {
     // MARK: Admission
 
     /// Whether a new engine session may be opened (SPEC ND-3, ND-11, ND-13): temporary refusals are made here, on the
-    /// transport.
-    func checkAdmission() throws(TransportRefusal) {
+    /// transport, and so are those per client address.
+    ///
+    /// - Returns: whom the session is counted for: hand it to the session, which owes its ``AddressLimits/close``.
+    func admit(from source: ProxyTrust.Source) throws(TransportRefusal) -> AddressKey {
         guard self.isOpen.load(ordering: .relaxed), let clusterNode = self.clusterNode.withLock(\.self),
             clusterNode.mayAccept
         else { throw .unavailable }
-        guard self.metrics.openSessions < self.options.maximumSessions else { throw .busy }
+        guard self.metrics.openSessions < self.options.maximumSessions else {
+            self.metrics.hit(.sessions)
+            throw .busy
+        }
+        guard let addresses = self.addresses else { return .none }
+        guard source.key != .none else {
+            self.metrics.handshakeUnattributed()
+            return .none
+        }
+        let admission = try addresses.open(source.key)
+        if !admission.isCounted { self.metrics.hit(.addresses) }
+        return admission.key
     }
+
+    /// A handshake that was admitted makes no session after all.
+    func dismiss(_ address: AddressKey) { self.addresses?.close(address, hasJoined: false) }
 
     /// Draining closes the door first (SPEC ND-12).
     func setOpen(_ isOpen: Bool) {
@@ -312,7 +335,10 @@ final class LiveServer: Sendable {
             rooms += counts?.2 ?? 0
         }
         let pending = self.clusterNode.withLock(\.self)?.admission.count ?? 0
-        self.metrics.sample(connections: connections, users: users, rooms: rooms, pendingConnects: pending)
+        self.addresses?.sweep()
+        self.metrics.sample(
+            connections: connections, users: users, rooms: rooms, pendingConnects: pending,
+            addresses: self.addresses?.count ?? 0)
     }
 
     // MARK: Hooks and mass close

@@ -157,19 +157,7 @@ extension LiveSession {
     private func makeHandlers() -> HandlerQueue {
         let bound = NIOLoopBound(self, eventLoop: self.loop.eventLoop)
         return HandlerQueue(work: self.loop.server.work) { isReading in
-            bound.execute { $0.setReading(isReading) }
+            bound.execute { $0.setReading(isReading, .handlers) }
         }
-    }
-
-    /// Too many events wait for asynchronous handlers, or there is room again: the peer's sending is held up, whichever
-    /// transport it uses.
-    private func setReading(_ isReading: Bool) {
-        self.isPaused = !isReading
-        self.webSocket?.setReading(isReading)
-        guard isReading, let polling = self.polling, let post = polling.post, let body = polling.postBody else {
-            return
-        }
-        polling.postBody = nil
-        self.postCompleted(post, body: body)
     }
 }

@@ -24,11 +24,13 @@ extension LiveSession {
             let auth = UnsafeRawBufferPointer(rebasing: text[packet.payload])
             self.connect(slot, auth: auth)
         case .connectError(let packet, let refusal):
+            if let limit = Limit(refusal) { self.loop.server.metrics.hit(limit) }
             self.send(.connectError(message: refusal.rawValue, namespace: packet.namespaceName(in: text)))
         case .left(let slot):
             if let socket = self.socket(slot) { self.left(socket, .clientNamespaceDisconnect) }
         case .close(let reason):
             self.loop.server.metrics.protocolErrors.increment()
+            if let limit = self.sockets.fault.flatMap(Limit.init) { self.loop.server.metrics.hit(limit) }
             self.close(reason)
         }
     }
@@ -76,7 +78,9 @@ extension LiveSession {
             }
             return nil
         } then: { session, found in
-            guard let found, server.children.mayAdd(name) else {
+            guard let found else { return session.refuse(slot, ConnectRefusal.invalidNamespace.rawValue) }
+            guard server.children.mayAdd(name) else {
+                server.metrics.hit(.dynamicNamespaces)
                 return session.refuse(slot, ConnectRefusal.invalidNamespace.rawValue)
             }
             session.connect(slot, auth, to: found)
@@ -213,6 +217,7 @@ extension LiveSession {
 
     /// The client is in: its rooms begin, and the application's own handlers run behind CONNECT.
     func joined(_ socket: LiveSocket) {
+        self.noteJoined()
         let server = self.loop.server
         let application = socket.namespace.application
         self.loop.rooms.add(socket, to: socket.scope)

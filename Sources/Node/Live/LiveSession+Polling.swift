@@ -6,9 +6,11 @@ import Wire
 extension LiveSession {
     /// Opens a polling session: its open packet is the answer to the request that made it.
     static func openPolling(
-        loop: LiveLoop, handshake: Handshake, application: EngineApplication, answering exchange: PollExchange
+        loop: LiveLoop, handshake: Handshake, application: EngineApplication, address: AddressKey,
+        answering exchange: PollExchange
     ) {
-        let session = LiveSession(loop: loop, handshake: handshake, application: application, transport: .polling)
+        let session = LiveSession(
+            loop: loop, handshake: handshake, application: application, transport: .polling, address: address)
         let sid = Base64URL.random128()
         session.polling = PollingState(sid: sid)
         loop.server.remember(session, as: sid)
@@ -42,6 +44,7 @@ extension LiveSession {
     func poll(_ exchange: PollExchange) {
         guard let polling = self.polling else { return exchange.refuse(.badRequest) }
         self.releaseLatest()
+        self.resumeIfPaid(at: .now())
         switch self.engine.poll(isQueueEmpty: polling.queue.isEmpty, at: .now()) {
         case .hold: polling.held = exchange
         case .answer: exchange.answerPoll(polling.takePayload())
@@ -72,6 +75,7 @@ extension LiveSession {
             self.polling?.post = exchange
             return true
         case .reject(let status, let ending):
+            if status == 413 { self.loop.server.metrics.hit(.payload) }
             self.finish(ending)
             exchange.answerEmpty(status: status, closing: true)
         case .expired(let ending):
@@ -97,6 +101,7 @@ extension LiveSession {
                     bytes, maxPackets: self.loop.server.engineOptions.maxPacketsPerPayload)
                 while !self.engine.isClosed, let packet = decoder.next(scratch: self.loop.scratch) {
                     if case .invalid = packet {
+                        if decoder.isOverfull { self.loop.server.metrics.hit(.packets) }
                         if let ending = self.engine.receiveInvalid() { self.finish(ending) }
                         return exchange.answerEmpty(status: 400, closing: false)
                     }
@@ -108,6 +113,7 @@ extension LiveSession {
     }
 
     func postTooLarge(_ exchange: PollExchange) {
+        self.loop.server.metrics.hit(.payload)
         if let ending = self.engine.postTooLarge() {
             self.polling?.post = nil
             self.finish(ending)
@@ -168,6 +174,7 @@ extension LiveSession {
             }
             polling.probe = nil
             self.webSocket = handler
+            if self.isPaused { handler.setReading(false) }
             let base64 = self.isBase64
             if !polling.queue.isEmpty { handler.send { polling.queue.takeFrames(base64: base64, into: &$0) } }
             self.loop.server.metrics.upgrades.increment()

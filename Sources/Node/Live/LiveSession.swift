@@ -30,19 +30,29 @@ final class LiveSession: Timed {
     var auths: [NamespaceSlot: ByteBuffer] = [:]
     /// Asynchronous handlers of this session, once one was needed.
     var handlers: HandlerQueue?
-    /// Too many events wait for handlers: nothing more is taken from the client.
-    var isPaused = false
+    /// Why nothing more is taken from the client for now.
+    var pauses: Pauses = []
+    /// What it has sent.
+    var rates = SocketRates()
+    /// Whom limits per address count it for, until it has ended.
+    let address: AddressKey
+    var hasJoined = false
     /// Where the loop and its wheel keep it.
     var seat: Int32 = -1
     /// Of a session that began on WebSocket; the others are in the table of polling sessions.
     private var key = SessionKey.none
     var spoke = TimingWheel.Spoke.none
 
-    init(loop: LiveLoop, handshake: Handshake, application: EngineApplication, transport: EngineTransport) {
+    /// - Parameter address: what ``LiveServer/admit(from:)`` gave.
+    init(
+        loop: LiveLoop, handshake: Handshake, application: EngineApplication, transport: EngineTransport,
+        address: AddressKey
+    ) {
         let server = loop.server
         let now = NIODeadline.now()
         self.loop = loop
         self.handshake = handshake
+        self.address = address
         self.application = application
         self.engine = EngineSession(transport: transport, at: now, options: server.engineOptions)
         self.sockets = SocketSession(at: now, options: server.socketOptions)
@@ -74,23 +84,30 @@ final class LiveSession: Timed {
         for socket in self.elsewhere.values {
             if let ack = socket.acks.nextDeadline { next = min(next, ack) }
         }
+        if let resumption = self.rateResumption { next = min(next, resumption) }
         return next
     }
 
     func deadlineReached(at now: NIODeadline) -> NIODeadline? {
+        self.resumeIfPaid(at: now)
         let options = self.loop.server.engineOptions
         reading: while true {
             switch self.engine.heartbeat(at: now, options: options) {
             case .none: break reading
             case .sendPing: self.sendPing()
-            case .closeProbe: self.closeProbe()
+            case .closeProbe:
+                self.loop.server.metrics.hit(.upgradeTime)
+                self.closeProbe()
             case .end(let ending):
                 self.finish(ending)
                 return nil
             }
         }
         if self.application == .socketIO, self.engine.isOpen {
-            if let reason = self.sockets.expire(at: now) { self.close(reason) }
+            if let reason = self.sockets.expire(at: now) {
+                self.loop.server.metrics.hit(reason == .parseError ? .attachmentTime : .connectTime)
+                self.close(reason)
+            }
             if let deadline = self.connection?.connectDeadline, now >= deadline {
                 self.connection?.giveUpConnecting(.unavailable)
             }
@@ -177,7 +194,7 @@ final class LiveSession: Timed {
 
     /// More than its byte budget waits for the socket (SPEC EV-4).
     func transportIsSlow(_ handler: WebSocketHandler) {
-        self.loop.server.metrics.slowConsumers.increment()
+        self.loop.server.metrics.slowConsumer()
         self.webSocket = nil
         handler.abort()
         if let ending = self.engine.end(.slowConsumer) { self.finish(ending) }
@@ -208,8 +225,9 @@ final class LiveSession: Timed {
         self.loop.counters.packetsIn += 1
         switch self.application {
         case .socketIO:
-            self.perform(
-                self.sockets.receive(text: text, at: .now(), options: self.loop.server.socketOptions), text)
+            let now = NIODeadline.now()
+            let action = self.sockets.receive(text: text, at: now, options: self.loop.server.socketOptions)
+            if self.isWithinRates(action, text, at: now) { self.perform(action, text) }
         case .echo, .bareEcho:
             self.send(OutboundPacket(text: ByteBuffer(bytes: text)))
         }
@@ -219,7 +237,8 @@ final class LiveSession: Timed {
         switch self.application {
         case .socketIO:
             let none = UnsafeRawBufferPointer(start: nil, count: 0)
-            self.perform(self.sockets.receive(binary: binary, options: self.loop.server.socketOptions), none)
+            let action = self.sockets.receive(binary: binary, options: self.loop.server.socketOptions)
+            if self.isWithinRates(action, none, at: .now()) { self.perform(action, none) }
         case .echo, .bareEcho:
             self.sendBare(binary: ByteBuffer(bytes: binary))
         }
@@ -242,7 +261,7 @@ final class LiveSession: Timed {
     }
 
     func endAsSlow() {
-        self.loop.server.metrics.slowConsumers.increment()
+        self.loop.server.metrics.slowConsumer()
         if let ending = self.engine.end(.slowConsumer) { self.finish(ending) }
     }
 
@@ -266,6 +285,7 @@ final class LiveSession: Timed {
         self.loop.wheel.cancel(self)
         self.loop.remove(self)
         self.loop.server.metrics.sessionClosed(ending.reason)
+        self.loop.server.addresses?.close(self.address, hasJoined: self.hasJoined)
     }
 
     func closeProbe() {

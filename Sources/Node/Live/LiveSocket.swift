@@ -43,8 +43,10 @@ class LiveSocket: RoomMember {
         _ packet: SharedPacket, ackID id: Int64, until deadline: NIODeadline, answer: @escaping (AckAnswer) -> Void
     ) {
         do {
-            try self.acks.expect(id, answer, until: deadline)
+            try self.acks.expect(
+                id, answer, until: deadline, limit: self.session.loop.server.limits.pendingAcks)
         } catch {
+            if error == .full { self.session.loop.server.metrics.hit(.pendingAcks) }
             self.session.loop.server.metrics.acksRefused.increment()
             return answer(.none(.tooManyOutstanding))
         }

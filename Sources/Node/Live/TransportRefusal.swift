@@ -11,12 +11,15 @@ enum TransportRefusal: String, Error, CaseIterable {
     case hostMissing, unknownDomain
     /// Temporary: the client comes back by itself (SPEC ND-13).
     case unavailable, busy
+    /// Of one client address (SOCKETIO §18). Temporary as well.
+    case tooManyHandshakes, tooManySockets, tooManyUnjoined
 
     private var statusText: String {
         switch self.code {
         case 431: "431 Request Header Fields Too Large"
         case 414: "414 URI Too Long"
         case 426: "426 Upgrade Required"
+        case 429: "429 Too Many Requests"
         case 421: "421 Misdirected Request"
         case 503: "503 Service Unavailable"
         default: "400 Bad Request"
@@ -31,6 +34,7 @@ enum TransportRefusal: String, Error, CaseIterable {
         case .unsupportedWebSocketVersion: 426
         case .unknownDomain: 421
         case .unavailable, .busy: 503
+        case .tooManyHandshakes, .tooManySockets, .tooManyUnjoined: 429
         case .badRequest, .transportUnknown, .sessionUnknown, .badHandshakeMethod, .engineBadRequest, .forbidden,
             .refusedByHook, .unsupportedProtocolVersion, .hostMissing:
             400
@@ -53,6 +57,37 @@ enum TransportRefusal: String, Error, CaseIterable {
         case .unknownDomain: "Unknown domain"
         case .unavailable: "UNAVAILABLE"
         case .busy: "BUSY"
+        case .tooManyHandshakes: "Too many handshakes"
+        case .tooManySockets: "Too many sockets"
+        case .tooManyUnjoined: "Too many sockets that have not joined"
+        }
+    }
+
+    /// Seconds after which it may be worth another try; nil where it never is. A rate is at least one a second.
+    var retryAfter: Int? {
+        switch self {
+        case .unavailable, .busy, .tooManyHandshakes: 1
+        case .tooManyUnjoined: 5
+        case .tooManySockets: 30
+        case .badRequest, .headersTooLarge, .targetTooLong, .unsupportedWebSocketVersion, .transportUnknown,
+            .sessionUnknown, .badHandshakeMethod, .engineBadRequest, .forbidden, .unsupportedProtocolVersion,
+            .hostMissing, .unknownDomain:
+            nil
+        }
+    }
+
+    /// The limit that was hit, where it is one.
+    var limit: Limit? {
+        switch self {
+        case .headersTooLarge: .head
+        case .targetTooLong: .target
+        case .tooManyHandshakes: .addressHandshakes
+        case .tooManySockets: .addressSockets
+        case .tooManyUnjoined: .addressUnjoined
+        case .badRequest, .unsupportedWebSocketVersion, .transportUnknown, .sessionUnknown, .badHandshakeMethod,
+            .engineBadRequest, .forbidden, .unsupportedProtocolVersion, .hostMissing, .unknownDomain, .unavailable,
+            .busy:
+            nil
         }
     }
 
@@ -61,7 +96,7 @@ enum TransportRefusal: String, Error, CaseIterable {
         let message = message ?? self.message
         var text = "HTTP/1.1 \(self.statusText)\r\nConnection: close\r\nContent-Type: text/html\r\n"
         if self == .unsupportedWebSocketVersion { text += "Sec-WebSocket-Version: 13\r\n" }
-        if self == .unavailable || self == .busy { text += "Retry-After: 1\r\n" }
+        if let seconds = self.retryAfter { text += "Retry-After: \(seconds)\r\n" }
         text += "Content-Length: \(message.utf8.count)\r\n\r\n\(message)"
         let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
         context.writeAndFlush(NIOAny(ByteBuffer(string: text))).whenComplete { _ in

@@ -153,6 +153,9 @@ final class WebSocketHandler: ChannelInboundHandler {
                 self.session.webSocketLost(self, .transportClose)
             case .violation(let code):
                 self.loop.server.metrics.violated(code)
+                if code == .tooLarge {
+                    self.loop.server.metrics.hit(self.decoder.isTooFragmented ? .fragments : .payload)
+                }
                 self.close(code)
                 self.session.webSocketLost(self, .transportError)
             case .needsMore: return

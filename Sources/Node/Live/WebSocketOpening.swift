@@ -69,25 +69,28 @@ struct WebSocketOpening {
         guard server.cors.allowsWebSocket(admitted.origin, origins: self.headers.values("origin")) else {
             throw .forbidden
         }
-        try server.checkAdmission()
+        let address = try server.admit(from: admitted.source)
         guard server.allowRequest != nil, application == .socketIO else {
-            return self.attach(admitted, application, seat)
+            return self.attach(admitted, application, address, seat)
         }
         do {
             // What a client in a hurry sends meanwhile stays with the system, for the WebSocket to read.
             try seat.channel.syncOptions?.setOption(.autoRead, value: false)
         } catch {
+            server.dismiss(address)
             return seat.channel.close(promise: nil)
         }
         let query = self.target.firstIndex(of: "?").map { String(self.target[self.target.index(after: $0)...]) } ?? ""
         HandshakeHook.ask(
             HandshakeRequest(admitted, transport: .websocket, query: query), on: self.loop
         ) { finding in
-            guard seat.channel.isActive else { return }
+            guard seat.channel.isActive else { return server.dismiss(address) }
             switch finding {
-            case .refused(let refusal, let text): self.refuse(refusal, seat, text: text)
+            case .refused(let refusal, let text):
+                server.dismiss(address)
+                self.refuse(refusal, seat, text: text)
             case .allowed:
-                self.attach(admitted, application, seat)
+                self.attach(admitted, application, address, seat)
                 do {
                     try seat.channel.syncOptions?.setOption(.autoRead, value: true)
                 } catch {
@@ -97,9 +100,11 @@ struct WebSocketOpening {
         }
     }
 
-    private func attach(_ admitted: Handshake, _ application: EngineApplication, _ seat: Seat) {
+    private func attach(
+        _ admitted: Handshake, _ application: EngineApplication, _ address: AddressKey, _ seat: Seat
+    ) {
         let session = LiveSession(
-            loop: self.loop, handshake: admitted, application: application, transport: .websocket)
+            loop: self.loop, handshake: admitted, application: application, transport: .websocket, address: address)
         let cookie = application == .socketIO ? self.loop.server.affinityCookie(for: admitted) : nil
         seat.attach(self.handler(session, greeting: self.head101(cookie: cookie)))
     }

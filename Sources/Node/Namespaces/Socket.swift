@@ -45,6 +45,7 @@ public struct Socket: Sendable, Identifiable {
                 try loop.rooms[socket.scope]?.join(socket, rooms, limits: loop.server.roomLimits)
                 return .success(())
             } catch {
+                loop.server.metrics.hit(Limit(error))
                 return .failure(error)
             }
         }

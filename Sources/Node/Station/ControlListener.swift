@@ -24,7 +24,7 @@ final class ControlListener: Sendable {
         }
         self.connections = HTTPConnections(
             responder: { request, writer, channel in try await responder.handle(request, writer, channel) },
-            logger: logger)
+            limits: LimitOptions().head, logger: logger)
     }
 
     /// - Throws: ``StartError`` when the port cannot be had.

@@ -45,7 +45,8 @@ extension RunningStation {
         let proxies = try configuration.proxyTrust()
         let responder = ActionResponder(
             domains: domains, proxies: proxies, authority: authority, pipeline: pipeline,
-            pages: configuration.servesDemo ? [.demo()] : [])
+            pages: configuration.servesDemo ? [.demo()] : [],
+            bodyTimeout: .milliseconds(Int64(configuration.live.limits.actionBodyTimeout * 1000)))
         let isActive: SessionGuard.Reader = { hash, domain in
             if case .active = try await authority.state(of: hash, in: domain) { true } else { false }
         }

@@ -16,6 +16,9 @@ package struct EnginePayloadDecoder {
         self.maxPackets = maxPackets
     }
 
+    /// Whether the payload had more packets than it may.
+    package var isOverfull: Bool { self.count > self.maxPackets }
+
     /// - Returns: the next packet; `invalid` once, for the first thing that is none (an empty body is invalid too);
     ///   nil at the end and after `invalid`.
     package mutating func next(scratch: ScratchBuffer) -> EnginePacket? {

@@ -80,6 +80,12 @@ package struct EngineSession {
         return .sendPing
     }
 
+    /// The client is not read: a pong that is due may lie in what is unread, and so gets its time from `now` on.
+    package mutating func excuseSilence(at now: NIODeadline, options: EngineOptions) {
+        guard self.phase == .open, self.awaitsPong else { return }
+        self.heartbeatDeadline = max(self.heartbeatDeadline, now + options.pingTimeout)
+    }
+
     // MARK: Polling
 
     /// A GET for this session has come.

@@ -27,6 +27,9 @@ package struct JSONScanner {
         return scanner.position == bytes.count
     }
 
+    /// Whether a value was refused for its nesting.
+    package private(set) var isTooDeep = false
+
     /// The next byte, without taking it; nil at the end.
     package var next: UInt8? { self.position < self.bytes.count ? self.bytes[self.position] : nil }
 
@@ -58,7 +61,10 @@ package struct JSONScanner {
             guard let first = self.next else { return false }
             switch first {
             case UInt8(ascii: "{"), UInt8(ascii: "["):
-                guard depth + open < Self.depthLimit else { return false }
+                guard depth + open < Self.depthLimit else {
+                    self.isTooDeep = true
+                    return false
+                }
                 let isObject = first == UInt8(ascii: "{")
                 self.position += 1
                 self.skipWhitespace()

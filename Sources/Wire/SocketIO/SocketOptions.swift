@@ -16,13 +16,16 @@ package struct SocketOptions: Equatable, Sendable {
     package var maxAttachments: Int
     /// Bytes of one packet, text and attachments: four times `maxPayload`.
     package var maxPacketBytes: Int
+    /// Nesting of a packet's JSON, its own array being one level; at most `JSONScanner.depthLimit`.
+    package var maxDepth: Int
     /// Time for all attachments of a packet to arrive: `pingInterval + pingTimeout`.
     package var attachmentTimeout: TimeAmount
 
     package init(
         connectTimeout: TimeAmount = .seconds(45), maxNamespaces: Int = 32, maxAuthBytes: Int = 16_384,
         maxNamespaceBytes: Int = 256, maxEventNameBytes: Int = 128, maxAttachments: Int = 10,
-        maxPacketBytes: Int = 4_000_000, attachmentTimeout: TimeAmount = .seconds(20)
+        maxPacketBytes: Int = 4_000_000, attachmentTimeout: TimeAmount = .seconds(20),
+        maxDepth: Int = JSONScanner.depthLimit
     ) {
         self.connectTimeout = connectTimeout
         self.maxNamespaces = maxNamespaces
@@ -32,6 +35,7 @@ package struct SocketOptions: Equatable, Sendable {
         self.maxAttachments = maxAttachments
         self.maxPacketBytes = maxPacketBytes
         self.attachmentTimeout = attachmentTimeout
+        self.maxDepth = min(maxDepth, JSONScanner.depthLimit)
     }
 
     /// The defaults that follow from the Engine.IO options.

@@ -3,13 +3,16 @@
 package enum SocketPacketError: Error, CaseIterable, Sendable {
     case empty
     case unknownType
+    /// None, or malformed.
     case attachmentCount
+    case tooManyAttachments
     case namespaceTooLong
     case ackID
     case missingAckID
     case missingPayload
     case unexpectedPayload
     case malformedJSON
+    case nestingTooDeep
     case wrongPayloadKind
     case eventName
     case reservedEventName

@@ -31,6 +31,8 @@ package enum SocketPacketParser {
         }
 
         var scanner = JSONScanner(text, from: position)
+        // As if so many containers were open already.
+        let depth = JSONScanner.depthLimit - options.maxDepth
         var name = position..<position
         var nameHasEscapes = false
         var argumentsStart = 0
@@ -38,7 +40,7 @@ package enum SocketPacketParser {
         case .disconnect: throw .unexpectedPayload
         case .connect, .connectError:
             guard text[position] == UInt8(ascii: "{") else { throw .wrongPayloadKind }
-            guard scanner.skipValue() else { throw .malformedJSON }
+            guard scanner.skipValue(depth: depth) else { throw self.fault(scanner) }
             ackID = nil
         case .ack, .binaryAck:
             guard ackID != nil else { throw .missingAckID }
@@ -46,8 +48,8 @@ package enum SocketPacketParser {
             scanner.skipWhitespace()
             argumentsStart = scanner.position
             if !scanner.take(UInt8(ascii: "]")) {
-                guard scanner.skipValue(depth: 1) else { throw .malformedJSON }
-                try self.rest(&scanner)
+                guard scanner.skipValue(depth: depth + 1) else { throw self.fault(scanner) }
+                try self.rest(&scanner, depth: depth)
             }
         case .event, .binaryEvent:
             guard scanner.take(UInt8(ascii: "[")) else { throw .wrongPayloadKind }
@@ -68,8 +70,8 @@ package enum SocketPacketParser {
             if scanner.take(UInt8(ascii: ",")) {
                 scanner.skipWhitespace()
                 argumentsStart = scanner.position
-                guard scanner.skipValue(depth: 1) else { throw .malformedJSON }
-                try self.rest(&scanner)
+                guard scanner.skipValue(depth: depth + 1) else { throw self.fault(scanner) }
+                try self.rest(&scanner, depth: depth)
             } else {
                 argumentsStart = scanner.position
                 guard scanner.take(UInt8(ascii: "]")) else { throw .malformedJSON }
@@ -88,12 +90,18 @@ package enum SocketPacketParser {
     }
 
     /// The elements behind the first one, and the closing bracket.
-    private static func rest(_ scanner: inout JSONScanner) throws(SocketPacketError) {
+    private static func rest(_ scanner: inout JSONScanner, depth: Int) throws(SocketPacketError) {
         while true {
             scanner.skipWhitespace()
             if scanner.take(UInt8(ascii: "]")) { return }
-            guard scanner.take(UInt8(ascii: ",")), scanner.skipValue(depth: 1) else { throw .malformedJSON }
+            guard scanner.take(UInt8(ascii: ",")), scanner.skipValue(depth: depth + 1) else {
+                throw self.fault(scanner)
+            }
         }
+    }
+
+    private static func fault(_ scanner: JSONScanner) -> SocketPacketError {
+        scanner.isTooDeep ? .nestingTooDeep : .malformedJSON
     }
 
     private static func attachments(
@@ -103,7 +111,7 @@ package enum SocketPacketParser {
         var count = 0
         while position < text.count, let digit = self.digit(text[position]) {
             count = count * 10 + digit
-            guard count <= min(limit, Int(UInt8.max)) else { throw .attachmentCount }
+            guard count <= min(limit, Int(UInt8.max)) else { throw .tooManyAttachments }
             position += 1
         }
         guard position > start, position < text.count, text[position] == UInt8(ascii: "-") else {

@@ -12,6 +12,8 @@ package struct SocketSession {
 
     private var root = State.free
     private var isEnded = false
+    /// What was wrong with the packet that closed the session, where it was one.
+    package private(set) var fault: SocketPacketError?
     /// The namespaces besides `/`, at their slot's number less one.
     private var others: [Joined] = []
     private var assembler = AttachmentAssembler()
@@ -46,7 +48,12 @@ package struct SocketSession {
         guard !self.isEnded else { return .none }
         guard !self.assembler.isPending else { return self.close(.parseError) }
         let packet: SocketPacket
-        do { packet = try SocketPacketParser.parse(text, options: options) } catch { return self.close(.parseError) }
+        do {
+            packet = try SocketPacketParser.parse(text, options: options)
+        } catch {
+            self.fault = error
+            return self.close(.parseError)
+        }
         let found = self.slot(of: packet, in: text)
         switch packet.kind {
         case .connect: return self.connect(packet, found, in: text, options: options)
@@ -78,6 +85,7 @@ package struct SocketSession {
             guard let slot, self.state(slot) == .connected else { return .none }
             return .attached(slot, attached)
         } catch {
+            self.fault = error
             return self.close(.parseError)
         }
     }

@@ -50,12 +50,18 @@ package struct WebSocketDecoder {
         case header(Header)
         case incomplete
         case violation(WebSocketCloseCode)
+        case tooManyFragments
     }
 
+    private enum Condition: UInt8 { case reading, finished, tooFragmented }
+
     private var fragments: Fragments?
-    private var isFinished = false
+    private var condition = Condition.reading
 
     package init() {}
+
+    /// Whether a message had more fragments than it may: what a violation with `tooLarge` leaves open.
+    package var isTooFragmented: Bool { self.condition == .tooFragmented }
 
     /// Whether a message is half received: the caller may want a deadline for it.
     package var isFragmented: Bool { self.fragments != nil }
@@ -69,11 +75,15 @@ package struct WebSocketDecoder {
         in bytes: UnsafeRawBufferPointer, at offset: inout Int, scratch: ScratchBuffer, limits: Limits,
         inflation: Inflation? = nil
     ) -> WebSocketEvent {
-        while !self.isFinished {
+        while self.condition == .reading {
             let header: Header
             switch self.header(in: bytes, at: offset, limits: limits, allowsCompressed: inflation != nil) {
             case .incomplete: return .needsMore
             case .violation(let code): return self.fail(code)
+            case .tooManyFragments:
+                _ = self.fail(.tooLarge)
+                self.condition = .tooFragmented
+                return .violation(.tooLarge)
             case .header(let found): header = found
             }
             offset = header.payload.upperBound
@@ -164,7 +174,7 @@ package struct WebSocketDecoder {
                 isCompressed || self.fragments?.isCompressed == true ? limits.maxCompressed : limits.maxPayload
             guard length <= UInt64(max(0, limit - received)) else { return .violation(.tooLarge) }
             let fragment = (self.fragments?.count ?? 0) + 1
-            guard isFinal || fragment < limits.maxFragments else { return .violation(.tooLarge) }
+            guard isFinal || fragment < limits.maxFragments else { return .tooManyFragments }
         }
         var maskKey: UInt32 = 0
         if isMasked {
@@ -180,7 +190,7 @@ package struct WebSocketDecoder {
     }
 
     private mutating func fail(_ code: WebSocketCloseCode) -> WebSocketEvent {
-        self.isFinished = true
+        self.condition = .finished
         self.fragments = nil
         return .violation(code)
     }
@@ -204,7 +214,7 @@ package struct WebSocketDecoder {
     }
 
     private mutating func finish(code: UInt16?) -> WebSocketEvent {
-        self.isFinished = true
+        self.condition = .finished
         self.fragments = nil
         return .close(code: code)
     }

@@ -118,8 +118,9 @@ import Testing
             ("431{}", .wrongPayloadKind),
             ("431[1", .malformedJSON), ("45[\"m\"]", .attachmentCount), ("451[\"m\"]", .attachmentCount),
             ("45a-[\"m\"]", .attachmentCount), ("451.5-[\"m\"]", .attachmentCount), ("45-1-[\"m\"]", .attachmentCount),
-            ("45-[\"m\"]", .attachmentCount), ("451", .attachmentCount), ("4511-[\"m\"]", .attachmentCount),
-            ("4599999999999999999999-[\"m\"]", .attachmentCount), ("461-[]", .missingAckID), ("451-", .missingPayload),
+            ("45-[\"m\"]", .attachmentCount), ("451", .attachmentCount), ("4511-[\"m\"]", .tooManyAttachments),
+            ("4599999999999999999999-[\"m\"]", .tooManyAttachments), ("461-[]", .missingAckID),
+            ("451-", .missingPayload),
             ("42[\"x\",1,]", .malformedJSON), ("42[\"x\" 1]", .malformedJSON), ("42[\"x\",]", .malformedJSON),
             ("44", .missingPayload), ("44[]", .wrongPayloadKind),
             // §10.2: numbers that are no index
@@ -167,8 +168,8 @@ import Testing
             "42[\"x\"," + String(repeating: "[", count: levels) + String(repeating: "]", count: levels) + "]"
         }
         #expect(try self.parse(nested(63)).kind == .event)
-        #expect(throws: SocketPacketError.malformedJSON) { try self.parse(nested(64)) }
-        #expect(throws: SocketPacketError.malformedJSON) { try self.parse(nested(100_000)) }
+        #expect(throws: SocketPacketError.nestingTooDeep) { try self.parse(nested(64)) }
+        #expect(throws: SocketPacketError.nestingTooDeep) { try self.parse(nested(100_000)) }
         let tooLarge = "42[\"x\",\"\(x(4_000_000))\"]"
         #expect(throws: SocketPacketError.packetTooLarge) { try self.parse(tooLarge) }
     }

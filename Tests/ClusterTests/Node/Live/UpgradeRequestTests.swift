@@ -5,7 +5,7 @@ import Testing
 /// The head of a WebSocket handshake, read by ourselves (SOCKETIO §18, CVE-2024-37890).
 @Suite struct UpgradeRequestTests {
     private func parse(
-        _ head: String, limits: UpgradeRequest.Limits = .init()
+        _ head: String, limits: UpgradeRequest.Limits = LimitOptions().head
     ) throws(UpgradeRequest.Refusal) -> UpgradeRequest {
         try UpgradeRequest(head: head.utf8, limits: limits)
     }
@@ -38,7 +38,7 @@ import Testing
 
     @Test("SOCKETIO §18: long targets and many fields are refused by name")
     func limits() {
-        var limits = UpgradeRequest.Limits()
+        var limits = LimitOptions().head
         limits.targetBytes = 10
         limits.fieldCount = 2
         #expect(throws: UpgradeRequest.Refusal.targetTooLong) {
@@ -59,7 +59,7 @@ import Testing
         let alphabet = Array("GET / HTTP/1.1\r\n: \u{0}\u{FF}abc\t,".utf8)
         for _ in 0..<2_000 {
             let bytes = (0..<Int(next() % 120)).map { _ in alphabet[Int(next() % UInt64(alphabet.count))] }
-            _ = try? UpgradeRequest(head: bytes, limits: .init())
+            _ = try? UpgradeRequest(head: bytes, limits: LimitOptions().head)
         }
     }
 }
