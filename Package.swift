@@ -71,6 +71,8 @@ let package = Package(
             swiftSettings: settings),
         .executableTarget(
             name: "Hello", dependencies: ["Node"], path: "Examples/Hello", swiftSettings: settings),
+        .executableTarget(
+            name: "Chat", dependencies: ["Node"], path: "Examples/Chat", swiftSettings: settings),
         .testTarget(
             name: "ClusterTests",
             dependencies: [

@@ -59,8 +59,8 @@ if $lint && [[ $only != e2e ]]; then
 fi
 
 if [[ $only == e2e ]]; then
-    step "building the executable (debug)"
-    swift build --product submergence
+    step "building the executable and the examples (debug)"
+    for product in submergence Hello Chat; do swift build --product "$product"; done
 else
     step "building everything (debug)"
     swift build --build-tests

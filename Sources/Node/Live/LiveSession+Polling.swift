@@ -42,7 +42,8 @@ extension LiveSession {
     // MARK: Requests
 
     func poll(_ exchange: PollExchange) {
-        guard let polling = self.polling else { return exchange.refuse(.badRequest) }
+        // A session that has just ended on this loop may still have been found on another one.
+        guard let polling = self.polling else { return exchange.refuse(.sessionUnknown) }
         self.releaseLatest()
         self.resumeIfPaid(at: .now())
         switch self.engine.poll(isQueueEmpty: polling.queue.isEmpty, at: .now()) {

@@ -207,6 +207,47 @@ class Nodes:
             node.stop()
 
 
+class Example:
+    """A program of Examples/, which runs in development mode."""
+
+    def __init__(self, folder, name):
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._log_path = pathlib.Path(folder) / f"{name}.log"
+        ports = {"SUBMERGENCE_PORT": str(self.port), "SUBMERGENCE_CONTROL_PORT": str(free_port())}
+        with open(self._log_path, "wb") as log:
+            self.process = subprocess.Popen(
+                [pathlib.Path(executable()).with_name(name)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **ports},
+            )
+
+        def is_listening():
+            assert self.process.poll() is None, self._log_path.read_text(errors="replace")
+            with socket.socket() as probe:
+                return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+        try:
+            wait_for(f"{name} to listen", is_listening)
+        except BaseException:
+            self.process.kill()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+
+
 class Nginx:
     """nginx in front of nodes, with the configuration of scripts/up.sh, in a folder of its own."""
 

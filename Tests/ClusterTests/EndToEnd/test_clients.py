@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import importlib.metadata
 import json
 import os
 import pathlib
@@ -12,10 +11,9 @@ import subprocess
 import aiohttp
 import pytest
 import socketio
-from aiohttp import web
+from bundle import bundle, page_server
 from chromium import Chromium
 from people import PATIENT, Tab, is_positive
-from processes import free_port
 
 TRANSPORTS = [["websocket"], ["polling"], ["polling", "websocket"]]
 BLOB = bytes(range(256)) * 16
@@ -90,42 +88,6 @@ def test_unknown_host_is_not_answered(nodes, nginx):
     connection.request("GET", "/", headers={"Host": "elsewhere.example"})
     with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):
         connection.getresponse()
-
-
-def bundle():
-    """The official browser client, as the wheel of another project ships it."""
-    for file in importlib.metadata.files("nicegui"):
-        if file.name == "socket.io.min.js":
-            return file.locate()
-    raise FileNotFoundError("the nicegui wheel no longer has socket.io.min.js")
-
-
-PAGE = "<!doctype html><meta charset=utf-8><title>official client</title><script src=/socket.io.min.js></script>"
-
-
-@contextlib.asynccontextmanager
-async def page_server():
-    """A page of some other origin that loads the official client."""
-    application = web.Application()
-    application.router.add_get("/", answer(PAGE, "text/html"))
-    with open(bundle(), encoding="utf8") as file:
-        script = file.read()
-    application.router.add_get("/socket.io.min.js", answer(script, "text/javascript"))
-    runner = web.AppRunner(application)
-    await runner.setup()
-    port = free_port()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
-    try:
-        yield f"http://127.0.0.1:{port}/"
-    finally:
-        await runner.cleanup()
-
-
-def answer(text, kind):
-    async def handle(_):
-        return web.Response(text=text, content_type=kind)
-
-    return handle
 
 
 def test_official_browser_client_upgrades(mongo, nodes):

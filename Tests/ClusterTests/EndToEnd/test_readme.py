@@ -1,15 +1,11 @@
 """The README's first program is the example that is built with the project, and does what the README says."""
 
 import asyncio
-import os
-import pathlib
 import re
-import signal
-import subprocess
 
 import aiohttp
 import socketio
-from processes import PROJECT, executable, free_port, wait_for
+from processes import PROJECT, Example
 
 EXAMPLE = PROJECT / "Examples/Hello/main.swift"
 
@@ -22,35 +18,11 @@ def test_readme_shows_the_example():
 
 def test_example_runs(tmp_path):
     """Log in over HTTP, go live with the session's cookies, hear of a friend who comes on line (AC-1, ID-10, EV-7)."""
-    program = pathlib.Path(executable()).with_name("Hello")
-    port, control_port = free_port(), free_port()
-    environment = {**os.environ, "SUBMERGENCE_PORT": str(port), "SUBMERGENCE_CONTROL_PORT": str(control_port)}
-    with open(tmp_path / "hello.log", "wb") as log:
-        process = subprocess.Popen([program], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
-    try:
-        asyncio.run(scenario(f"http://127.0.0.1:{port}", process, tmp_path / "hello.log"))
-    finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            raise
+    with Example(tmp_path, "Hello") as example:
+        asyncio.run(scenario(example.url))
 
 
-async def scenario(address, process, log):
-    def is_listening():
-        assert process.poll() is None, log.read_text(errors="replace")
-        try:
-            import urllib.request
-
-            urllib.request.urlopen(f"{address}/.well-known/submergence/live", timeout=2).close()
-        except OSError as error:
-            return hasattr(error, "code")  # an answer of any kind
-        return True
-
-    await asyncio.to_thread(wait_for, "the example to listen", is_listening)
+async def scenario(address):
     async with browser() as alice_http, browser() as bob_http:
         alice = await log_in(alice_http, address, "alice")
         came = asyncio.get_running_loop().create_future()
