@@ -70,8 +70,8 @@ enum TransportRefusal: String, Error, CaseIterable {
         case .tooManyUnjoined: 5
         case .tooManySockets: 30
         case .badRequest, .headersTooLarge, .targetTooLong, .unsupportedWebSocketVersion, .transportUnknown,
-            .sessionUnknown, .badHandshakeMethod, .engineBadRequest, .forbidden, .unsupportedProtocolVersion,
-            .hostMissing, .unknownDomain:
+            .sessionUnknown, .badHandshakeMethod, .engineBadRequest, .forbidden, .refusedByHook,
+            .unsupportedProtocolVersion, .hostMissing, .unknownDomain:
             nil
         }
     }
@@ -85,8 +85,8 @@ enum TransportRefusal: String, Error, CaseIterable {
         case .tooManySockets: .addressSockets
         case .tooManyUnjoined: .addressUnjoined
         case .badRequest, .unsupportedWebSocketVersion, .transportUnknown, .sessionUnknown, .badHandshakeMethod,
-            .engineBadRequest, .forbidden, .unsupportedProtocolVersion, .hostMissing, .unknownDomain, .unavailable,
-            .busy:
+            .engineBadRequest, .forbidden, .refusedByHook, .unsupportedProtocolVersion, .hostMissing, .unknownDomain,
+            .unavailable, .busy:
             nil
         }
     }

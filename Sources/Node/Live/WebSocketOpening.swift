@@ -1,4 +1,5 @@
 import NIOCore
+import Routing
 import Wire
 
 /// An upgrade request that is a WebSocket handshake: decides whether it opens a session, joins one that polls, or neither
