@@ -6,6 +6,7 @@ seeds.py      writes Fuzz/Seeds/TARGET/NAME; files of other names stay (inputs t
 
 import pathlib
 import struct
+import zlib
 
 SEEDS = pathlib.Path(__file__).resolve().parent / "Seeds"
 PLACEHOLDER = '{"_placeholder":true,"num":%d}'
@@ -82,7 +83,24 @@ def frames(*parts, flags=0, sizes=b""):
     return bytes([flags, len(sizes)]) + sizes + b"".join(parts)
 
 
+def packed(opcode, payload, final=True):
+    """A frame with the bit of permessage-deflate."""
+    frame = bytearray(masked(opcode, payload, final))
+    frame[0] |= 0x40
+    return bytes(frame)
+
+
+HELLO = bytes.fromhex("f248cdc9c90700")  # RFC 7692 §7.2.3.1
+
 FRAMES = {
+    "packed": frames(
+        packed(1, HELLO), packed(1, bytes.fromhex("f200110000")), masked(1, b"4x"), flags=8, sizes=b"\x03"
+    ),
+    "packed-fragments": frames(packed(2, HELLO[:3], False), masked(9, b""), masked(0, HELLO[3:]), flags=8),
+    "packed-final-block": frames(packed(1, bytes.fromhex("f348cdc9c9070000")), flags=8),
+    "packed-stored": frames(packed(1, bytes.fromhex("000500faff48656c6c6f00")), flags=8),
+    "packed-too-large": frames(packed(1, zlib.compress(b"4" * 5000, wbits=-15) + b"\0"), flags=10),
+    "packed-cut": frames(packed(1, HELLO[:4]), flags=8),
     "text": frames(masked(1, b"4hello")),
     "text-split": frames(masked(1, "4h\u00e9llo".encode()), sizes=b"\x00"),
     "binary": frames(masked(2, bytes(range(20))), sizes=b"\x02\x05"),
