@@ -92,7 +92,11 @@ struct EngineTarget {
         case .answer:
             try Finding.check(!self.isQueueEmpty, "a poll is answered with what is queued")
             self.isQueueEmpty = true
-        case .noop: try Finding.check(self.hasProbe, "a noop says that an upgrade is being tried")
+        case .holdBriefly:
+            try Finding.check(
+                !self.holdsPoll && self.isQueueEmpty && self.hasProbe, "a poll waits briefly for an upgrade")
+            self.holdsPoll = true
+            self.isPollLate = true
         case .last(let ending):
             try Finding.check(self.isClosing && !self.isLeaving, "the last poll is that of a closing session")
             try self.end(ending)

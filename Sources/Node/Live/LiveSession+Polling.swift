@@ -49,7 +49,9 @@ extension LiveSession {
         switch self.engine.poll(isQueueEmpty: polling.queue.isEmpty, at: .now()) {
         case .hold: polling.held = exchange
         case .answer: exchange.answerPoll(polling.takePayload())
-        case .noop: exchange.answerPoll(ByteBuffer(string: "6"))
+        case .holdBriefly:
+            polling.held = exchange
+            self.releasePollSoon()
         case .last(let ending):
             exchange.answerPoll(polling.takePayload(last: .close))
             self.finish(ending)
@@ -195,9 +197,9 @@ extension LiveSession {
         }
     }
 
-    /// Lets no poll wait while a WebSocket is probing, unless that has taken over by the end of this tick.
+    /// Lets no poll wait while a WebSocket is probing, unless that has taken over with what the system has of it already.
     private func releasePollSoon() {
-        self.loop.eventLoop.assumeIsolated().execute {
+        self.loop.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(1)) {
             guard self.engine.answerPoll(), let polling = self.polling, let held = polling.held else { return }
             polling.held = nil
             held.answerPoll(polling.queue.isEmpty ? ByteBuffer(string: "6") : polling.takePayload())

@@ -41,8 +41,9 @@ package enum PollAction: Equatable, Sendable {
     case hold
     /// Answer 200 with everything queued.
     case answer
-    /// Answer 200 with `6`: an upgrade is being tried.
-    case noop
+    /// An upgrade is being tried. Hold it for about a millisecond; if `answerPoll` says so then, answer with what is queued,
+    /// else with `6`. Not at once: `5` may have been sent before the poll, and be read behind it.
+    case holdBriefly
     /// Answer 200 with everything queued and `1` behind it; the session is gone.
     case last(EngineEnding)
     /// A poll was held already: an empty 400 for this one.
@@ -102,9 +103,7 @@ package enum UpgradeAction: Equatable, Sendable {
 package enum ProbeAction: Equatable, Sendable {
     case none
     /// Write `3probe` on that WebSocket.
-    /// - Parameter releasesPoll: at the end of this event-loop tick, if `answerPoll` says so then, answer the held poll with
-    ///   what is queued, else with `6`. Not before: `5` may stand right behind the probe, and then it is `upgraded` that
-    ///   decides.
+    /// - Parameter releasesPoll: a poll is held: from now on as with `holdBriefly`.
     case sendPong(releasesPoll: Bool)
     /// The WebSocket is the session's transport now: write everything queued on it, in order.
     /// - Parameter poll: what becomes of the held poll first.

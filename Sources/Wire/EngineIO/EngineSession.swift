@@ -100,10 +100,9 @@ package struct EngineSession {
         guard self.transport == .polling else { return .refuse(.badRequest) }
         if self.holdsPoll { return .overlap(self.finish(.close, reason: .transportError)) }
         if !isQueueEmpty { return .answer }
-        if self.upgrade == .probed { return .noop }
         self.holdsPoll = true
         self.holdsLatePoll = self.upgrade != .none
-        return .hold
+        return self.upgrade == .probed ? .holdBriefly : .hold
     }
 
     /// Something was queued; call once per event-loop tick, so that what belongs together goes out together.

@@ -395,7 +395,7 @@ import Testing
                     switch driver.poll(isQueueEmpty: Bool.random(using: &generator)) {
                     case .last(let ending), .overtaken(let ending), .overlap(let ending), .expired(let ending):
                         note(ending)
-                    case .hold, .answer, .noop, .refuse: break
+                    case .hold, .holdBriefly, .answer, .refuse: break
                     }
                 case 2:
                     switch driver.post() {
