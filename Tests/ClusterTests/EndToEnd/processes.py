@@ -155,6 +155,15 @@ class Node:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.control_port}{path}", timeout=5) as response:
             return response.read().decode()
 
+    def metric(self, name):
+        """The sum of a metric over its labels."""
+        lines = self.control("/metrics").split("\n")
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith((name + "{", name + " ")))
+
+    @property
+    def sessions_opened(self):
+        return self.metric("submergence_engine_sessions_opened_total")
+
     def control_status(self, path):
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.control_port}{path}", timeout=5) as response:

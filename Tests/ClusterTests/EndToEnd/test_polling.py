@@ -14,12 +14,6 @@ PRODUCT = (10_000, 10_000)
 FAST = (1_000, 5_000)
 
 
-def metric(node, name):
-    """The sum of a metric over its labels."""
-    lines = node.control("/metrics").split("\n")
-    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith((name + "{", name + " ")))
-
-
 class ThreadedTab:
     """A tab of the official synchronous client."""
 
@@ -76,17 +70,13 @@ def test_polling_clients_stay_up(nodes, nginx, request):
                 assert [tab.client.sid for tab in tabs] == sids
                 assert [tab.disconnects for tab in [*tabs, thread]] == [[]] * (len(tabs) + 1)
                 assert [tab.client.transport() for tab in [*tabs, thread]] == ["polling"] * (len(tabs) + 1)
-                assert sum(map(opened, two)) == len(tabs) + 2
+                assert sum(node.sessions_opened for node in two) == len(tabs) + 2
                 for name in ["sessions_closed_total", "upgrades_total", "requests_refused_total"]:
-                    assert sum(metric(node, f"submergence_engine_{name}") for node in two) == 0
-                assert all(map(opened, two))
+                    assert sum(node.metric(f"submergence_engine_{name}") for node in two) == 0
+                assert all(node.sessions_opened for node in two)
             await asyncio.to_thread(thread.client.disconnect)
 
     asyncio.run(scenario())
-
-
-def opened(node):
-    return metric(node, "submergence_engine_sessions_opened_total")
 
 
 def has_code_1(node, path, sid):
@@ -105,8 +95,8 @@ def test_the_wrong_node_answers_with_code_1(nodes, nginx, path):
     proxy = nginx(two)
     proxy.ping = two[0].ping = two[1].ping = PATIENT
     with Polling(proxy, path) as session:
-        own, other = sorted(two, key=opened, reverse=True)
-        assert (opened(own), opened(other)) == (1, 0)
+        own, other = sorted(two, key=lambda node: node.sessions_opened, reverse=True)
+        assert (own.sessions_opened, other.sessions_opened) == (1, 0)
         assert has_code_1(other, path, session.sid)
         # Its own node was not told of any of that.
         with session.upgrade() as wire:
