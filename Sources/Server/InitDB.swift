@@ -14,12 +14,27 @@ struct InitDB: AsyncParsableCommand {
 
     @OptionGroup var mongo: MongoFlags
 
+    @Flag(help: "Also make the logs of connection state recovery, one per shard.")
+    var recoveryLog = false
+
+    @Option(
+        name: .customLong("recovery-log-size"),
+        help: ArgumentHelp("Size of one recovery log, fixed when it is made.", valueName: "MiB"))
+    var recoveryLogMiB = 512
+
+    func validate() throws {
+        guard (1...1_048_576).contains(self.recoveryLogMiB) else {
+            throw ValidationError("--recovery-log-size takes 1 to 1048576")
+        }
+    }
+
     func run() async throws {
-        guard let options = self.mongo.options else {
+        guard var options = self.mongo.options else {
             throw ValidationError("init-db needs --mongodb with the connection string of the cluster")
         }
+        options.recoveryLogSize = self.recoveryLogMiB << 20
         do {
-            for line in try await DatabaseSetup.run(options) { print(line) }
+            for line in try await DatabaseSetup.run(options, recoveryLog: self.recoveryLog) { print(line) }
         } catch let error as StartError {
             Runner.complain(error)
             throw ExitCode.cannotStart

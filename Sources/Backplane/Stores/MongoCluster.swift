@@ -8,6 +8,8 @@ package struct MongoCluster: Sendable {
     package let routes: MongoRouteStore
     package let sessions: MongoSessionStore
     package let nodes: MongoNodeRegistry
+    /// nil while connection state recovery is off (``MongoSettings/recoveryLog``).
+    package let recoveryLog: MongoRecoveryLog?
     /// For commands that belong to no single shard.
     package let commands: MongoCommands
     private let lanes: [MongoCommands]
@@ -74,6 +76,11 @@ package struct MongoCluster: Sendable {
         self.nodes = MongoNodeRegistry(
             settings: settings, shards: topology.nodes, lanes: self.lanes, commands: self.commands,
             renewals: self.renewals, logger: logger)
+        self.recoveryLog =
+            settings.recoveryLog == nil
+            ? nil
+            : MongoRecoveryLog(
+                settings: settings, topology: topology, lanes: self.lanes, general: self.commands, logger: logger)
     }
 
     /// Reads the chunk tables again (SPEC ND-14): after chunks have moved. A failure leaves the old ones.

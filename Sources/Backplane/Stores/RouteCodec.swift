@@ -1,8 +1,8 @@
 import Routing
 import Wire
 
-/// Route documents as they are stored (SPEC LC-1): `live: [{s, n, c, e, t}]`, `pres: {u, c: [{c, d}]}`,
-/// `out: [{k, c, q, n}]`, `seq`, `due`, `x`, `v`, `fv`.
+/// Route documents as they are stored (SPEC LC-1): `live: [{s, n, c, e, t, p, b, r}]`, `pres: {u, c: [{c, d}]}`,
+/// `out: [{k, c, q, n}]`, `seq`, `due`, `x`, `v`, `fv`; with connection state recovery `away: [{s, c, e, p, b, u}]` and `rl`.
 enum RouteCodec {
     static func decode(_ document: BSONDocument) throws(DocumentError) -> RouteDocument {
         try document.checkFormat()
@@ -13,6 +13,11 @@ enum RouteCodec {
             guard let entry = element.document else { throw DocumentError("live holds no document") }
             route.live.append(try self.connection(entry))
         }
+        for element in try document.optional("away", { $0.array }) ?? BSONDocument({ _ in }) {
+            guard let entry = element.document else { throw DocumentError("away holds no document") }
+            route.away.append(try self.away(entry))
+        }
+        route.logPlace = try document.optional("rl") { $0.string }
         let presence = try document.require("pres") { $0.document }
         route.isUserAnnounced = try presence.require("u") { $0.bool }
         for element in try presence.require("c", { $0.array }) {
@@ -36,7 +41,25 @@ enum RouteCodec {
             node: try entry.require("n") { $0.string.flatMap { NodeID($0) } },
             client: try entry.require("c") { $0.string },
             endpoint: try entry.require("e") { $0.string },
-            since: try entry.require("t") { $0.date })
+            since: try entry.require("t") { $0.date },
+            recovery: try self.recovery(entry))
+    }
+
+    private static func recovery(_ entry: BSONDocument) throws(DocumentError) -> RouteDocument.Recovery? {
+        guard let base = try entry.optional("b", { $0.int64 }) else { return nil }
+        return RouteDocument.Recovery(
+            pid: try entry.optional("p") { $0.string.flatMap { PrivateIDHash($0) } }, base: base,
+            take: try entry.optional("r") { $0.int64 })
+    }
+
+    private static func away(_ entry: BSONDocument) throws(DocumentError) -> RouteDocument.Away {
+        RouteDocument.Away(
+            socket: try entry.require("s") { $0.string.flatMap { SocketID($0) } },
+            client: try entry.require("c") { $0.string },
+            endpoint: try entry.require("e") { $0.string },
+            pid: try entry.require("p") { $0.string.flatMap { PrivateIDHash($0) } },
+            base: try entry.require("b") { $0.int64 },
+            until: try entry.require("u") { $0.date })
     }
 
     private static func transition(_ entry: BSONDocument) throws(DocumentError) -> RouteTransition {
@@ -55,6 +78,19 @@ enum RouteCodec {
         writer.append("c", connection.client)
         writer.append("e", connection.endpoint)
         writer.append("t", BSONDate(milliseconds: connection.since))
+        guard let recovery = connection.recovery else { return }
+        writer.append("p", ifPresent: recovery.pid?.text)
+        writer.append("b", recovery.base)
+        writer.append("r", ifPresent: recovery.take)
+    }
+
+    static func write(_ away: RouteDocument.Away, into writer: inout BSONWriter) {
+        writer.append("s", away.socket.text)
+        writer.append("c", away.client)
+        writer.append("e", away.endpoint)
+        writer.append("p", away.pid.text)
+        writer.append("b", away.base)
+        writer.append("u", BSONDate(milliseconds: away.until))
     }
 
     static func write(_ transition: RouteTransition, into writer: inout BSONWriter) {

@@ -91,6 +91,8 @@ enum RouteUpdate {
         /// leave half of one.
         let isWhole: Bool
         let live: ArrayChange<RouteDocument.Connection>
+        /// Not even written whole where there never was one: recovery is off then.
+        let away: ArrayChange<RouteDocument.Away>
         let outbox: ArrayChange<RouteTransition>
 
         init(_ write: RouteWrite) {
@@ -98,11 +100,17 @@ enum RouteUpdate {
             self.new = write.new
             self.isWhole = !RouteUpdate.isPartial(write)
             self.live = self.isWhole ? .whole : ArrayChange(from: write.old.live, to: write.new.live)
+            let away = ArrayChange(from: write.old.away, to: write.new.away)
+            self.away = self.isWhole && !(write.old.away.isEmpty && write.new.away.isEmpty) ? .whole : away
             self.outbox = self.isWhole ? .whole : ArrayChange(from: write.old.outbox, to: write.new.outbox)
         }
 
-        var hasPush: Bool { Self.isAppend(self.live) || Self.isAppend(self.outbox) }
-        var hasPull: Bool { Self.isRemoval(self.live) || Self.isRemoval(self.outbox) }
+        var hasPush: Bool {
+            Self.isAppend(self.live) || Self.isAppend(self.away) || Self.isAppend(self.outbox)
+        }
+        var hasPull: Bool {
+            Self.isRemoval(self.live) || Self.isRemoval(self.away) || Self.isRemoval(self.outbox)
+        }
         var hasUnset: Bool { self.unsetsDue || self.unsetsExpires }
 
         private var unsetsDue: Bool { self.new.due == nil && (self.isWhole || self.old.due != nil) }
@@ -120,6 +128,8 @@ enum RouteUpdate {
             set.append("v", self.new.version)
             if self.isWhole { set.append("fv", DocumentFormat.version) }
             self.writeSet("live", self.live, self.new.live, into: &set) { RouteCodec.write($0, into: &$1) }
+            self.writeSet("away", self.away, self.new.away, into: &set) { RouteCodec.write($0, into: &$1) }
+            if self.isWhole || self.old.logPlace != self.new.logPlace { set.append("rl", ifPresent: self.new.logPlace) }
             self.writeSet("out", self.outbox, self.new.outbox, into: &set) { RouteCodec.write($0, into: &$1) }
             let isPresenceNew =
                 self.old.isUserAnnounced != self.new.isUserAnnounced
@@ -155,6 +165,7 @@ enum RouteUpdate {
 
         func writePush(into push: inout BSONWriter) {
             self.writePush("live", self.live, into: &push) { RouteCodec.write($0, into: &$1) }
+            self.writePush("away", self.away, into: &push) { RouteCodec.write($0, into: &$1) }
             self.writePush("out", self.outbox, into: &push) { RouteCodec.write($0, into: &$1) }
         }
 
@@ -172,13 +183,10 @@ enum RouteUpdate {
 
         func writePull(into pull: inout BSONWriter) {
             if case .remove(let positions) = self.live {
-                pull.document("live") { document in
-                    document.document("s") { condition in
-                        condition.array("$in") { sockets in
-                            for position in positions { sockets.element(self.old.live[position].socket.text) }
-                        }
-                    }
-                }
+                Self.writePull("live", sockets: positions.map { self.old.live[$0].socket }, into: &pull)
+            }
+            if case .remove(let positions) = self.away {
+                Self.writePull("away", sockets: positions.map { self.old.away[$0].socket }, into: &pull)
             }
             if case .remove(let positions) = self.outbox {
                 pull.document("out") { document in
@@ -186,6 +194,16 @@ enum RouteUpdate {
                         condition.array("$in") { sequences in
                             for position in positions { sequences.element(self.old.outbox[position].sequence) }
                         }
+                    }
+                }
+            }
+        }
+
+        private static func writePull(_ name: String, sockets: [SocketID], into pull: inout BSONWriter) {
+            pull.document(name) { document in
+                document.document("s") { condition in
+                    condition.array("$in") { list in
+                        for socket in sockets { list.element(socket.text) }
                     }
                 }
             }

@@ -9,6 +9,9 @@ package struct MongoSettings: Sendable {
     package var slots: Int
     /// Size of a slot's capped collection in bytes.
     package var slotSize: Int
+    /// Size in bytes of the recovery log of each shard, fixed when it is made; nil while connection state recovery is off:
+    /// then none is made. 512 MiB (``defaultRecoveryLog``) hold about 1.5 million small events.
+    package var recoveryLog: Int?
     /// Chunks per shard that a new collection begins with.
     package var chunksPerShard: Int
     package var collections: Collections
@@ -33,6 +36,7 @@ package struct MongoSettings: Sendable {
         self.busURIs = []
         self.slots = 8
         self.slotSize = 256 << 20
+        self.recoveryLog = nil
         self.chunksPerShard = 4
         self.collections = Collections()
         self.appName = "submergence"
@@ -53,6 +57,9 @@ package struct MongoSettings: Sendable {
         if isPlain, name.utf8.count <= 63 { return name }
         return "\(self.database)_bus_\(String(UInt64(bitPattern: HashedKey.hash(shard)), radix: 16))"
     }
+
+    package static let defaultRecoveryLog = 512 << 20
+    static let recoveryCollection = "recovery"
 
     static func slotCollection(_ slot: Int) -> String { "slot\(slot)" }
 }

@@ -67,6 +67,41 @@ struct MongoSetup {
         return (0..<self.settings.slots).map { MongoSettings.slotCollection($0) }.filter { known[$0] != true }
     }
 
+    /// The recovery log of one database, its index, and its first document: as long as that is there, nothing was overwritten.
+    func makeRecoveryLog(size: Int, database: String, on client: borrowing MongoClient) throws(MongoError) {
+        let name = MongoSettings.recoveryCollection
+        let create = BSONWriter.document {
+            $0.append("create", name)
+            $0.append("capped", true)
+            $0.append("size", Int64(size))
+        }
+        if try self.run(create, database, on: client, accepting: [MongoError.namespaceExists]) {
+            // Only by who made it: put into one that has been in use it would tell a lie. A crash in between costs
+            // nothing but that the log counts as overwritten until it is.
+            let insert = BSONWriter.document { command in
+                command.append("insert", name)
+                command.array("documents") { documents in
+                    documents.documentElement { document in
+                        document.append("_id", RecoveryCodec.genesis)
+                        document.append("fv", DocumentFormat.version)
+                    }
+                }
+            }
+            try self.run(insert, database, on: client)
+            self.logger.info("recovery log made", metadata: ["collection": "\(database).\(name)"])
+        }
+        guard try self.hasRecoveryLog(database: database, on: client) else {
+            throw MongoError(
+                .refused, operation: "set-up",
+                message: "\(database).\(name) is not a capped collection: drop it and start again")
+        }
+        try self.index(name, [Index(key: "k", more: ["f", "n"])], in: database, on: client)
+    }
+
+    func hasRecoveryLog(database: String, on client: borrowing MongoClient) throws(MongoError) -> Bool {
+        try self.slots(database: database, on: client)[MongoSettings.recoveryCollection] == true
+    }
+
     /// - Parameter primary: the shard that unsharded collections lie on; nil = the cluster chooses.
     func makeDatabase(
         _ database: String, primary: String?, on client: borrowing MongoClient
@@ -170,7 +205,7 @@ extension MongoSetup {
     }
 
     private func index(
-        _ collection: String, _ indexes: [Index], on client: borrowing MongoClient
+        _ collection: String, _ indexes: [Index], in database: String? = nil, on client: borrowing MongoClient
     ) throws(MongoError) {
         let command = BSONWriter.document { command in
             command.append("createIndexes", collection)
@@ -189,20 +224,22 @@ extension MongoSetup {
                 }
             }
         }
-        try self.run(command, self.settings.database, on: client)
+        try self.run(command, database ?? self.settings.database, on: client)
     }
 
     /// Metadata commands of several nodes get into each other's way, and an election may come between: repeated for 30 s.
+    /// - Returns: false when the server answered with a code that is accepted.
+    @discardableResult
     private func run(
         _ command: ByteBuffer, _ database: String, on client: borrowing MongoClient,
         accepting accepted: Set<Int32> = []
-    ) throws(MongoError) {
+    ) throws(MongoError) -> Bool {
         for attempt in 1... {
             do throws(MongoError) {
                 _ = try client.run(command, database: database, mode: .writeOnce)
-                return
+                return true
             } catch {
-                if let code = error.serverCode, accepted.contains(code) { return }
+                if let code = error.serverCode, accepted.contains(code) { return false }
                 guard error.isTransient || Self.passing.contains(error.serverCode ?? 0), attempt < Self.attempts else {
                     throw error
                 }
@@ -211,6 +248,7 @@ extension MongoSetup {
                 usleep(100_000)
             }
         }
+        preconditionFailure("the attempts end with a throw")
     }
 
     private static let attempts = 300

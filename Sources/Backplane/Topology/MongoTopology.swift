@@ -51,6 +51,7 @@ private struct Opener {
         } else {
             bus = try self.busSets()
         }
+        try self.makeOrCheckRecoveryLog(self.settings.busDatabase, on: client)
         return MongoTopology(
             deployment: self.setup.deployment, shards: [name], bus: bus,
             routes: ShardMap(single: name, namespace: self.namespace(self.settings.collections.routes)),
@@ -63,6 +64,7 @@ private struct Opener {
         let names = shards.map(\.name)
         if self.makesMissing { try self.setup.makeCollections(shardCount: shards.count, on: client) }
         let bus = try self.settings.busURIs.isEmpty ? self.busDatabases(shards, on: client) : self.busSets()
+        try self.makeOrCheckRecoveryLogs(shards, on: client)
         let isGrouped = try self.canGroup(on: client)
         func map(_ collection: String, on client: borrowing MongoClient) throws(MongoError) -> ShardMap {
             let namespace = self.namespace(collection)
@@ -164,6 +166,30 @@ private struct Opener {
             name: name, database: self.settings.busDatabase, slots: self.settings.slots, publishURI: uri,
             streamURI: uri,
             isRouted: false)
+    }
+
+    /// The recovery logs lie with the data, also where the bus does not.
+    private func makeOrCheckRecoveryLogs(_ shards: [Shard], on client: borrowing MongoClient) throws(MongoError) {
+        guard self.settings.recoveryLog != nil else { return }
+        let primaries = try self.primaries(on: client)
+        for shard in shards {
+            let database = self.settings.busDatabase(shard: shard.name)
+            if self.makesMissing, primaries[database] == nil {
+                try self.setup.makeDatabase(database, primary: shard.name, on: client)
+            }
+            try self.makeOrCheckRecoveryLog(database, on: client)
+        }
+    }
+
+    private func makeOrCheckRecoveryLog(_ database: String, on client: borrowing MongoClient) throws(MongoError) {
+        guard let size = self.settings.recoveryLog else { return }
+        if self.makesMissing {
+            try self.setup.makeRecoveryLog(size: size, database: database, on: client)
+        } else if try !self.setup.hasRecoveryLog(database: database, on: client) {
+            throw MongoError(
+                .refused, operation: "set-up",
+                message: "\(database) lacks the recovery log: run `submergence init-db --recovery-log`")
+        }
     }
 
     private func makeOrCheckSlots(_ database: String, on client: borrowing MongoClient) throws(MongoError) {

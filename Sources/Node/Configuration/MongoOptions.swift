@@ -17,6 +17,9 @@ extension Configuration {
         public var busURIs: [String]
         /// Bytes of one inbox slot. Fixed when the slots are made. Default 256 MiB (SPEC §2).
         public var slotSize: Int
+        /// Bytes of each shard's recovery log, 512 MiB, 1 MiB or more. Fixed when it is made, which connection state recovery
+        /// or `init-db --recovery-log` does.
+        public var recoveryLogSize: Int
         /// Inbox slots per shard. Fixed when they are made.
         public var slotsPerShard: Int
 
@@ -26,6 +29,7 @@ extension Configuration {
             self.tail = tail
             self.busURIs = busURIs
             self.slotSize = 256 << 20
+            self.recoveryLogSize = 512 << 20
             self.slotsPerShard = 8
         }
     }

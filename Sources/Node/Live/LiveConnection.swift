@@ -15,6 +15,8 @@ final class LiveConnection: LiveSocket, LocalConnection {
     }
 
     let socket: SocketID
+    /// Nothing is recovered yet.
+    var prepared: SocketID { self.socket }
     var place = ConnectionPlace.nowhere
     private(set) var phase = Phase.authenticating
     /// When a connect that is not ready is given up (SPEC ND-15).
@@ -99,7 +101,7 @@ final class LiveConnection: LiveSocket, LocalConnection {
             self.becomeReady()
         case .success(.refused), .failure(.busy), .failure(.limit):
             self.giveUpConnecting(.busy)
-        case .success(.applied):
+        case .success(.applied), .success(.recovered):
             preconditionFailure("a connect is answered with connected or refused")
         case .failure(.deadline), .failure(.cancelled), .failure(.refused), .failure(.closed):
             self.giveUpConnecting(.unavailable)

@@ -7,6 +7,8 @@ struct Backend: Sendable {
     let routes: any RouteStore
     let sessions: any SessionStore
     let registry: any NodeRegistry
+    /// nil while connection state recovery is off.
+    let recoveryLog: (any RecoveryLog)?
     /// Whether there can be other nodes at all.
     let isClustered: Bool
     private let kind: Kind
@@ -17,24 +19,29 @@ struct Backend: Sendable {
     }
 
     private init(
-        routes: any RouteStore, sessions: any SessionStore, registry: any NodeRegistry, isClustered: Bool, kind: Kind
+        routes: any RouteStore, sessions: any SessionStore, registry: any NodeRegistry,
+        recoveryLog: (any RecoveryLog)?, isClustered: Bool, kind: Kind
     ) {
         self.routes = routes
         self.sessions = sessions
         self.registry = registry
+        self.recoveryLog = recoveryLog
         self.isClustered = isClustered
         self.kind = kind
     }
 
-    static func memory() -> Backend {
+    static func memory(recovery: Bool = false) -> Backend {
         Backend(
             routes: InMemoryRouteStore(), sessions: InMemorySessionStore(), registry: InMemoryNodeRegistry(),
-            isClustered: false, kind: .memory(LoopbackHub()))
+            recoveryLog: recovery ? InMemoryRecoveryLog() : nil, isClustered: false, kind: .memory(LoopbackHub()))
     }
 
     /// Connects and makes what is missing in the database (`init-db` at start).
-    static func mongo(_ options: Configuration.Mongo, logger: Logger) async throws -> Backend {
-        let cluster = try await self.open(options, logger: logger)
+    /// - Parameter recovery: whether events are logged for connection state recovery.
+    static func mongo(
+        _ options: Configuration.Mongo, recovery: Bool = false, logger: Logger
+    ) async throws -> Backend {
+        let cluster = try await self.open(options, recoveryLog: recovery, logger: logger)
         var bus = BusOptions()
         bus.tail =
             switch options.tail {
@@ -43,15 +50,18 @@ struct Backend: Sendable {
             case .cursor: .cursor
             }
         return Backend(
-            routes: cluster.routes, sessions: cluster.sessions, registry: cluster.nodes, isClustered: true,
-            kind: .mongo(cluster, bus))
+            routes: cluster.routes, sessions: cluster.sessions, registry: cluster.nodes,
+            recoveryLog: cluster.recoveryLog, isClustered: true, kind: .mongo(cluster, bus))
     }
 
-    static func open(_ options: Configuration.Mongo, logger: Logger) async throws -> MongoCluster {
+    static func open(
+        _ options: Configuration.Mongo, recoveryLog: Bool, logger: Logger
+    ) async throws -> MongoCluster {
         var settings = MongoSettings(uri: options.uri, database: options.database)
         settings.busURIs = options.busURIs
         settings.slots = options.slotsPerShard
         settings.slotSize = options.slotSize
+        settings.recoveryLog = recoveryLog ? options.recoveryLogSize : nil
         do {
             return try await MongoCluster.open(settings, logger: logger)
         } catch {

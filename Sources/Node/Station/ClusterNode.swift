@@ -62,7 +62,7 @@ final class ClusterNode: Sendable {
     /// An endpoint came back while its older connection was still known: that one gives way, wherever it is (LC-6).
     func supersede(_ connections: [RouteDocument.Connection], key: RouteKey) {
         for connection in connections {
-            let order = Supersession(key: key, socket: connection.socket)
+            let order = Supersession(key: key, connection: connection)
             if connection.node == self.id {
                 order.apply(to: self.index)
             } else if let record = self.incarnation.membership.record(of: connection.node) {

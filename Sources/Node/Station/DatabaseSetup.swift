@@ -3,17 +3,19 @@ public import Logging
 
 /// `submergence init-db`: makes what is missing in MongoDB. Idempotent, and safe from several nodes at once.
 public enum DatabaseSetup {
+    /// - Parameter recoveryLog: makes the recovery logs as well; a node with connection state recovery makes them itself.
     /// - Returns: what is there now, as lines for people.
     /// - Throws: ``StartError``.
     public static func run(
-        _ options: Configuration.Mongo, logger: Logger = Logger(label: "submergence")
+        _ options: Configuration.Mongo, recoveryLog: Bool = false, logger: Logger = Logger(label: "submergence")
     ) async throws -> [String] {
-        let cluster = try await Backend.open(options, logger: logger)
+        let cluster = try await Backend.open(options, recoveryLog: recoveryLog, logger: logger)
         let topology = cluster.topology
         var lines = ["MongoDB \(topology.deployment.version), database \(options.database)"]
         for shard in topology.bus.shards {
             lines.append("inboxes: \(shard.slots) slots in \(shard.database) on \(shard.name)")
         }
+        for place in cluster.recoveryLog?.places ?? [] { lines.append("recovery log on \(place)") }
         lines.append("ready")
         await cluster.shutdown()
         return lines

@@ -7,6 +7,8 @@ package final class Incarnation: Sendable {
         package var lease = LeaseOptions()
         package var directory = DirectoryOptions()
         package var limits = RouteLimits()
+        /// nil while connection state recovery is off.
+        package var recovery: RouteRecovery?
         package var commit = RouteCommitOptions()
         package var emission = EmissionOptions()
         package var reap = ReapOptions()
@@ -61,7 +63,7 @@ package final class Incarnation: Sendable {
             executor: options.executor, handler: handler)
         self.committer = RouteCommitter(
             node: record.id, store: routes, view: membership, clock: clock, limits: options.limits,
-            options: options.commit,
+            recovery: options.recovery, options: options.commit,
             observer: RouteCommitter.Observer(
                 committed: { emitter.offer($0) }, superseded: observer.superseded, failed: observer.failed))
         self.reaper = reaper

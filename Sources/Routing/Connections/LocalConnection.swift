@@ -3,7 +3,11 @@ package import Wire
 
 /// A connection as the tables of its event loop see it. Implemented by `Node`'s live connection; loop-bound.
 package protocol LocalConnection: AnyObject {
+    /// The SID that its client knows.
     var socket: SocketID { get }
+    /// The SID that was made for it: another one than ``socket`` once it is recovered. Route changes name a connection by
+    /// this one (``RouteChange/disconnect(_:node:isFinal:)``).
+    var prepared: SocketID { get }
     /// Where the table keeps it; only ``ConnectionTable`` writes it.
     var place: ConnectionPlace { get set }
 

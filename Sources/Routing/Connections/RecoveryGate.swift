@@ -8,7 +8,8 @@ package struct RecoveryGate: Sendable {
     package private(set) var position: RecoveryPosition
     private let tracking: RecoveryTracking
 
-    /// - Parameter position: the client's own, raised to what was replayed (``RecoveryHistory/position``).
+    /// - Parameter position: the client's own. What is replayed passes the gate as well, so that it has its offsets, and then
+    ///   what was enqueued meanwhile.
     package init(position: RecoveryPosition, tracking: RecoveryTracking) {
         self.position = position
         self.tracking = tracking

@@ -5,7 +5,10 @@ package import Wire
 
 /// Sends events by identity: own sockets at once, other nodes by one bus message each (SPEC EV-1, DESIGN §3 "Send").
 ///
-/// Serves one incarnation of the node. ``send(_:to:client:completion:)`` may be called from any thread and never blocks.
+/// With connection state recovery on, what somebody may come back for is logged before anybody gets it
+/// (``EventDispatcher+Recovery``).
+///
+/// Serves one incarnation of the node. ``send(_:to:client:socket:mode:completion:)`` may be called from any thread and never blocks.
 package final class EventDispatcher: Sendable {
     package struct Limits: Sendable {
         /// Sends per shard that may wait for their route read; beyond it the receipt says incomplete.
@@ -21,12 +24,14 @@ package final class EventDispatcher: Sendable {
     }
 
     private let node: NodeID
-    private let index: ConnectionIndex
+    let index: ConnectionIndex
     private let remote: Remote?
+    /// nil while recovery is off.
+    private let appender: RecoveryAppender?
     private let limits: Limits
     private let lanes: [Lane]
     private let refused = Counter(label: "submergence_send_refused_total")
-    private let failedReads = Counter(label: "submergence_send_route_reads_failed_total")
+    let failedReads = Counter(label: "submergence_send_route_reads_failed_total")
 
     /// What it takes to reach other nodes.
     package struct Remote: Sendable {
@@ -41,10 +46,10 @@ package final class EventDispatcher: Sendable {
         }
     }
 
-    private typealias Round = [(key: RouteKey, sends: [PendingSend])]
+    typealias Round = [(key: RouteKey, sends: [PendingSend])]
 
     /// The sends of one shard (ND-14: a hung shard stalls its own users only).
-    private final class Lane: Sendable {
+    final class Lane: Sendable {
         let shard: Int
         let queue: Mutex<(sends: RouteReadQueue<PendingSend>, inFlight: Int, isClosed: Bool)>
         let wakes: AsyncStream<Void>
@@ -61,9 +66,16 @@ package final class EventDispatcher: Sendable {
         func signal() { self.wake.yield() }
     }
 
-    /// - Parameter remote: nil for a node that is alone by construction (in-memory stores).
-    package init(node: NodeID, index: ConnectionIndex, remote: Remote?, limits: Limits = Limits()) {
+    /// - Parameters:
+    ///   - remote: nil for a node that is alone by construction (in-memory stores).
+    ///   - recovery: nil while recovery is off. Else there is a `remote`, as it works by the routes.
+    package init(
+        node: NodeID, index: ConnectionIndex, remote: Remote?, recovery: RecoverySending? = nil,
+        limits: Limits = Limits()
+    ) {
+        precondition(recovery == nil || remote != nil, "recovery needs the routes")
         self.node = node
+        self.appender = recovery.map { RecoveryAppender(node: node, sending: $0) }
         self.index = index
         self.remote = remote
         self.limits = limits
@@ -73,30 +85,42 @@ package final class EventDispatcher: Sendable {
             } ?? []
     }
 
-    /// - Parameter completion: called once, on any thread; keep it short.
+    /// - Parameters:
+    ///   - client: only connections of this client; nil for all.
+    ///   - socket: only this connection; nil for all.
+    ///   - mode: events that need not arrive are never logged.
+    ///   - completion: called once, on any thread; keep it short.
     package func send(
-        _ packet: OutboundPacket, to key: RouteKey, client: String?,
-        completion: @escaping @Sendable (SendReceipt) -> Void
+        _ packet: OutboundPacket, to key: RouteKey, client: String?, socket: SocketID? = nil,
+        mode: Delivery = .required, completion: @escaping @Sendable (SendReceipt) -> Void
     ) {
+        let delivery = ConnectionIndex.Delivery(
+            key: key, client: client, socket: socket, packet: packet, mode: mode)
         guard let remote = self.remote else {
-            return self.index.deliver(.init(key: key, client: client, packet: packet)) { count in
+            return self.index.deliver(delivery) { count in
                 completion(SendReceipt(local: count, nodes: 0, isComplete: true))
             }
         }
-        let send = PendingSend(packet: packet, client: client, parts: 2, completion: completion)
+        let send = PendingSend(
+            packet: packet, client: client, socket: socket, mode: mode, parts: 2, completion: completion)
         let lane = self.lanes[remote.routes.shard(of: key)]
         // Before the local delivery, whose completion may send again: one caller's sends keep their order.
         let isTaken = lane.queue.withLock {
             $0.isClosed ? false : $0.sends.add(send, to: key, bytes: packet.byteCount)
         }
-        self.index.deliver(.init(key: key, client: client, packet: packet)) { send.report(local: $0) }
+        // With recovery on nobody gets it before it is logged: the round delivers here as well.
+        if self.appender != nil, isTaken { return lane.signal() }
+        self.index.deliver(delivery) { send.report(local: $0) }
         if isTaken {
             lane.signal()
         } else {
             self.refused.increment()
+            self.appender?.doubt()
             send.report(isComplete: false)
         }
     }
+
+    var isRecoverable: Bool { self.appender != nil }
 
     /// Reads routes and publishes until the task is cancelled; sends that wait then complete as incomplete.
     package func run() async {
@@ -105,6 +129,7 @@ package final class EventDispatcher: Sendable {
             for lane in self.lanes {
                 group.addTask { await self.serve(lane, remote) }
             }
+            if let appender = self.appender { group.addTask { await appender.run() } }
         }
     }
 
@@ -113,7 +138,11 @@ package final class EventDispatcher: Sendable {
             for await _ in lane.wakes {
                 while let round = self.take(from: lane) {
                     group.addTask {
-                        await self.perform(round, lane, remote)
+                        if let appender = self.appender {
+                            await self.perform(round, lane, remote, appender)
+                        } else {
+                            await self.perform(round, lane, remote)
+                        }
                         lane.queue.withLock { queue in
                             queue.inFlight -= 1
                             queue.sends.finish(round.lazy.map(\.key))
@@ -126,7 +155,7 @@ package final class EventDispatcher: Sendable {
                 queue.isClosed = true
                 return queue.sends.drain()
             }
-            for send in left { send.report(isComplete: false) }
+            for send in left { self.giveUp(send) }
         }
     }
 
@@ -158,10 +187,12 @@ package final class EventDispatcher: Sendable {
         }
     }
 
-    private func publish(_ send: PendingSend, _ document: RouteDocument, _ remote: Remote) async {
+    func publish(
+        _ send: PendingSend, _ document: RouteDocument, _ remote: Remote, number: Int64? = nil
+    ) async {
         var targets: [NodeRecord] = []
         for connection in document.live
-        where connection.node != self.node && (send.client == nil || send.client == connection.client)
+        where connection.node != self.node && send.matches(connection)
             && !targets.contains(where: { $0.id == connection.node })
         {
             var record = remote.directory.record(of: connection.node)
@@ -173,7 +204,8 @@ package final class EventDispatcher: Sendable {
         let payload: ByteBuffer
         do {
             payload = try EventPayload(
-                client: send.client, packet: send.packet.text, attachments: send.packet.attachments
+                client: send.client, socket: send.socket?.text, number: number, mode: send.mode,
+                packet: send.packet.text, attachments: send.packet.attachments
             ).encode()
         } catch {
             // More than an envelope takes: refused before it is queued (ND-6).

@@ -5,6 +5,8 @@ import Wire
 final class PendingSend: Sendable {
     let packet: OutboundPacket
     let client: String?
+    let socket: SocketID?
+    let mode: Delivery
     private let state: Mutex<State>
     private let completion: @Sendable (SendReceipt) -> Void
 
@@ -15,10 +17,13 @@ final class PendingSend: Sendable {
     }
 
     init(
-        packet: OutboundPacket, client: String?, parts: Int, completion: @escaping @Sendable (SendReceipt) -> Void
+        packet: OutboundPacket, client: String?, socket: SocketID?, mode: Delivery, parts: Int,
+        completion: @escaping @Sendable (SendReceipt) -> Void
     ) {
         self.packet = packet
         self.client = client
+        self.socket = socket
+        self.mode = mode
         self.state = Mutex(State(missing: parts, receipt: SendReceipt(local: 0, nodes: 0, isComplete: true)))
         self.completion = completion
     }
@@ -28,10 +33,25 @@ final class PendingSend: Sendable {
         self.state.withLock { $0.missing += parts }
     }
 
-    func report(local: Int = 0, nodes: Int = 0, isComplete: Bool = true) {
+    func matches(_ connection: RouteDocument.Connection) -> Bool {
+        (self.client == nil || self.client == connection.client)
+            && (self.socket == nil || self.socket == connection.socket)
+    }
+
+    func matches(_ away: RouteDocument.Away) -> Bool {
+        (self.client == nil || self.client == away.client) && (self.socket == nil || self.socket == away.socket)
+    }
+
+    func delivery(to key: RouteKey, mark: RecoveryMark? = nil) -> ConnectionIndex.Delivery {
+        ConnectionIndex.Delivery(
+            key: key, client: self.client, socket: self.socket, packet: self.packet, mark: mark, mode: self.mode)
+    }
+
+    func report(local: Int = 0, nodes: Int = 0, stored: Bool = false, isComplete: Bool = true) {
         let receipt: SendReceipt? = self.state.withLock { state in
             state.receipt.local += local
             state.receipt.nodes += nodes
+            state.receipt.stored = state.receipt.stored || stored
             state.receipt.isComplete = state.receipt.isComplete && isComplete
             state.missing -= 1
             return state.missing == 0 ? state.receipt : nil

@@ -4,15 +4,18 @@ package struct SendReceipt: Sendable, Equatable {
     package var local: Int
     /// Other nodes with matching connections, each of which has the event in its inbox.
     package var nodes: Int
+    /// Somebody whom it is for is away and may come back, and gets it then (SPEC EV-3): it is in the recovery log.
+    package var stored: Bool
     /// False when a route could not be read or a node's inbox could not be written: somebody may not get it.
     package var isComplete: Bool
 
     /// At least one matching connection on a node that is not claimed was found.
     package var didReceive: Bool { self.local > 0 || self.nodes > 0 }
 
-    package init(local: Int, nodes: Int, isComplete: Bool) {
+    package init(local: Int, nodes: Int, stored: Bool = false, isComplete: Bool) {
         self.local = local
         self.nodes = nodes
+        self.stored = stored
         self.isComplete = isComplete
     }
 }

@@ -31,6 +31,9 @@ package struct SocketID: Hashable, Sendable {
     /// The random part.
     package var random: UInt128 { UInt128(self.high) << 64 | UInt128(self.low) }
 
+    /// Names a take-over in a route document (``RouteDocument/Recovery/take``): half of the random bits, not negative.
+    package var token: Int64 { Int64(self.low >> 1) }
+
     package var text: String { self.node.text + "." + Base64URL.text(self.high, self.low) }
 }
 

@@ -2,8 +2,19 @@
 package enum RouteChange: Sendable, Equatable {
     /// Adds the connection. A present SID changes nothing; on another node it moves here (LC-6).
     case connect(RouteDocument.Connection)
+    /// Takes over the connection of this private ID, live or away, of the same client: the new entry keeps the old one's
+    /// SID and has this one's node, endpoint and time. Without one, this connects: its SID was prepared for that.
+    case recover(PrivateIDHash, RouteDocument.Connection)
+    /// The connection that was taken over for this one's SID is not recovered after all, as its history is incomplete: a new
+    /// one takes its place in the same write, so that no send finds neither. Answered with `connected`.
+    case renew(RouteDocument.Connection)
     /// Removes the connection if `node` still owns it. An absent one changes nothing.
-    case disconnect(SocketID, node: NodeID)
+    /// - Parameters:
+    ///   - socket: the SID that was prepared for it, also where it recovered another one.
+    ///   - isFinal: its client is not to come back as this connection (SOCKETIO §14.2): nothing is kept of it.
+    case disconnect(SocketID, node: NodeID, isFinal: Bool = false)
+    /// No connection of the user, or of one client of it, is recoverable any more (kick, logout).
+    case forget(client: String?)
     /// Removes every connection of a dead node and takes over its outbox (ND-4). Without grace.
     case reap(NodeID)
     /// The handlers of the node's own transitions have run, up to and with this `seq`.
@@ -14,6 +25,8 @@ package enum RouteChange: Sendable, Equatable {
 package enum RouteOutcome: Sendable, Equatable {
     /// - Parameter superseded: older connections of the same endpoint that gave way (LC-6); their nodes must be told.
     case connected(superseded: [RouteDocument.Connection])
+    /// The answer to a ``RouteChange/recover(_:_:)`` that found its connection; else it is `connected`.
+    case recovered(RecoveredConnection)
     /// Nothing was added: a temporary refusal (LC-9).
     case refused(RouteLimits.Kind)
     case applied

@@ -79,10 +79,12 @@ package struct RouteCommitMachine: Sendable {
         _ change: RouteChange, key: RouteKey, known: RouteDocument? = nil, now: Int64
     ) -> (id: OperationID, settlement: Settlement)? {
         var deadline: Int64?
-        if case .connect = change {
+        switch change {
+        case .connect, .recover:
             guard self.connectCount < self.options.waitingConnects else { return nil }
             self.connectCount += 1
             deadline = now + self.options.connectTimeout
+        case .renew, .disconnect, .forget, .reap, .acknowledge: break
         }
         self.operationCount += 1
         let operation = RouteOperation(id: self.operationCount, change: change, deadline: deadline)
@@ -275,7 +277,7 @@ package struct RouteCommitMachine: Sendable {
             switch outcome {
             case .refused(let kind):
                 settlement.results.append((operation.id, .failure(.limit(kind))))
-            case .connected, .applied:
+            case .connected, .recovered, .applied:
                 settlement.results.append((operation.id, .success(outcome)))
             }
         }
@@ -334,7 +336,7 @@ package struct RouteCommitMachine: Sendable {
     private mutating func cancelOpposites(_ entry: inout Entry, _ settlement: inout Settlement) {
         var removals: [SocketID: Int] = [:]
         for (index, operation) in entry.waiting.enumerated() {
-            if case .disconnect(let socket, _) = operation.change { removals[socket] = index }
+            if case .disconnect(let socket, _, _) = operation.change { removals[socket] = index }
         }
         guard !removals.isEmpty else { return }
         var dropped: Set<Int> = []
@@ -366,13 +368,19 @@ package struct RouteCommitMachine: Sendable {
     private static func superseded(
         in outcome: RouteOutcome, _ key: RouteKey
     ) -> [(key: RouteKey, connection: RouteDocument.Connection)] {
-        guard case .connected(let superseded) = outcome else { return [] }
-        return superseded.map { (key, $0) }
+        switch outcome {
+        case .connected(let superseded): superseded.map { (key, $0) }
+        case .recovered(let recovered): recovered.superseded.map { (key, $0) }
+        case .refused, .applied: []
+        }
     }
 
     private static func removal(of operation: RouteOperation) -> [RouteOperation] {
         guard let connection = operation.connection else { return [] }
-        let change = RouteChange.disconnect(connection.socket, node: connection.node)
+        // Only the client of a recovery has the private ID.
+        var isFinal = true
+        if case .recover = operation.change { isFinal = false }
+        let change = RouteChange.disconnect(connection.socket, node: connection.node, isFinal: isFinal)
         return [RouteOperation(id: 0, change: change, deadline: nil)]
     }
 

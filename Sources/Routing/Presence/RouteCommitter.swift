@@ -33,10 +33,13 @@ package final class RouteCommitter: Sendable {
     private let shards: [RouteShardQueue]
     private let options: RouteCommitOptions
 
-    /// - Parameter seed: for the random pauses; tests give one.
+    /// - Parameters:
+    ///   - recovery: nil while connection state recovery is off.
+    ///   - seed: for the random pauses; tests give one.
     package init(
         node: NodeID, store: any RouteStore, view: any ClusterView, clock: any ClusterClock,
-        limits: RouteLimits = RouteLimits(), options: RouteCommitOptions = RouteCommitOptions(),
+        limits: RouteLimits = RouteLimits(), recovery: RouteRecovery? = nil,
+        options: RouteCommitOptions = RouteCommitOptions(),
         observer: Observer = Observer(), seed: UInt64 = .random(in: .min ... .max)
     ) {
         self.node = node
@@ -46,7 +49,8 @@ package final class RouteCommitter: Sendable {
             RouteShardQueue(
                 shard: shard,
                 machine: RouteCommitMachine(
-                    machine: RouteMachine(node: node, limits: limits), options: options, seed: seed &+ UInt64(shard)),
+                    machine: RouteMachine(node: node, limits: limits, recovery: recovery), options: options,
+                    seed: seed &+ UInt64(shard)),
                 lanes: options.roundsInFlight, store: store, view: view, clock: clock, observer: observer)
         }
     }

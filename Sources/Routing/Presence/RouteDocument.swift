@@ -12,13 +12,64 @@ package struct RouteDocument: Sendable, Equatable {
         package var endpoint: String
         /// Server time of the connect, in milliseconds since 1970.
         package var since: Int64
+        /// nil for a connection that is not recoverable.
+        package var recovery: Recovery?
 
-        package init(socket: SocketID, node: NodeID, client: String, endpoint: String, since: Int64) {
+        package init(
+            socket: SocketID, node: NodeID, client: String, endpoint: String, since: Int64, recovery: Recovery? = nil
+        ) {
             self.socket = socket
             self.node = node
             self.client = client
             self.endpoint = endpoint
             self.since = since
+            self.recovery = recovery
+        }
+
+        /// Whether this is the entry of the connection that `prepared` was made for. A recovered connection has another
+        /// SID, and several on one node may have had that: the one that lost it, and the one that has it now.
+        package func isHeld(by prepared: SocketID) -> Bool {
+            if let take = self.recovery?.take { return take == prepared.token }
+            return self.socket == prepared
+        }
+    }
+
+    /// What makes a connection recoverable (SOCKETIO §14.2).
+    package struct Recovery: Sendable, Equatable {
+        /// nil once the connection must not be recovered any more.
+        package var pid: PrivateIDHash?
+        /// The version of the document at which the connection was committed first.
+        package var base: Int64
+        /// ``SocketID/token`` of the SID that was prepared for whoever took the connection over last; nil before.
+        package var take: Int64?
+
+        /// - Parameter base: left to ``RouteMachine`` for a new connection.
+        package init(pid: PrivateIDHash?, base: Int64 = 0, take: Int64? = nil) {
+            self.pid = pid
+            self.base = base
+            self.take = take
+        }
+    }
+
+    /// A connection whose client may come back: no presence, no receiver.
+    package struct Away: Sendable, Equatable {
+        package var socket: SocketID
+        package var client: String
+        package var endpoint: String
+        package var pid: PrivateIDHash
+        package var base: Int64
+        /// When it is given up, in milliseconds of the primary's clock.
+        package var until: Int64
+
+        package init(
+            socket: SocketID, client: String, endpoint: String, pid: PrivateIDHash, base: Int64, until: Int64
+        ) {
+            self.socket = socket
+            self.client = client
+            self.endpoint = endpoint
+            self.pid = pid
+            self.base = base
+            self.until = until
         }
     }
 
@@ -26,6 +77,10 @@ package struct RouteDocument: Sendable, Equatable {
     /// 0 = there is no stored document yet; every committed write raises it.
     package var version: Int64
     package var live: [Connection]
+    /// At most ``RouteRecovery/awayLimit``; expired ones count for nothing and go with whatever is written next.
+    package var away: [Away]
+    /// Where the user's events are logged; nil before its first recoverable connection.
+    package var logPlace: String?
     /// Clients announced as online, each with its deadline when Offline is deferred (LC-8; nil = no grace running).
     package var announcedClients: [String: Int64?]
     /// Whether userOnline is the newest announcement of the user.
@@ -43,6 +98,8 @@ package struct RouteDocument: Sendable, Equatable {
         self.key = key
         self.version = 0
         self.live = []
+        self.away = []
+        self.logPlace = nil
         self.announcedClients = [:]
         self.isUserAnnounced = false
         self.outbox = []

@@ -6,13 +6,16 @@ package struct RouteMachine: Sendable {
     /// The node that commits.
     package let node: NodeID
     package let limits: RouteLimits
+    /// nil while connection state recovery is off.
+    package let recovery: RouteRecovery?
 
     /// LC-1: how long a document that holds nothing is kept, in milliseconds.
     package static let emptyLifespan: Int64 = 30 * 24 * 3600 * 1000
 
-    package init(node: NodeID, limits: RouteLimits = RouteLimits()) {
+    package init(node: NodeID, limits: RouteLimits = RouteLimits(), recovery: RouteRecovery? = nil) {
         self.node = node
         self.limits = limits
+        self.recovery = recovery
     }
 
     package struct Step: Sendable, Equatable {
@@ -39,20 +42,32 @@ package struct RouteMachine: Sendable {
         document.version += 1
         if old.version == 0 { document.sequence = max(old.sequence, (now / 1000) << 20) }
 
-        if !claimed.isEmpty { self.sweep(&document) { $0 != self.node && claimed.contains($0) } }
+        if !document.away.isEmpty { document.away.removeAll { $0.until <= now } }
+        if !claimed.isEmpty { self.sweep(&document, now) { $0 != self.node && claimed.contains($0) } }
         var needsProof = false
         var outcomes = changes.map { change -> RouteOutcome in
             switch change {
             case .connect(let connection):
                 return self.connect(connection, &document)
-            case .disconnect(let socket, let node):
+            case .recover(let pid, let connection):
+                return self.recover(pid, connection, &document, now) ?? self.connect(connection, &document)
+            case .renew(let connection):
+                // Not the new one, where this is applied again.
+                document.live.removeAll {
+                    $0.node == connection.node && $0.recovery?.take == connection.socket.token
+                }
+                return self.connect(connection, &document)
+            case .disconnect(let socket, let node, let isFinal):
                 let count = document.live.count
-                document.live.removeAll { $0.socket == socket && $0.node == node }
+                self.remove(&document, now, isFinal: isFinal) { $0.node == node && $0.isHeld(by: socket) }
                 if document.live.count == count { needsProof = true }
+                return .applied
+            case .forget(let client):
+                if !Self.forget(client, &document) { needsProof = true }
                 return .applied
             case .reap(let dead):
                 let before = (document.live, document.outbox)
-                self.sweep(&document) { $0 == dead }
+                self.sweep(&document, now) { $0 == dead }
                 if (document.live, document.outbox) == before { needsProof = true }
                 return .applied
             case .acknowledge(let sequence):
@@ -65,8 +80,14 @@ package struct RouteMachine: Sendable {
         let transitions = self.announce(&document)
         // Changes that are applied again may supersede each other in turn; who is in the document stays.
         for index in outcomes.indices {
-            guard case .connected(let superseded) = outcomes[index], !superseded.isEmpty else { continue }
-            outcomes[index] = .connected(superseded: superseded.filter { !document.live.contains($0) })
+            switch outcomes[index] {
+            case .connected(let superseded) where !superseded.isEmpty:
+                outcomes[index] = .connected(superseded: superseded.filter { !document.live.contains($0) })
+            case .recovered(var recovered) where !recovered.superseded.isEmpty:
+                recovered.superseded.removeAll { document.live.contains($0) }
+                outcomes[index] = .recovered(recovered)
+            case .connected, .recovered, .refused, .applied: break
+            }
         }
 
         let isEmpty = document.live.isEmpty && document.outbox.isEmpty && document.announcedClients.isEmpty
@@ -96,12 +117,12 @@ package struct RouteMachine: Sendable {
         if siblings >= self.limits.perClient { return .refused(.client) }
         if document.outbox.count >= self.limits.outbox { return .refused(.outbox) }
         if !superseded.isEmpty { document.live.removeAll(where: givesWay) }
-        document.live.append(connection)
+        self.add(connection, to: &document)
         return .connected(superseded: superseded)
     }
 
-    private func sweep(_ document: inout RouteDocument, _ isDead: (NodeID) -> Bool) {
-        document.live.removeAll { isDead($0.node) }
+    private func sweep(_ document: inout RouteDocument, _ now: Int64, _ isDead: (NodeID) -> Bool) {
+        self.remove(&document, now, isFinal: false) { isDead($0.node) }
         for index in document.outbox.indices where isDead(document.outbox[index].owner) {
             document.outbox[index].owner = self.node
         }

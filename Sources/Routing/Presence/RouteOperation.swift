@@ -11,10 +11,15 @@ struct RouteOperation: Sendable {
     var isConnect: Bool { self.deadline != nil }
 
     var connection: RouteDocument.Connection? {
-        if case .connect(let connection) = self.change { connection } else { nil }
+        switch self.change {
+        case .connect(let connection), .recover(_, let connection): connection
+        // A renewal is in the route already: its removal does not cancel it out.
+        case .renew, .disconnect, .forget, .reap, .acknowledge: nil
+        }
     }
 
     func removes(_ connection: RouteDocument.Connection) -> Bool {
-        self.change == .disconnect(connection.socket, node: connection.node)
+        guard case .disconnect(let socket, let node, _) = self.change else { return false }
+        return socket == connection.socket && node == connection.node
     }
 }

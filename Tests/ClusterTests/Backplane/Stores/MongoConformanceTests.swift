@@ -28,6 +28,7 @@ struct MongoConformanceTests {
                 var settings = MongoSettings(uri: try fixture.uri, database: MongoFixture.database())
                 settings.slots = 4
                 settings.slotSize = 8 << 20
+                settings.recoveryLog = 8 << 20
                 return try await MongoCluster.open(settings, logger: MongoConformanceTests.quiet)
             }
             self.opening = task
@@ -44,6 +45,11 @@ struct MongoConformanceTests {
     @Test("RouteStore (SPEC LC-1, LC-2, LC-4, ND-1)", arguments: RouteStoreConformance.checks, MongoFixture.allCases)
     func routes(check: ConformanceCheck<any RouteStore>, fixture: MongoFixture) async throws {
         try await check.run(try await self.cluster(fixture).routes)
+    }
+
+    @Test("RecoveryLog (SOCKETIO §14.2)", arguments: RecoveryLogConformance.checks, MongoFixture.allCases)
+    func recoveryLog(check: ConformanceCheck<any RecoveryLog>, fixture: MongoFixture) async throws {
+        try await check.run(try #require(try await self.cluster(fixture).recoveryLog))
     }
 
     @Test("SessionStore (SPEC ID-1, ID-9, ID-13)", arguments: SessionStoreConformance.checks, MongoFixture.allCases)

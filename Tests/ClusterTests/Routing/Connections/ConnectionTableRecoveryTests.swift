@@ -12,6 +12,7 @@ import Testing
         typealias InboundIn = ByteBuffer
 
         let socket = SocketID.random(on: NodeID(high: 1, low: 1))
+        var prepared: SocketID { self.socket }
         private(set) var offered: [Delivery] = []
         var place = ConnectionPlace.nowhere
         var gate: RecoveryGate?

@@ -13,6 +13,7 @@ import Testing
         typealias InboundIn = ByteBuffer
 
         let socket: SocketID
+        var prepared: SocketID { self.socket }
         private(set) var offered: [Delivery] = []
         var place = ConnectionPlace.nowhere
         private(set) var log: [String] = []

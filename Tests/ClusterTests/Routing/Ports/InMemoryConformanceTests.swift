@@ -8,6 +8,25 @@ import Testing
         try await check.run(InMemoryRouteStore(shardCount: shards))
     }
 
+    @Test("RecoveryLog (SOCKETIO §14.2)", arguments: RecoveryLogConformance.checks)
+    func recoveryLog(check: ConformanceCheck<any RecoveryLog>) async throws {
+        try await check.run(InMemoryRecoveryLog())
+    }
+
+    @Test("A recovery log that was overwritten says so to whom it concerns")
+    func overwritten() async throws {
+        let user = RecoveryLogConformance.Subject("overwritten")
+        let log = InMemoryRecoveryLog(capacity: 10_000)
+        var first = user.entry(1)
+        first.time -= RecoveryQuery.margin
+        var query = user.query()
+        query.since = first.time + RecoveryQuery.margin
+        try await log.append([first], to: "memory")
+        #expect(try await log.read(query, at: "memory").isComplete)
+        try await log.append((2...100).map { user.entry($0) }, to: "memory")
+        #expect(try await log.read(query, at: "memory").isComplete == false)
+    }
+
     @Test("SessionStore", arguments: SessionStoreConformance.checks)
     func sessions(check: ConformanceCheck<any SessionStore>) async throws {
         try await check.run(InMemorySessionStore())

@@ -117,15 +117,22 @@ enum RouteStoreConformance {
                 case 0..<5:
                     let client = ["phone", "läptop", "$set.x"].randomElement(using: &generator) ?? "phone"
                     changes.append(.connect(Self.connection(on: node, client: client)))
-                case 5..<7:
-                    if let old = document.live.randomElement(using: &generator) {
-                        changes.append(.disconnect(old.socket, node: old.node))
+                case 5:
+                    let pids = document.live.compactMap(\.recovery?.pid) + document.away.map(\.pid)
+                    if let pid = pids.randomElement(using: &generator) {
+                        changes.append(.recover(pid, Self.connection(on: node, client: "phone")))
                     }
+                case 6:
+                    if let old = document.live.randomElement(using: &generator) {
+                        changes.append(.disconnect(old.socket, node: old.node, isFinal: Bool.random(using: &generator)))
+                    }
+                case 7 where Int.random(in: 0..<3, using: &generator) == 0: changes.append(.forget(client: "phone"))
                 case 7: changes.append(.reap(nodes[Int.random(in: 0..<3, using: &generator)]))
                 default: changes.append(.acknowledge(through: document.sequence))
                 }
             }
-            let next = RouteMachine(node: node).apply(changes, to: document, now: Self.now)
+            let recovery = RouteRecovery(window: 50) { _ in "rs0" }
+            let next = RouteMachine(node: node, recovery: recovery).apply(changes, to: document, now: Self.now)
             let outcome = try await Self.commit(RouteWrite(old: document, new: next.document), to: store)
             #expect(outcome == .committed, "seed \(seed), step \(step)")
             let stored = try await Self.read(key, from: store)
@@ -140,6 +147,15 @@ enum RouteStoreConformance {
         var document = RouteDocument(key: Self.key("ünïcode/with.dots/$and slash"))
         document.version = 1
         document.live = (0..<256).map { Self.connection(on: node, client: "client.\($0 % 7)") }
+        document.live[0].recovery?.take = 7
+        document.live[1].recovery?.pid = nil
+        document.live[2].recovery = nil
+        document.away = (0..<64).map { _ in
+            RouteDocument.Away(
+                socket: .random(on: node), client: "a$b.c", endpoint: "e", pid: PrivateIDHash(high: 1, low: .max),
+                base: 1 << 40, until: 1_900_000_000_000)
+        }
+        document.logPlace = "rs/0.$x"
         document.announcedClients = ["client.0": 1_900_000_000_000, "a$b.c": nil, "client.1": nil]
         document.isUserAnnounced = true
         document.outbox = [
@@ -194,7 +210,8 @@ enum RouteStoreConformance {
 
     private static func connection(on node: NodeID, client: String) -> RouteDocument.Connection {
         RouteDocument.Connection(
-            socket: .random(on: node), node: node, client: client, endpoint: Base64URL.random128(), since: Self.now)
+            socket: .random(on: node), node: node, client: client, endpoint: Base64URL.random128(), since: Self.now,
+            recovery: .init(pid: PrivateIDHash(high: .random(in: 0 ... .max), low: .random(in: 0 ... .max))))
     }
 
     /// The write that a connect to `node` makes of the document.

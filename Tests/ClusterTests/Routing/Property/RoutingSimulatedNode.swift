@@ -4,9 +4,13 @@ import Routing
 final class RoutingSimulatedNode {
     struct Socket {
         let key: RouteKey
+        /// As it was prepared; the client is told ``socket`` and ``pid``.
         let connection: RouteDocument.Connection
         /// Not yet committed.
         var isPending = true
+        /// Another SID than the prepared one, once it is recovered.
+        var socket: SocketID
+        var pid: PrivateIDHash?
     }
 
     private typealias Completion = (Result<RouteOutcome, RouteError>) -> Void
@@ -37,7 +41,9 @@ final class RoutingSimulatedNode {
         self.emission = EmissionMachine(node: id, options: EmissionOptions(handlers: 2))
         self.commits = (0..<RoutingSimulation.shardCount).map {
             RouteCommitMachine(
-                machine: RouteMachine(node: id, limits: RouteLimits(perClient: 4, perUser: 6)),
+                machine: RouteMachine(
+                    node: id, limits: RouteLimits(perClient: 4, perUser: 6),
+                    recovery: simulation.recovers ? RouteRecovery(window: 10_000) { _ in "log" } : nil),
                 options: RouteCommitOptions(keysPerRound: 2),
                 seed: simulation.generator.next() &+ UInt64($0))
         }
@@ -243,18 +249,27 @@ final class RoutingSimulatedNode {
 
     // MARK: Connections
 
-    func connect(_ connection: RouteDocument.Connection, key: RouteKey) {
+    /// - Parameter pid: of the connection that the client had before.
+    func connect(_ connection: RouteDocument.Connection, key: RouteKey, recovering pid: PrivateIDHash? = nil) {
         self.simulation.trace(
-            "\(RoutingSimulation.name(self.id)) connect \(key.user) \(connection.client) \(connection.endpoint) "
-                + connection.socket.text.suffix(22))
-        self.sockets[connection.socket] = Socket(key: key, connection: connection)
+            "\(RoutingSimulation.name(self.id)) \(pid == nil ? "connect" : "recover") \(key.user) "
+                + "\(connection.client) \(connection.endpoint) " + connection.socket.text.suffix(22))
+        self.sockets[connection.socket] = Socket(
+            key: key, connection: connection, socket: connection.socket, pid: connection.recovery?.pid)
         self.order.append(connection.socket)
         self.perform {
-            self.submit(.connect(connection), key: key) { result in
+            let change = pid.map { RouteChange.recover($0, connection) } ?? .connect(connection)
+            self.submit(change, key: key) { result in
                 switch result {
                 case .success(.connected(let superseded)):
                     self.sockets[connection.socket]?.isPending = false
                     for old in superseded { self.tell(old) }
+                case .success(.recovered(let recovered)):
+                    self.simulation.trace("  recovered \(recovered.socket.text.suffix(22))")
+                    self.sockets[connection.socket]?.isPending = false
+                    self.sockets[connection.socket]?.socket = recovered.socket
+                    self.sockets[connection.socket]?.pid = pid
+                    for old in recovered.superseded { self.tell(old) }
                 case .success, .failure:
                     self.sockets[connection.socket] = nil
                 }
@@ -266,15 +281,22 @@ final class RoutingSimulatedNode {
     private func tell(_ old: RouteDocument.Connection) {
         let delay = self.simulation.random(1...300) * 1_000_000
         guard let node = self.simulation.nodes.first(where: { $0.id == old.node }) else { return }
-        self.simulation.at(self.simulation.now + delay) { node.perform { node.disconnect(old.socket) } }
+        self.simulation.at(self.simulation.now + delay) { node.perform { node.giveWay(old) } }
     }
 
-    func disconnect(_ socket: SocketID) {
+    private func giveWay(_ old: RouteDocument.Connection) {
+        for prepared in self.order where self.sockets[prepared] != nil && old.isHeld(by: prepared) {
+            self.disconnect(prepared)
+        }
+    }
+
+    /// - Parameter socket: as it was prepared.
+    func disconnect(_ socket: SocketID, isFinal: Bool = false) {
         guard let old = self.sockets.removeValue(forKey: socket) else { return }
         self.simulation.trace(
             "\(RoutingSimulation.name(self.id)) disconnect \(old.key.user) \(old.connection.client) "
                 + socket.text.suffix(22))
-        self.perform { self.submit(.disconnect(socket, node: self.id), key: old.key) { _ in } }
+        self.perform { self.submit(.disconnect(socket, node: self.id, isFinal: isFinal), key: old.key) { _ in } }
     }
 
     // MARK: Presence

@@ -30,19 +30,24 @@ final class RoutingSimulation {
     /// Readable, if asked for.
     private(set) var history: [String] = []
     private let isTraced: Bool
+    /// Connections are recoverable, and clients come back for them (SOCKETIO §14).
+    let recovers: Bool
     private var queue = RoutingEventQueue<() -> Void>()
     private var outages: [Resource: (end: Int64, documents: [RouteKey: RouteDocument])] = [:]
     private var isFaulty = true
     private var ids: UInt64 = 0
     private let keys: [RouteKey]
+    /// Private IDs that clients have and may come back with.
+    private var known: [(pid: PrivateIDHash, key: RouteKey, client: String)] = []
 
     /// When the faults and the clients' actions end.
     private let calm = 25 * second
     /// Long enough after it for claims, reaping and the first two scans.
     private let end = 105 * second
 
-    init(seed: UInt64, isTraced: Bool = false) {
+    init(seed: UInt64, recovers: Bool = false, isTraced: Bool = false) {
         self.seed = seed
+        self.recovers = recovers
         self.isTraced = isTraced
         self.generator = SplitMix64(seed: seed)
         self.keys = (0..<3).map { RouteKey(domain: "localhost", user: "user\($0)") }
@@ -104,10 +109,24 @@ final class RoutingSimulation {
         let sockets = nodes.flatMap(\.openSockets)
         if !sockets.isEmpty, self.chance(45) {
             let socket = sockets[Int(self.random(0...Int64(sockets.count - 1)))]
-            nodes.first { $0.id == socket.connection.node }?.disconnect(socket.connection.socket)
+            if let pid = socket.pid, !socket.isPending {
+                self.known.append((pid, socket.key, socket.connection.client))
+            }
+            nodes.first { $0.id == socket.connection.node }?
+                .disconnect(socket.connection.socket, isFinal: self.recovers && self.chance(20))
             return
         }
         guard !nodes.isEmpty else { return }
+        if self.recovers, self.chance(35) {
+            // Lost, or only half: the client comes back before anybody noticed, or comes twice.
+            for socket in sockets where socket.pid != nil && !socket.isPending && self.chance(10) {
+                if let pid = socket.pid { self.known.append((pid, socket.key, socket.connection.client)) }
+            }
+            if let (pid, key, client) = self.known.randomElement(using: &self.generator) {
+                if self.chance(90) { self.known.removeAll { $0.pid == pid } }
+                return self.recover(pid, key, client, nodes)
+            }
+        }
         let node = nodes[Int(self.random(0...Int64(nodes.count - 1)))]
         var key = self.keys[Int(self.random(0...Int64(self.keys.count - 1)))]
         var client = "client\(self.random(0...1))"
@@ -121,9 +140,22 @@ final class RoutingSimulation {
         let socket = SocketID(node: node.id, high: self.ids, low: 0)
         node.connect(
             RouteDocument.Connection(
-                socket: socket, node: node.id, client: client, endpoint: endpoint, since: self.now / Self.millisecond),
+                socket: socket, node: node.id, client: client, endpoint: endpoint, since: self.now / Self.millisecond,
+                recovery: self.recovers ? .init(pid: PrivateIDHash(high: 0, low: self.ids)) : nil),
             key: key)
         if self.chance(10) { node.disconnect(socket) }
+    }
+
+    private func recover(_ pid: PrivateIDHash, _ key: RouteKey, _ client: String, _ nodes: [RoutingSimulatedNode]) {
+        let node = nodes[Int(self.random(0...Int64(nodes.count - 1)))]
+        self.ids += 1
+        let socket = SocketID(node: node.id, high: 0, low: self.ids * 2)
+        node.connect(
+            RouteDocument.Connection(
+                socket: socket, node: node.id, client: client, endpoint: "endpoint\(self.ids)",
+                since: self.now / Self.millisecond, recovery: .init(pid: PrivateIDHash(high: 0, low: self.ids))),
+            key: key, recovering: pid)
+        if self.chance(15) { node.disconnect(socket) }
     }
 
     private func scheduleFault() {

@@ -10,9 +10,9 @@ extension RoutingSimulation {
             self.checkHistory(key, document, &found)
             self.checkDocument(document, &places, &found)
         }
-        let open = Set(
-            self.nodes.filter(\.isRunning).flatMap(\.openSockets).filter { !$0.isPending }
-                .map(\.connection.socket))
+        let sockets = self.nodes.filter(\.isRunning).flatMap(\.openSockets).filter { !$0.isPending }
+        let open = Set(sockets.map(\.socket))
+        if open.count != sockets.count { found.append("SOCKETIO §14.3: a SID is open twice") }
         if open != Set(places.keys) {
             found.append("§11.1: routes hold \(places.count) sockets, \(open.count) are open")
             for socket in open.subtracting(places.keys) { found.append("  lost: \(socket)") }
@@ -60,7 +60,15 @@ extension RoutingSimulation {
     private func checkDocument(
         _ document: RouteDocument, _ places: inout [SocketID: RouteKey], _ found: inout [String]
     ) {
+        let pids = document.live.compactMap(\.recovery?.pid) + document.away.map(\.pid)
+        if Set(pids).count != pids.count { found.append("SOCKETIO §14.3: a private ID is bound twice: \(document)") }
+        for away in document.away where places[away.socket] != nil {
+            found.append("§11.2: \(away.socket) is away and elsewhere")
+        }
         for connection in document.live {
+            if document.away.contains(where: { $0.socket == connection.socket }) {
+                found.append("§11.2: \(connection.socket) is live and away")
+            }
             if places.updateValue(document.key, forKey: connection.socket) != nil {
                 found.append("§11.2: \(connection.socket) is in two routes, or twice in one")
             }

@@ -1,0 +1,139 @@
+import Metrics
+import Wire
+
+/// A round while connection state recovery is on: read the routes, log what somebody may come back for, read the routes
+/// again, and only then deliver, here and elsewhere.
+///
+/// Whatever a client has been given is in the log then, whichever process dies. A connection that is taken over meanwhile
+/// (route commit, then reading of the log) is found by the second reading, or finds the event in the log, or both: then its
+/// gate drops one of them.
+extension EventDispatcher {
+    /// What the first reading decided.
+    private struct Plan {
+        let key: RouteKey
+        var sends: [(send: PendingSend, mark: RecoveryMark?)]
+        var document: RouteDocument?
+        /// nil where nothing of it is to be logged.
+        var place: String?
+        var isLogged = false
+    }
+
+    /// A second reading that failed is repeated before the round goes on with what the first one found.
+    private static let rereads = 3
+
+    func perform(_ round: Round, _ lane: Lane, _ remote: Remote, _ appender: RecoveryAppender) async {
+        let documents: [RouteKey: RouteDocument]
+        do {
+            documents = try await remote.routes.read(round.map(\.key), shard: lane.shard)
+        } catch {
+            self.failedReads.increment()
+            appender.doubt()
+            for (key, sends) in round {
+                for send in sends {
+                    self.deliverHere(send, key, mark: nil)
+                    send.report(isComplete: false)
+                }
+            }
+            return
+        }
+        var entries: [String: [RecoveryEntry]] = [:]
+        var plans: [Plan] = []
+        plans.reserveCapacity(round.count)
+        let now = appender.now
+        for (key, sends) in round {
+            var plan = Plan(key: key, sends: sends.map { ($0, nil) }, document: documents[key])
+            if let document = plan.document, let place = document.logPlace {
+                for index in plan.sends.indices {
+                    let send = plan.sends[index].send
+                    guard document.isRecoverable(send, now: now) else { continue }
+                    let (mark, time) = appender.next()
+                    plan.sends[index].mark = mark
+                    plan.place = place
+                    entries[place, default: []].append(
+                        RecoveryEntry(
+                            key: key, mark: mark, version: document.version, client: send.client,
+                            socket: send.socket, time: time, content: .event(send.packet)))
+                }
+            }
+            plans.append(plan)
+        }
+        if !entries.isEmpty {
+            let logged = await self.append(entries, appender)
+            let reread = await self.reread(plans.filter { $0.place != nil }.map(\.key), lane, remote)
+            for index in plans.indices {
+                guard let place = plans[index].place else { continue }
+                plans[index].isLogged = logged.contains(place) && reread != nil
+                if let reread { plans[index].document = reread[plans[index].key] }
+            }
+        }
+        for plan in plans { await self.deliver(plan, remote, appender) }
+    }
+
+    /// - Returns: the places that have everything.
+    private func append(_ entries: [String: [RecoveryEntry]], _ appender: RecoveryAppender) async -> Set<String> {
+        if entries.count == 1, let (place, only) = entries.first {
+            return await appender.append(only, to: place) ? [place] : []
+        }
+        return await withTaskGroup(of: (String, Bool).self) { group in
+            for (place, part) in entries {
+                group.addTask { (place, await appender.append(part, to: place)) }
+            }
+            var logged: Set<String> = []
+            for await (place, isLogged) in group where isLogged { logged.insert(place) }
+            return logged
+        }
+    }
+
+    private func reread(
+        _ keys: [RouteKey], _ lane: Lane, _ remote: Remote
+    ) async -> [RouteKey: RouteDocument]? {
+        for _ in 0..<Self.rereads {
+            do {
+                return try await remote.routes.read(keys, shard: lane.shard)
+            } catch {
+                self.failedReads.increment()
+            }
+        }
+        return nil
+    }
+
+    private func deliver(_ plan: Plan, _ remote: Remote, _ appender: RecoveryAppender) async {
+        let now = appender.now
+        for (send, mark) in plan.sends {
+            // Marked also where it is not in the log: who gets it now has passed the hole.
+            self.deliverHere(send, plan.key, mark: mark)
+            if mark != nil {
+                send.expect(1)
+                let isStored = plan.isLogged && plan.document?.isAwaited(send, now: now) == true
+                send.report(stored: isStored, isComplete: plan.isLogged)
+            }
+            if let document = plan.document {
+                await self.publish(send, document, remote, number: mark?.number)
+            } else {
+                send.report()
+            }
+        }
+    }
+
+    private func deliverHere(_ send: PendingSend, _ key: RouteKey, mark: RecoveryMark?) {
+        self.index.deliver(send.delivery(to: key, mark: mark)) { send.report(local: $0) }
+    }
+
+    /// The queue is closed: nothing is logged any more.
+    func giveUp(_ send: PendingSend) {
+        if self.isRecoverable { send.report() }
+        send.report(isComplete: false)
+    }
+}
+
+extension RouteDocument {
+    /// Whether somebody whom the event is for is recoverable, there or away.
+    fileprivate func isRecoverable(_ send: PendingSend, now: Int64) -> Bool {
+        guard send.mode == .required, send.packet.takesOffset else { return false }
+        return self.live.contains { $0.recovery?.pid != nil && send.matches($0) } || self.isAwaited(send, now: now)
+    }
+
+    fileprivate func isAwaited(_ send: PendingSend, now: Int64) -> Bool {
+        self.away.contains { $0.until > now && send.matches($0) }
+    }
+}
