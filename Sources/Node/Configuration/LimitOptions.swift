@@ -41,8 +41,6 @@ public struct LimitOptions: Sendable, Equatable {
 
     /// Engine.IO packets of one POST. Default 16,384.
     public var maximumPackets: Int
-    /// Fragments of one WebSocket message. Default 1,024.
-    public var maximumFragments: Int
     /// Attachments of one packet, at most 255. Default 10, which is what official clients take.
     public var maximumAttachments: Int
     /// Bytes of one packet with its attachments; nil: four times ``LiveOptions/maximumPayload``.
@@ -105,7 +103,6 @@ public struct LimitOptions: Sendable, Equatable {
         self.actionBodyTimeout = 10
         self.idleTimeout = 60
         self.maximumPackets = 16_384
-        self.maximumFragments = 1_024
         self.maximumAttachments = 10
         self.maximumPacket = nil
         self.attachmentTimeout = nil
@@ -143,7 +140,6 @@ public struct LimitOptions: Sendable, Equatable {
             ("maximumTarget", self.maximumTarget, 64...(1 << 20)), ("maximumHead", self.maximumHead, 256...(1 << 20)),
             ("maximumHeadFields", self.maximumHeadFields, 8...10_000),
             ("maximumPackets", self.maximumPackets, 1...Int.max),
-            ("maximumFragments", self.maximumFragments, 1...Int.max),
             ("maximumAttachments", self.maximumAttachments, 1...255),
             ("maximumPacket", self.maximumPacket, 1...(1 << 31)),
             ("maximumNamespaceName", self.maximumNamespaceName, 1...(1 << 20)),

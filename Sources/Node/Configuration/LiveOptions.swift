@@ -80,8 +80,7 @@ public struct LiveOptions: Sendable {
         var options = EngineOptions(
             pingInterval: .milliseconds(Int64(self.pingInterval * 1000)),
             pingTimeout: .milliseconds(Int64(self.pingTimeout * 1000)), maxPayload: self.maximumPayload,
-            maxPacketsPerPayload: self.limits.maximumPackets, maxFragments: self.limits.maximumFragments,
-            maxQueuedBytes: self.maximumUnsent)
+            maxPacketsPerPayload: self.limits.maximumPackets, maxQueuedBytes: self.maximumUnsent)
         self.transport.apply(to: &options)
         return options
     }

@@ -19,7 +19,7 @@ import Wire
 
     /// What ``LiveOptions`` has besides limits.
     private static let noLimits: Set<String> = [
-        "pingInterval", "pingTimeout", "drainSpread", "allowForeignSockets", "limits",
+        "pingInterval", "pingTimeout", "drainSpread", "allowForeignSockets", "limits", "transport",
     ]
 
     private static func rows() throws -> [Row] {
@@ -46,6 +46,9 @@ import Wire
         }
         for child in Mirror(reflecting: LimitOptions()).children {
             if let label = child.label { found["limits.\(label)"] = child.value }
+        }
+        for child in Mirror(reflecting: TransportOptions()).children where child.value is Int || child.value is Double {
+            if let label = child.label { found["transport.\(label)"] = child.value }
         }
         return found
     }
@@ -157,7 +160,7 @@ import Wire
     func conversions() {
         var options = LiveOptions()
         options.limits.maximumPackets = 1
-        options.limits.maximumFragments = 2
+        options.transport.maximumFragments = 2
         options.limits.maximumAttachments = 3
         options.limits.maximumPacket = 4
         options.limits.attachmentTimeout = 5
