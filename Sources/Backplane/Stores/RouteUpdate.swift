@@ -111,9 +111,10 @@ enum RouteUpdate {
         var hasPull: Bool {
             Self.isRemoval(self.live) || Self.isRemoval(self.away) || Self.isRemoval(self.outbox)
         }
-        var hasUnset: Bool { self.unsetsDue || self.unsetsExpires }
+        var hasUnset: Bool { self.unsetsDue || self.unsetsExpires || self.unsetsPlace }
 
         private var unsetsDue: Bool { self.new.due == nil && (self.isWhole || self.old.due != nil) }
+        private var unsetsPlace: Bool { self.new.logPlace == nil && self.old.logPlace != nil }
         private var unsetsExpires: Bool { self.new.expires == nil && (self.isWhole || self.old.expires != nil) }
 
         private static func isAppend<Element>(_ change: ArrayChange<Element>) -> Bool {
@@ -212,6 +213,7 @@ enum RouteUpdate {
         func writeUnset(into unset: inout BSONWriter) {
             if self.unsetsDue { unset.append("due", true) }
             if self.unsetsExpires { unset.append("x", true) }
+            if self.unsetsPlace { unset.append("rl", true) }
         }
     }
 }

@@ -10,7 +10,7 @@ package struct MongoSettings: Sendable {
     /// Size of a slot's capped collection in bytes.
     package var slotSize: Int
     /// Size in bytes of the recovery log of each shard, fixed when it is made; nil while connection state recovery is off:
-    /// then none is made. 512 MiB (``defaultRecoveryLog``) hold about 1.5 million small events.
+    /// then none is made. 512 MiB (``defaultRecoveryLog``) hold about 3 million events of 40 bytes.
     package var recoveryLog: Int?
     /// Chunks per shard that a new collection begins with.
     package var chunksPerShard: Int

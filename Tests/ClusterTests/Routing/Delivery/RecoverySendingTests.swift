@@ -112,6 +112,42 @@ import Wire
         }
     }
 
+    @Test(
+        "What a send costs: two readings and one append for who is recoverable, one reading for all others, and when off"
+    )
+    func cost() async throws {
+        let operations = Operations()
+        let fault = StoreFault(before: { operation in
+            operations.count(operation)
+            return nil
+        })
+        for isOn in [true, false] {
+            let cluster = try RecoveryTestCluster(
+                nodes: 1, routes: InMemoryRouteStore(fault: fault), log: InMemoryRecoveryLog(fault: fault), isOn: isOn)
+            try await cluster.run {
+                let client = RecoveryTestClient()
+                _ = operations.take()
+                _ = await cluster.nodes[0].send(1, to: RouteKey(domain: "d", user: "nobody"))
+                #expect(operations.take() == ["routes.read": 1])
+                _ = try await cluster.connect(client, to: cluster.nodes[0])
+                _ = operations.take()
+                _ = await cluster.nodes[0].send(2, to: cluster.alice)
+                #expect(operations.take() == (isOn ? ["routes.read": 2, "recovery.append": 1] : ["routes.read": 1]))
+            }
+        }
+    }
+
+    private final class Operations: Sendable {
+        private let counts = Mutex<[String: Int]>([:])
+        func count(_ operation: String) { self.counts.withLock { $0[operation, default: 0] += 1 } }
+        func take() -> [String: Int] {
+            self.counts.withLock { counts in
+                defer { counts = [:] }
+                return counts
+            }
+        }
+    }
+
     @Test("§14.1.6: an event that could not be logged is delivered all the same; who missed it is not recovered")
     func failingAppend() async throws {
         let isFailing = Flag()
