@@ -116,8 +116,9 @@ extension LiveSession {
     }
 
     func postTooLarge(_ exchange: PollExchange) {
-        self.loop.server.metrics.hit(.payload)
+        // One that was refused by its length may bring its body all the same: that is no second time.
         if let ending = self.engine.postTooLarge() {
+            self.loop.server.metrics.hit(.payload)
             self.polling?.post = nil
             self.finish(ending)
         }
