@@ -199,6 +199,7 @@ BUS = {
     **{f"room-{code}": b"\2" + room(code, rooms=[b"lobby"]) for code in range(9)},
     "room-emit": b"\2" + room(1, b"\0" + parts(b'2["m"]', [b"x"])),
     "room-emit-1": b"\2" + room(1, b"\1" + parts(b'2["m"]', [])),
+    "room-logged": b"\2" + room(8, struct.pack(">q", 7) + parts(b'2["m"]', [])),
     "room-ack": b"\2" + room(2, struct.pack(">I", 5000) + parts(b'2["m"]', [])),
     "room-join": b"\2" + room(3, struct.pack(">H", 1) + text(b"hall")),
     "room-side": b"\2" + room(7, text(b"event") + struct.pack(">I", 2) + b"[]"),

@@ -18,6 +18,12 @@ struct ListenerOptions: ParsableArguments {
     @Option(help: "Event loops, 1 to 64. Default: one per core.")
     var loops: Int?
 
+    @Option(
+        help: ArgumentHelp(
+            "Connection state recovery: how long a lost client may be away and still get its connection back, with all "
+                + "that it has missed. 0: off.", valueName: "seconds"))
+    var recovery = 0
+
     @Option(help: "Least severe log level: trace, debug, info, notice, warning, error, critical.")
     var logLevel = "info"
 
@@ -29,6 +35,7 @@ struct ListenerOptions: ParsableArguments {
             configuration.control = .init(host: self.controlHost, port: self.port == 0 ? 0 : self.port + 1000)
         }
         if let loops = self.loops { configuration.eventLoops = loops }
+        configuration.live.recoveryWindow = Double(self.recovery)
     }
 
     func validate() throws {
@@ -37,6 +44,7 @@ struct ListenerOptions: ParsableArguments {
             throw ValidationError("--control-port takes 0 to 65535")
         }
         if let loops = self.loops, !(1...64).contains(loops) { throw ValidationError("--loops takes 1 to 64") }
+        guard (0...3_600).contains(self.recovery) else { throw ValidationError("--recovery takes 0 to 3600 seconds") }
         guard LogLevel(self.logLevel) != nil else {
             throw ValidationError("--log-level takes trace, debug, info, notice, warning, error or critical")
         }

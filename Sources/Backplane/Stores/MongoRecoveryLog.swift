@@ -114,30 +114,21 @@ package final class MongoRecoveryLog: RecoveryLog {
         }
     }
 
+    /// By the list of shards alone: every node has the same, unless a shard was added since one of them started.
+    package func scopePlace(of domain: String) -> String {
+        let hash = HashedKey.hash(RecoveryEntry.scopeKey(of: domain).text)
+        return self.places[Int(UInt64(bitPattern: hash) % UInt64(self.places.count))]
+    }
+
     package func read(_ query: RecoveryQuery, at place: String) async throws(StoreError) -> RecoveryHistory {
-        let lane = self.lane(of: place)
-        let database = self.database(of: place)
-        let find = Self.find(query, maxTime: MongoStoreAccess.maxTime(lane))
-        let oldest = Self.findOldest(maxTime: MongoStoreAccess.maxTime(lane))
         do throws(StoreError) {
-            let documents: [BSONDocument]
-            let first: BSONDocument?
-            do throws(MongoError) {
-                (documents, first) = try await lane.perform("recovery.read") { client throws(MongoError) in
-                    let documents = try Self.read(find, database: database, limits: query.limits, on: client)
-                    // Last: what was overwritten while the entries were read shows here.
-                    return (documents, try client.documents(oldest, database: database).first)
-                }
-            } catch {
-                throw MongoStoreAccess.readFailure(error, operation: "recovery.read")
-            }
-            var reachesBack = false
-            if let first {
-                reachesBack =
-                    first["_id"]?.string == RecoveryCodec.genesis
-                    || first["t"]?.date.map { $0 < query.horizon } ?? false
-            }
-            let history = RecoveryHistory(try self.decode(documents), for: query, reachesBack: reachesBack)
+            let (own, doesOwnReach) = try await self.read(
+                query, at: place, Self.find(Self.ownClauses(query), maxTime: self.maxTime(place)))
+            let scope = self.scopePlace(of: query.key.domain)
+            let (broadcasts, doBroadcastsReach) = try await self.read(
+                query, at: scope, Self.find(Self.broadcastClauses(query), maxTime: self.maxTime(scope)))
+            let history = RecoveryHistory(
+                own + broadcasts, for: query, reachesBack: doesOwnReach && doBroadcastsReach)
             self.metrics.read(history)
             return history
         } catch {
@@ -145,6 +136,33 @@ package final class MongoRecoveryLog: RecoveryLog {
             throw error
         }
     }
+
+    private func read(
+        _ query: RecoveryQuery, at place: String, _ find: ByteBuffer
+    ) async throws(StoreError) -> (entries: [RecoveryEntry], reachesBack: Bool) {
+        let database = self.database(of: place)
+        let oldest = Self.findOldest(maxTime: self.maxTime(place))
+        let documents: [BSONDocument]
+        let first: BSONDocument?
+        do throws(MongoError) {
+            (documents, first) = try await self.lane(of: place).perform("recovery.read") { client throws(MongoError) in
+                let documents = try Self.read(find, database: database, limits: query.limits, on: client)
+                // Last: what was overwritten while the entries were read shows here.
+                return (documents, try client.documents(oldest, database: database).first)
+            }
+        } catch {
+            throw MongoStoreAccess.readFailure(error, operation: "recovery.read")
+        }
+        var reachesBack = false
+        if let first {
+            reachesBack =
+                first["_id"]?.string == RecoveryCodec.genesis
+                || first["t"]?.date.map { $0 < query.horizon } ?? false
+        }
+        return (try self.decode(documents), reachesBack)
+    }
+
+    private func maxTime(_ place: String) -> Int64 { MongoStoreAccess.maxTime(self.lane(of: place)) }
 
     private func decode(_ documents: [BSONDocument]) throws(StoreError) -> [RecoveryEntry] {
         var entries: [RecoveryEntry] = []
@@ -185,43 +203,77 @@ package final class MongoRecoveryLog: RecoveryLog {
         throw MongoError(.refused, operation: "recovery.read", message: "more than a client is replayed")
     }
 
-    /// One clause per known sender, so that each is a range of the index.
-    static func find(_ query: RecoveryQuery, maxTime: Int64) -> ByteBuffer {
-        let marks = query.position.marks
-        return BSONWriter.document { command in
+    static func find(_ clauses: (inout BSONWriter) -> Void, maxTime: Int64) -> ByteBuffer {
+        BSONWriter.document { command in
             command.append("find", MongoSettings.recoveryCollection)
             command.document("filter") { filter in
-                filter.array("$or") { clauses in
-                    for mark in marks {
-                        clauses.documentElement { clause in
-                            clause.append("k", query.key.text)
-                            clause.append("f", mark.stream.code)
-                            clause.document("n") { $0.append("$gt", mark.number) }
-                        }
-                    }
-                    clauses.documentElement { clause in
-                        clause.append("k", query.key.text)
-                        if !marks.isEmpty {
-                            clause.document("f") { condition in
-                                condition.array("$nin") { streams in
-                                    for mark in marks { streams.element(mark.stream.code) }
-                                }
-                            }
-                        }
-                        clause.document("v") { $0.append("$gte", query.base) }
-                        clause.document("t") {
-                            $0.append("$gt", BSONDate(milliseconds: query.position.floor * 1000))
-                        }
-                    }
-                    clauses.documentElement { clause in
-                        clause.append("k", RecoveryCodec.everyKey)
-                        clause.document("t") { $0.append("$gte", BSONDate(milliseconds: query.horizon)) }
-                    }
-                }
+                filter.array("$or") { clauses(&$0) }
             }
             command.append("batchSize", Self.batch)
             command.document("readConcern") { $0.append("level", "majority") }
             command.append("maxTimeMS", maxTime)
+        }
+    }
+
+    /// One clause per known sender, so that each is a range of the index.
+    static func ownClauses(_ query: RecoveryQuery) -> (inout BSONWriter) -> Void {
+        { clauses in
+            self.writeClauses(of: query.key, query, .identity, into: &clauses) {
+                $0.document("v") { $0.append("$gte", query.base) }
+            } each: { _ in
+            }
+            clauses.documentElement { clause in
+                clause.append("k", RecoveryCodec.everyKey)
+                clause.document("t") { $0.append("$gte", BSONDate(milliseconds: query.horizon)) }
+            }
+        }
+    }
+
+    /// Only those for rooms that the client is in: a domain may broadcast far more than one client is replayed.
+    static func broadcastClauses(_ query: RecoveryQuery) -> (inout BSONWriter) -> Void {
+        { clauses in
+            self.writeClauses(of: query.scopeKey, query, .broadcast, into: &clauses) { _ in
+            } each: { clause in
+                // nil is what a broadcast to the whole namespace has.
+                clause.document("g") { self.write("$in", query.roomNames, withNull: true, into: &$0) }
+                clause.document("x") { self.write("$nin", query.roomNames, withNull: false, into: &$0) }
+            }
+        }
+    }
+
+    private static func write(_ name: String, _ rooms: [String], withNull: Bool, into condition: inout BSONWriter) {
+        condition.array(name) { array in
+            if withNull { array.element(BSONNull()) }
+            for room in rooms { array.element(room) }
+        }
+    }
+
+    private static func writeClauses(
+        of key: RouteKey, _ query: RecoveryQuery, _ kind: RecoveryStream.Kind, into clauses: inout BSONWriter,
+        unknown: (inout BSONWriter) -> Void, each: (inout BSONWriter) -> Void
+    ) {
+        let marks = query.position.marks.filter { $0.stream.kind == kind }
+        for mark in marks {
+            clauses.documentElement { clause in
+                clause.append("k", key.text)
+                clause.append("f", mark.stream.code)
+                clause.document("n") { $0.append("$gt", mark.number) }
+                each(&clause)
+            }
+        }
+        clauses.documentElement { clause in
+            clause.append("k", key.text)
+            if !marks.isEmpty {
+                clause.document("f") { condition in
+                    condition.array("$nin") { streams in
+                        for mark in marks { streams.element(mark.stream.code) }
+                    }
+                }
+            }
+            unknown(&clause)
+            let oldest = max(query.position.floor * 1000, kind == .broadcast ? query.earliestBroadcast : .min)
+            clause.document("t") { $0.append("$gt", BSONDate(milliseconds: oldest)) }
+            each(&clause)
         }
     }
 

@@ -2,8 +2,8 @@ import NIOCore
 import Routing
 import Wire
 
-/// Entries of the recovery log as they are stored: `{_id, fv, k, f, n, v, c?, s?, h?, t, b?}`: route key (`*` for none), stream,
-/// number, route version, client, socket, hole, time, packet.
+/// Entries of the recovery log as they are stored: `{_id, fv, k, f, n, v, c?, s?, h?, t, b?, g?, x?}`: route key (`*` for
+/// none), stream, number, route version, client, socket, hole, time, packet, rooms and excepted rooms of a broadcast.
 enum RecoveryCodec {
     /// Of entries that concern every key; no route key, as it has no slash.
     static let everyKey = "*"
@@ -20,6 +20,8 @@ enum RecoveryCodec {
         writer.append("c", ifPresent: entry.client)
         writer.append("s", ifPresent: entry.socket?.text)
         writer.append("t", BSONDate(milliseconds: entry.time))
+        self.write(entry.target.rooms, as: "g", into: &writer)
+        self.write(entry.target.except, as: "x", into: &writer)
         switch entry.content {
         case .hole:
             writer.append("h", true)
@@ -28,6 +30,23 @@ enum RecoveryCodec {
             let payload = EventPayload(client: nil, packet: packet.text, attachments: packet.attachments)
             writer.append("b", BSONBinary(try payload.encode()))
         }
+    }
+
+    private static func write(_ rooms: [String], as name: String, into writer: inout BSONWriter) {
+        guard !rooms.isEmpty else { return }
+        writer.array(name) { array in
+            for room in rooms { array.element(room) }
+        }
+    }
+
+    private static func rooms(_ name: String, _ document: BSONDocument) throws(DocumentError) -> [String] {
+        guard let array = try document.optional(name, { $0.array }) else { return [] }
+        var rooms: [String] = []
+        for element in array {
+            guard let room = element.string else { throw DocumentError("\(name) holds no string") }
+            rooms.append(room)
+        }
+        return rooms
     }
 
     /// An entry that is inserted again meets itself.
@@ -53,7 +72,8 @@ enum RecoveryCodec {
             client: try document.optional("c") { $0.string },
             socket: try document.optional("s") { $0.string.flatMap { SocketID($0) } },
             time: try document.require("t") { $0.date },
-            content: try self.content(document))
+            content: try self.content(document),
+            target: RoomTarget(rooms: try self.rooms("g", document), except: try self.rooms("x", document)))
     }
 
     private static func content(_ document: BSONDocument) throws(DocumentError) -> RecoveryEntry.Content {

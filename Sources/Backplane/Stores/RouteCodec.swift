@@ -1,8 +1,8 @@
 import Routing
 import Wire
 
-/// Route documents as they are stored (SPEC LC-1): `live: [{s, n, c, e, t, p, b, r}]`, `pres: {u, c: [{c, d}]}`,
-/// `out: [{k, c, q, n}]`, `seq`, `due`, `x`, `v`, `fv`; with connection state recovery `away: [{s, c, e, p, b, u}]` and `rl`.
+/// Route documents as they are stored (SPEC LC-1): `live: [{s, n, c, e, t, p, b, r, f, g}]`, `pres: {u, c: [{c, d}]}`,
+/// `out: [{k, c, q, n}]`, `seq`, `due`, `x`, `v`, `fv`; with connection state recovery `away: [{s, c, e, p, b, u, f, g}]` and `rl`.
 enum RouteCodec {
     static func decode(_ document: BSONDocument) throws(DocumentError) -> RouteDocument {
         try document.checkFormat()
@@ -49,7 +49,8 @@ enum RouteCodec {
         guard let base = try entry.optional("b", { $0.int64 }) else { return nil }
         return RouteDocument.Recovery(
             pid: try entry.optional("p") { $0.string.flatMap { PrivateIDHash($0) } }, base: base,
-            take: try entry.optional("r") { $0.int64 })
+            take: try entry.optional("r") { $0.int64 },
+            first: try entry.require("f") { $0.date }, rooms: try self.rooms(entry))
     }
 
     private static func away(_ entry: BSONDocument) throws(DocumentError) -> RouteDocument.Away {
@@ -59,7 +60,25 @@ enum RouteCodec {
             endpoint: try entry.require("e") { $0.string },
             pid: try entry.require("p") { $0.string.flatMap { PrivateIDHash($0) } },
             base: try entry.require("b") { $0.int64 },
-            until: try entry.require("u") { $0.date })
+            until: try entry.require("u") { $0.date },
+            first: try entry.require("f") { $0.date }, rooms: try self.rooms(entry))
+    }
+
+    private static func rooms(_ entry: BSONDocument) throws(DocumentError) -> [String] {
+        guard let array = try entry.optional("g", { $0.array }) else { return [] }
+        var rooms: [String] = []
+        for element in array {
+            guard let room = element.string else { throw DocumentError("g holds no string") }
+            rooms.append(room)
+        }
+        return rooms
+    }
+
+    private static func writeRooms(_ rooms: [String], into writer: inout BSONWriter) {
+        guard !rooms.isEmpty else { return }
+        writer.array("g") { array in
+            for room in rooms { array.element(room) }
+        }
     }
 
     private static func transition(_ entry: BSONDocument) throws(DocumentError) -> RouteTransition {
@@ -82,6 +101,8 @@ enum RouteCodec {
         writer.append("p", ifPresent: recovery.pid?.text)
         writer.append("b", recovery.base)
         writer.append("r", ifPresent: recovery.take)
+        writer.append("f", BSONDate(milliseconds: recovery.first))
+        self.writeRooms(recovery.rooms, into: &writer)
     }
 
     static func write(_ away: RouteDocument.Away, into writer: inout BSONWriter) {
@@ -91,6 +112,8 @@ enum RouteCodec {
         writer.append("p", away.pid.text)
         writer.append("b", away.base)
         writer.append("u", BSONDate(milliseconds: away.until))
+        writer.append("f", BSONDate(milliseconds: away.first))
+        self.writeRooms(away.rooms, into: &writer)
     }
 
     static func write(_ transition: RouteTransition, into writer: inout BSONWriter) {

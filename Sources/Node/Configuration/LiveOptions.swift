@@ -42,6 +42,10 @@ public struct LiveOptions: Sendable {
     /// Everything else that is limited.
     public var limits: LimitOptions
 
+    /// Connection state recovery (SOCKETIO §14): seconds in which a client that was lost gets its connection back, with
+    /// everything that it has missed. 0, the default, is off and costs nothing; the reference server has 120. At most an hour.
+    public var recoveryWindow: Double
+
     public init() {
         self.init(mode: .production)
     }
@@ -67,6 +71,7 @@ public struct LiveOptions: Sendable {
         self.dynamicNamespaces = 10_000
         if isConformance { self.transport.crossOrigin.origins = .any }
         self.limits = LimitOptions(mode: mode)
+        self.recoveryWindow = 0
     }
 
     var rooms: RoomTable.Limits {
@@ -103,6 +108,7 @@ public struct LiveOptions: Sendable {
             ("dynamicNamespaces", self.dynamicNamespaces),
         ]
         for (name, value) in counts where value < 1 { return "\(name) must be at least 1" }
+        if !(0...3_600).contains(self.recoveryWindow) { return "recoveryWindow must be 0 to 3,600 seconds" }
         if !(0...600).contains(self.drainSpread) { return "drainSpread must be 0 to 600 seconds" }
         guard (1...EventLimits.ceiling).contains(self.maximumEvent) else {
             return "maximumEvent must be 1 to 1,048,576"

@@ -1,3 +1,4 @@
+import NIOCore
 import Routing
 import Wire
 
@@ -8,6 +9,10 @@ struct ConnectAuth: Sendable, Equatable {
     /// The page instance's own ID, 1 to 64 bytes of printable ASCII; anything else is as if absent.
     var endpoint: String?
     var domestic: String?
+    /// What an official client says of the connection that it has lost (SOCKETIO §14.1.4). `offset` is absent where it was
+    /// never sent an event.
+    var pid: String?
+    var offset: String?
     /// Believed in development mode only.
     var user: String?
     var client: String?
@@ -30,12 +35,38 @@ struct ConnectAuth: Sendable, Equatable {
                 self.endpoint = Self.string(value).flatMap { Self.isEndpoint($0) ? $0 : nil }
             } else if key.elementsEqual("domestic".utf8) {
                 self.domestic = Self.string(value)
+            } else if key.elementsEqual("pid".utf8) {
+                self.pid = Self.string(value)
+            } else if key.elementsEqual("offset".utf8) {
+                self.offset = Self.string(value) ?? ""
             } else if key.elementsEqual("user".utf8) {
                 self.user = Self.string(value)
             } else if key.elementsEqual("client".utf8) {
                 self.client = Self.string(value)
             }
         }
+    }
+
+    /// A CONNECT payload without what belongs to connection state recovery: that is none of the application's (SOCKETIO
+    /// §14.1.7).
+    static func withoutRecovery(_ payload: UnsafeRawBufferPointer) -> ByteBuffer {
+        var object = ByteBuffer()
+        guard !payload.isEmpty else { return object }
+        object.writeString("{")
+        var reader = JSONObjectReader(payload)
+        var isFirst = true
+        while let member = reader.next() {
+            let key = UnsafeRawBufferPointer(rebasing: payload[member.key])
+            if key.elementsEqual("pid".utf8) || key.elementsEqual("offset".utf8) { continue }
+            if !isFirst { object.writeString(",") }
+            isFirst = false
+            object.writeString("\"")
+            object.writeBytes(key)
+            object.writeString("\":")
+            object.writeBytes(payload[member.value])
+        }
+        object.writeString("}")
+        return object
     }
 
     /// The identity that development mode believes.

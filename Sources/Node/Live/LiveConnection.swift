@@ -14,9 +14,9 @@ final class LiveConnection: LiveSocket, LocalConnection {
         case ended
     }
 
-    let socket: SocketID
-    /// Nothing is recovered yet.
-    var prepared: SocketID { self.socket }
+    /// The SID that its client knows: ``prepared``, or the one that it has recovered.
+    private(set) var socket: SocketID
+    let prepared: SocketID
     var place = ConnectionPlace.nowhere
     private(set) var phase = Phase.authenticating
     /// When a connect that is not ready is given up (SPEC ND-15).
@@ -27,16 +27,27 @@ final class LiveConnection: LiveSocket, LocalConnection {
     let speaksProduct: Bool
     let endpoint: String
     let clusterNode: ClusterNode
-    private var held: [OutboundPacket] = []
+    private var held: [HeldPacket] = []
     private var heldBytes = 0
+    /// nil while connection state recovery is off.
+    private var comeback: ConnectionReturn?
+
+    private struct HeldPacket {
+        let packet: OutboundPacket
+        let stamp: RecoveryStamp?
+        /// For a room or the namespace, not for the user: void for a client that turns out to be a new one.
+        var isBroadcast = false
+    }
 
     init(session: LiveSession, namespace: InstalledNamespace, clusterNode: ClusterNode, auth: ConnectAuth) {
         self.clusterNode = clusterNode
-        self.socket = .random(on: clusterNode.id)
+        self.prepared = .random(on: clusterNode.id)
+        self.socket = self.prepared
         self.speaksProduct = auth.version != nil
         self.endpoint = auth.endpoint ?? Base64URL.random128()
         self.connectDeadline = .now() + session.loop.server.connectDeadline
         super.init(session: session, slot: .root, namespace: namespace)
+        if session.loop.server.recovery != nil { self.comeback = ConnectionReturn(auth) }
         clusterNode.admission.enter()
     }
 
@@ -55,14 +66,23 @@ final class LiveConnection: LiveSocket, LocalConnection {
         if self.loop.table.join(self, key: identity.key, client: identity.client) {
             self.clusterNode.index.note(identity.key, onLoop: self.loop.number, isHeld: true)
         }
-        let entry = RouteDocument.Connection(
-            socket: self.socket, node: self.clusterNode.id, client: identity.client, endpoint: self.endpoint,
-            since: self.clusterNode.view.clusterTime)
+        let entry = self.entry(identity)
+        let change = self.loop.server.recovery.flatMap { self.comeback?.change(entry, $0) }
+        self.submit(change ?? .connect(entry), identity)
+        self.checkSession(identity)
+    }
+
+    private func entry(_ identity: ConnectionIdentity) -> RouteDocument.Connection {
+        RouteDocument.Connection(
+            socket: self.prepared, node: self.clusterNode.id, client: identity.client, endpoint: self.endpoint,
+            since: self.clusterNode.view.clusterTime, recovery: self.comeback.map { .init(pid: $0.ownHash) })
+    }
+
+    private func submit(_ change: RouteChange, _ identity: ConnectionIdentity) {
         let bound = NIOLoopBound(self, eventLoop: self.loop.eventLoop)
-        self.clusterNode.committer.submit(.connect(entry), key: identity.key) { result in
+        self.clusterNode.committer.submit(change, key: identity.key) { result in
             bound.execute { $0.committed(result) }
         }
-        self.checkSession(identity)
     }
 
     /// An invalidation that came between the reading of the session and the entry in the index missed this connection
@@ -98,30 +118,87 @@ final class LiveConnection: LiveSocket, LocalConnection {
         switch result {
         case .success(.connected(let superseded)):
             if !superseded.isEmpty { self.clusterNode.supersede(superseded, key: identity.key) }
+            if self.comeback?.isAsked == true { self.loop.server.recovery?.unknown.increment() }
             self.becomeReady()
+        case .success(.recovered(let recovered)):
+            if !recovered.superseded.isEmpty { self.clusterNode.supersede(recovered.superseded, key: identity.key) }
+            // From the old connection's lips to this one's: who ended it may have ended this, too.
+            guard self.phase == .committing else { return }
+            guard self.enterRooms(of: recovered) else { return self.startAnew(identity) }
+            self.readMissed(recovered, identity)
         case .success(.refused), .failure(.busy), .failure(.limit):
             self.giveUpConnecting(.busy)
-        case .success(.applied), .success(.recovered):
+        case .success(.applied):
             preconditionFailure("a connect is answered with connected or refused")
         case .failure(.deadline), .failure(.cancelled), .failure(.refused), .failure(.closed):
             self.giveUpConnecting(.unavailable)
         }
     }
 
+    /// The client is back as the connection that it was. Before it is told so, it is given what it has missed: its route
+    /// names this node by now, so whatever is sent from here on comes by itself, too (SOCKETIO §14.1.5).
+    private func readMissed(_ recovered: RecoveredConnection, _ identity: ConnectionIdentity) {
+        guard let recovery = self.loop.server.recovery, let position = self.comeback?.position else {
+            preconditionFailure("only what was asked for is recovered")
+        }
+        let query = RecoveryQuery(
+            key: identity.key, client: identity.client, socket: recovered.socket, position: position,
+            base: recovered.base, since: recovered.since, first: recovered.first, rooms: recovered.rooms,
+            now: recovery.tracking.now())
+        let bound = NIOLoopBound(self, eventLoop: self.loop.eventLoop)
+        let isQueued = self.loop.server.work.submit {
+            do {
+                let history = try await recovery.log.read(query, at: recovered.logPlace)
+                bound.execute { $0.found(history, recovered, identity) }
+            } catch {
+                recovery.failed.increment()
+                bound.execute { $0.startAnew(identity) }
+            }
+        }
+        if !isQueued { self.giveUpConnecting(.busy) }
+    }
+
+    private func found(_ history: RecoveryHistory, _ recovered: RecoveredConnection, _ identity: ConnectionIdentity) {
+        guard self.phase == .committing, let recovery = self.loop.server.recovery else { return }
+        guard history.isComplete, let position = self.comeback?.position else {
+            recovery.incomplete.increment()
+            return self.startAnew(identity)
+        }
+        recovery.recovered.increment()
+        self.comeback?.take(RecoveryGate(position: position, tracking: recovery.tracking), history)
+        self.becomeReady()
+    }
+
+    /// What the client has missed is not known for certain: it gets a new connection, and is told so by that (SOCKETIO
+    /// §14.1.6).
+    private func startAnew(_ identity: ConnectionIdentity) {
+        guard self.phase == .committing else { return }
+        self.comeback?.forget()
+        self.leaveRooms()
+        self.socket = self.prepared
+        self.held.removeAll(where: \.isBroadcast)
+        self.submit(.renew(self.entry(identity)), identity)
+    }
+
     private func becomeReady() {
         self.leaveAdmission()
-        guard self.session.sockets.accept(.root) else { return self.end() }
+        guard self.session.sockets.accept(.root) else { return self.end(isFinal: false) }
         self.phase = .ready
-        self.session.send(.connect(sid: self.socket.text))
+        // In one write: a client that got what it has missed, but not the answer, would be given that again.
+        let missed = self.comeback?.replay() ?? []
+        self.session.send(missed + [.connect(sid: self.sid, pid: self.comeback?.pid)])
         if self.speaksProduct { self.session.sendReady(self) }
         self.loop.server.metrics.connected.increment()
         if !self.loop.server.keepsHandshakes {
             self.session.handshake = self.session.handshake.withoutCredentials
         }
         self.session.joined(self)
-        for packet in self.held { self.session.send(packet) }
+        let held = self.held
         self.held = []
         self.heldBytes = 0
+        // All of them by the gate: they were given to the device, too, and its position covers them.
+        for held in held { self.pass(held.packet, held.stamp) }
+        self.dropGate()
         self.transportChanged()
         if let identity = self.identity { self.loop.server.runLiveConnectionHook(self, identity) }
     }
@@ -141,17 +218,21 @@ final class LiveConnection: LiveSocket, LocalConnection {
     /// The session got another transport: WebSocket members share frames, all others take packets one by one.
     func transportChanged() {
         guard self.phase == .ready, self.identity != nil else { return }
-        self.loop.table.setStreaming(self, self.session.isStreaming)
+        self.loop.table.setStreaming(self, self.session.isStreaming && self.comeback?.gate == nil)
     }
 
     // MARK: Ending
 
     /// Leaves the index and queues the removal behind whatever write is under way (SPEC LC-5). Idempotent.
-    func end() {
+    /// - Parameter isFinal: the client is not to come back as this connection (SOCKETIO §14.2).
+    func end(isFinal: Bool) {
         guard self.phase != .ended else { return }
         let wasCommitting = self.phase != .authenticating
+        // A client that was never told its private ID cannot come back by it.
+        let isFinal = isFinal || (self.phase != .ready && self.comeback?.isAsked != true)
         self.phase = .ended
         self.leaveAdmission()
+        self.leaveRooms()
         self.held = []
         guard let identity = self.identity, wasCommitting else { return }
         if self.place.isSeated, self.loop.table.leave(self) {
@@ -159,7 +240,7 @@ final class LiveConnection: LiveSocket, LocalConnection {
         }
         let metrics = self.loop.server.metrics
         self.clusterNode.committer.submit(
-            .disconnect(self.socket, node: self.clusterNode.id), key: identity.key
+            .disconnect(self.prepared, node: self.clusterNode.id, isFinal: isFinal), key: identity.key
         ) { result in
             // `closed`: the incarnation is over, and its entries are the reaper's (ND-4).
             if case .failure(let error) = result, error != .closed { metrics.failedRemovals.increment() }
@@ -187,12 +268,103 @@ final class LiveConnection: LiveSocket, LocalConnection {
     }
 
     func enqueue(_ packet: OutboundPacket, _ stamp: RecoveryStamp?) {
-        let packet = stamp?.stamped ?? packet
-        guard self.phase != .ready else { return self.session.send(packet) }
+        guard self.phase != .ready else { return self.write(packet, stamp) }
+        self.hold(HeldPacket(packet: packet, stamp: stamp))
+    }
+
+    private func hold(_ packet: HeldPacket) {
         // Bounded like the queue of any other socket.
-        self.heldBytes += packet.byteCount + PollingQueue.packetOverhead
+        self.heldBytes += packet.packet.byteCount + PollingQueue.packetOverhead
         guard self.heldBytes <= self.loop.server.engineOptions.maxQueuedBytes else { return self.session.endAsSlow() }
         self.held.append(packet)
+    }
+
+    // MARK: Connection state recovery
+
+    /// Whether events to this client carry its position.
+    var isRecoverable: Bool { self.comeback != nil && self.phase == .ready && self.identity != nil }
+
+    /// The event with the client's position as it is now (SOCKETIO §14.1.3).
+    func stamp(_ packet: OutboundPacket) -> OutboundPacket {
+        if let passed = self.comeback?.gate?.pass(packet, nil) { return passed }
+        return self.loop.table.offset(for: self).map { packet.appendingOffset($0) } ?? packet
+    }
+
+    private func write(_ packet: OutboundPacket, _ stamp: RecoveryStamp?) {
+        self.pass(packet, stamp)
+        self.dropGate()
+    }
+
+    private func pass(_ packet: OutboundPacket, _ stamp: RecoveryStamp?) {
+        guard self.comeback?.gate != nil else { return self.session.send(stamp?.stamped ?? packet) }
+        // What was replayed comes again from nodes that sent it to this one as well.
+        if let passed = self.comeback?.gate?.pass(packet, stamp?.mark) { self.session.send(passed) }
+    }
+
+    private func dropGate() {
+        guard let gate = self.comeback?.gate, self.loop.table.hasCaughtUp(self, with: gate) else { return }
+        self.comeback?.gate = nil
+        self.transportChanged()
+    }
+
+    // MARK: Rooms
+
+    override var isJoined: Bool { self.phase == .ready && self.seat >= 0 }
+
+    /// Before what it has missed is read, so that no broadcast falls between (SOCKETIO §14.3).
+    /// - Returns: false where it may not be in all of them here.
+    private func enterRooms(of recovered: RecoveredConnection) -> Bool {
+        self.socket = recovered.socket
+        self.loop.rooms.add(self, to: self.scope)
+        do {
+            try self.loop.rooms[self.scope]?.join(self, recovered.rooms, limits: self.loop.server.roomLimits)
+            return true
+        } catch {
+            return false
+        }
+    }
+
+    private func leaveRooms() {
+        if self.seat >= 0 { self.loop.rooms.remove(self, from: self.scope) }
+    }
+
+    override func emit(_ packet: SharedPacket, _ delivery: Delivery, _ mark: RecoveryMark?) {
+        let stamp = mark.map { RecoveryStamp(mark: $0, stamped: packet.packet) }
+        switch (self.phase, delivery) {
+        case (.ready, _):
+            guard stamp != nil, self.comeback?.gate != nil else { return super.emit(packet, delivery, mark) }
+            self.write(packet.packet, stamp)
+        case (_, .volatile): self.loop.counters.volatileDropped += 1
+        // It is back in its rooms, and its client is about to hear so.
+        case (_, .required), (_, .latest):
+            self.hold(HeldPacket(packet: packet.packet, stamp: stamp, isBroadcast: true))
+        }
+    }
+
+    override func emit(
+        _ packet: SharedPacket, ackID id: Int64, until deadline: NIODeadline, answer: @escaping (AckAnswer) -> Void
+    ) {
+        guard self.phase == .ready else { return answer(.none(.disconnected)) }
+        super.emit(packet, ackID: id, until: deadline, answer: answer)
+    }
+
+    /// Into the route, so that whichever node the client comes back to knows them.
+    override func roomsChanged(_ done: @escaping @Sendable () -> Void) {
+        guard let identity = self.identity, let recovery = self.loop.server.recovery, self.seat >= 0,
+            self.comeback?.keepsRooms == true
+        else { return done() }
+        let rooms = self.rooms.map(\.name)
+        if !RouteRecovery.takes(rooms: rooms) {
+            self.comeback?.keepsRooms = false
+            recovery.roomsExceeded.increment()
+        }
+        self.clusterNode.committer.submit(
+            .setRooms(rooms, of: self.prepared, node: self.clusterNode.id), key: identity.key
+        ) { result in
+            // `closed`: the incarnation is over, and so is this socket.
+            if case .failure(let error) = result, error != .closed { recovery.roomsFailed.increment() }
+            done()
+        }
     }
 }
 

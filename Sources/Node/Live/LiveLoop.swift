@@ -8,7 +8,7 @@ final class LiveLoop {
     let number: Int
     let server: LiveServer
     let table: ConnectionTable
-    let rooms = RoomTables()
+    let rooms: RoomTables
     let wheel: TimingWheel
     let scratch = ScratchBuffer()
     let receive = ReceiveSlot()
@@ -29,7 +29,10 @@ final class LiveLoop {
         self.eventLoop = eventLoop
         self.number = number
         self.server = server
-        self.table = ConnectionTable(eventLoop: eventLoop)
+        let broadcasts = server.recovery.map { BroadcastTrails(tracking: $0.tracking) }
+        self.table = ConnectionTable(
+            eventLoop: eventLoop, recovery: server.recovery?.tracking, broadcasts: broadcasts)
+        self.rooms = RoomTables(broadcasts: broadcasts)
         self.frameLimits = server.engineOptions.frameLimits
         self.rates = server.limits.rates
         self.wheel = TimingWheel(tick: server.tick, slots: 256, now: .now())
@@ -96,6 +99,7 @@ final class LiveLoop {
     /// Runs the wheel. Called once a tick by the loop's only timer.
     func tick(at now: NIODeadline) {
         self.wheel.advance(to: now)
+        if let clusterNode = self.clusterNode { self.server.recovery?.note(clusterNode.view.clusterTime) }
         self.scratch.shrink()
         if self.server.transport.compresses { self.deflate.shrink() }
         // The answers of one large read must not stay for good.

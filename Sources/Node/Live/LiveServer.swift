@@ -12,6 +12,8 @@ final class LiveServer: Sendable {
     /// What a server is made with; nothing of it changes later.
     struct Setup: Sendable {
         var options: LiveOptions
+        /// nil while connection state recovery is off.
+        var recovery: LiveRecovery?
         var gate: HandshakeGate
         var mode: Configuration.Mode
         /// The node's own name, if it has one.
@@ -108,6 +110,7 @@ final class LiveServer: Sendable {
     var limits: LimitOptions { self.setup.options.limits }
     var gate: HandshakeGate { self.setup.gate }
     var namespaces: [String: InstalledNamespace] { self.setup.namespaces }
+    var recovery: LiveRecovery? { self.setup.recovery }
     var patterns: [NamespacePattern] { self.setup.patterns }
     var roomLimits: RoomTable.Limits { self.setup.options.rooms }
     var identifier: SocketIdentifier? { self.setup.identifier }
@@ -369,7 +372,7 @@ final class LiveServer: Sendable {
 
     func runLiveConnectionHook(_ connection: LiveConnection, _ identity: ConnectionIdentity) {
         guard let run = self.setup.liveConnection else { return }
-        let socket = LoopSocket(connection)
+        let socket = Socket(connection)
         let handshake = connection.session.handshake
         connection.session.enqueueHandler { await run(handshake, identity, socket) }
     }

@@ -10,7 +10,7 @@ extension LiveSession {
     func refuseRoot(_ code: ConnectErrorCode, isTemporary: Bool) {
         self.loop.server.metrics.refused(code)
         let retries = self.connection?.speaksProduct ?? false
-        self.connection?.end()
+        self.connection?.end(isFinal: !isTemporary)
         self.connection = nil
         guard !isTemporary || retries else { return self.close(.forcedClose) }
         if self.sockets.refuse(.root) { self.send(.connectError(message: code.rawValue)) }
@@ -45,7 +45,7 @@ extension LiveSession {
     func refuse(_ slot: NamespaceSlot, _ message: String, data: ByteBuffer? = nil) {
         self.auths[slot] = nil
         if slot == .root {
-            self.connection?.end()
+            self.connection?.end(isFinal: true)
             self.connection = nil
         }
         let name = self.sockets.name(of: slot)
@@ -59,7 +59,7 @@ extension LiveSession {
     func left(_ socket: LiveSocket, _ reason: CloseReason) {
         self.retire(socket, reason)
         if let connection = self.connection, connection === socket {
-            connection.end()
+            connection.end(isFinal: !reason.isRecoverable)
             self.connection = nil
             self.loop.server.metrics.disconnected(reason)
         } else {
@@ -70,7 +70,7 @@ extension LiveSession {
 
     /// Takes a socket out of its rooms and tells the application, once (SOCKETIO §11.11).
     private func retire(_ socket: LiveSocket, _ reason: CloseReason) {
-        guard socket.seat >= 0 else { return socket.endAcks() }
+        guard socket.isJoined else { return socket.endAcks() }
         let handlers = socket.namespace.application.disconnection
         let rooms = handlers.isEmpty ? [] : [socket.sid] + socket.rooms.map(\.name)
         let handle = handlers.isEmpty ? nil : Socket(socket)
@@ -130,7 +130,7 @@ extension LiveSession {
         if let connection = self.connection {
             self.retire(connection, reason)
             self.connection = nil
-            connection.end()
+            connection.end(isFinal: !reason.isRecoverable)
             self.loop.server.metrics.disconnected(reason)
         }
         self.sockets.end()

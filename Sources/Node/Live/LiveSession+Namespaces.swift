@@ -67,7 +67,10 @@ extension LiveSession {
         let server = self.loop.server
         let name = self.sockets.name(of: slot)
         let auth = ConnectAuth(payload)
-        let kept = server.keepsAuth ? ByteBuffer(bytes: payload) : ByteBuffer()
+        let kept =
+            !server.keepsAuth
+            ? ByteBuffer()
+            : server.recovery == nil ? ByteBuffer(bytes: payload) : ConnectAuth.withoutRecovery(payload)
         if server.keepsAuth { self.auths[slot] = kept }
         if let namespace = server.namespaces[name] { return self.connect(slot, auth, to: namespace) }
         guard !server.patterns.isEmpty else { return self.refuse(slot, ConnectRefusal.invalidNamespace.rawValue) }
@@ -220,7 +223,7 @@ extension LiveSession {
         self.noteJoined()
         let server = self.loop.server
         let application = socket.namespace.application
-        self.loop.rooms.add(socket, to: socket.scope)
+        if socket.seat < 0 { self.loop.rooms.add(socket, to: socket.scope) }
         if socket.namespace.isDynamic { server.children.add(self.sockets.name(of: socket.slot)) }
         let auth = self.auths.removeValue(forKey: socket.slot)
         application.joined?(LoopSocket(socket), auth ?? ByteBuffer())

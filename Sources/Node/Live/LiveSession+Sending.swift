@@ -16,6 +16,27 @@ extension LiveSession {
         }
     }
 
+    /// Sends several packets with nothing between them, in one write.
+    func send(_ packets: [OutboundPacket]) {
+        guard let webSocket = self.webSocket else {
+            for packet in packets { self.send(packet) }
+            return
+        }
+        self.loop.counters.packetsOut += packets.count
+        if let connection = self.connection { self.loop.table.settle(connection) }
+        let base64 = self.isBase64
+        webSocket.send { for packet in packets { packet.writeFrames(base64: base64, into: &$0) } }
+    }
+
+    /// The same for an event: with connection state recovery on, every one on `/` carries the client's position, also where it
+    /// is not logged itself (SOCKETIO §14.1.3).
+    func sendEvent(_ packet: OutboundPacket) {
+        guard let connection = self.connection, connection.isRecoverable, packet.isOnRoot else {
+            return self.send(packet)
+        }
+        self.send(connection.stamp(packet))
+    }
+
     /// The same for an ack that can be written without making a packet first.
     func send(_ text: SocketPacketText) {
         self.loop.counters.packetsOut += 1
@@ -33,7 +54,9 @@ extension LiveSession {
     func send(_ shared: SharedPacket, _ delivery: Delivery) {
         switch delivery {
         case .required:
-            guard let webSocket = self.webSocket, self.isStreaming else { return self.send(shared.packet) }
+            guard let webSocket = self.webSocket, self.isStreaming, self.connection?.isRecoverable != true else {
+                return self.sendEvent(shared.packet)
+            }
             self.loop.counters.packetsOut += 1
             if let connection = self.connection { self.loop.table.settle(connection) }
             webSocket.transmitSoon(shared.frames)
@@ -44,16 +67,16 @@ extension LiveSession {
     /// Sends in one of the three ways that a slow reader can be treated.
     func send(_ packet: OutboundPacket, _ delivery: Delivery) {
         switch delivery {
-        case .required: self.send(packet)
+        case .required: self.sendEvent(packet)
         case .volatile:
             guard self.isWritable else {
                 self.loop.counters.volatileDropped += 1
                 return
             }
-            self.send(packet)
+            self.sendEvent(packet)
         case .latest(let key):
             // While some wait, a later one waits as well: keys keep their order.
-            if self.latest == nil, self.isWritable { return self.send(packet) }
+            if self.latest == nil, self.isWritable { return self.sendEvent(packet) }
             self.hold(packet, key)
         }
     }
@@ -78,7 +101,7 @@ extension LiveSession {
     func releaseLatest() {
         guard var latest = self.latest else { return }
         self.latest = nil
-        for packet in latest.take() { self.send(packet) }
+        for packet in latest.take() { self.sendEvent(packet) }
     }
 
     func sendBare(binary: ByteBuffer) {

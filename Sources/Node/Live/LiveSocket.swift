@@ -35,9 +35,15 @@ class LiveSocket: RoomMember {
 
     // MARK: From rooms
 
-    func emit(_ packet: SharedPacket, _ delivery: Delivery) {
+    func emit(_ packet: SharedPacket, _ delivery: Delivery, _ mark: RecoveryMark?) {
         self.session.send(packet, delivery)
     }
+
+    /// Only on `/` rooms are kept for a client that comes back (SOCKETIO §14.2).
+    func roomsChanged(_ done: @escaping @Sendable () -> Void) { done() }
+
+    /// Whether the application knows of it: a client that comes back is in its rooms a little earlier.
+    var isJoined: Bool { self.seat >= 0 }
 
     func emit(
         _ packet: SharedPacket, ackID id: Int64, until deadline: NIODeadline, answer: @escaping (AckAnswer) -> Void

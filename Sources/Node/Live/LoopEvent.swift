@@ -56,7 +56,7 @@ struct LoopSocket: Sendable {
     func send(_ make: @escaping @Sendable (_ namespace: String) -> OutboundPacket) {
         self.whileJoined { socket in
             let session = socket.session
-            session.send(make(session.sockets.name(of: socket.slot)))
+            session.sendEvent(make(session.sockets.name(of: socket.slot)))
         }
     }
 

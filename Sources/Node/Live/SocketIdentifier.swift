@@ -2,7 +2,7 @@
 typealias SocketIdentifier = @Sendable (Handshake, ConnectAuth) async -> SocketFinding
 
 /// Runs the application's liveConnection hook for a connection that has come live.
-typealias LiveConnectionRunner = @Sendable (Handshake, ConnectionIdentity, LoopSocket) async -> Void
+typealias LiveConnectionRunner = @Sendable (Handshake, ConnectionIdentity, Socket) async -> Void
 
 /// Who a socket belongs to.
 enum SocketFinding: Sendable {

@@ -34,28 +34,35 @@ public struct Socket: Sendable, Identifiable {
 
     // MARK: Rooms
 
-    /// Joins rooms: all of them or, where that would be too many, none.
+    /// Joins rooms: all of them or, where that would be too many, none. With connection state recovery on, returns once the
+    /// rooms are kept for the case that the client comes back; more than 64, or 8 KiB of names, are not, and then the client is
+    /// not recoverable any more.
     /// - Throws: ``SocketError/tooManyRooms(limit:)``, ``SocketError/roomNameLength(limit:)``.
     public func join(_ rooms: String...) async throws { try await self.join(rooms) }
 
     public func join(_ rooms: [String]) async throws {
-        let result: Result<Void, RoomTable.JoinRefusal> = await self.loopSocket.ask { socket in
-            let loop = socket.session.loop
-            do throws(RoomTable.JoinRefusal) {
-                try loop.rooms[socket.scope]?.join(socket, rooms, limits: loop.server.roomLimits)
-                return .success(())
-            } catch {
-                loop.server.metrics.hit(Limit(error))
-                return .failure(error)
+        let result: Result<Void, RoomTable.JoinRefusal> = await withCheckedContinuation { continuation in
+            self.loopSocket.onLoop { socket in
+                let loop = socket.session.loop
+                do throws(RoomTable.JoinRefusal) {
+                    try loop.rooms[socket.scope]?.join(socket, rooms, limits: loop.server.roomLimits)
+                } catch {
+                    loop.server.metrics.hit(Limit(error))
+                    return continuation.resume(returning: .failure(error))
+                }
+                socket.roomsChanged { continuation.resume(returning: .success(())) }
             }
         }
         do { try result.get() } catch { throw SocketError(error) }
     }
 
     public func leave(_ rooms: String...) async {
-        await self.loopSocket.ask { socket in
-            guard let table = socket.session.loop.rooms[socket.scope] else { return }
-            for room in rooms { table.leave(socket, room) }
+        await withCheckedContinuation { continuation in
+            self.loopSocket.onLoop { socket in
+                let table = socket.session.loop.rooms[socket.scope]
+                for room in rooms { table?.leave(socket, room) }
+                socket.roomsChanged { continuation.resume() }
+            }
         }
     }
 
@@ -102,7 +109,17 @@ public struct Socket: Sendable, Identifiable {
     }
 
     private func emit(_ event: String, _ arguments: [any Encodable], _ delivery: Delivery) throws {
-        let packet = try self.server.packet(event, arguments, namespace: self.namespace)
+        self.send(try self.server.packet(event, arguments, namespace: self.namespace), delivery)
+    }
+
+    /// With connection state recovery on, what has to arrive goes the way of all sends, by the log: the client may be away.
+    func send(_ packet: OutboundPacket, _ delivery: Delivery) {
+        if self.server.recovery != nil, delivery == .required, self.namespace == "/", let user = self.user,
+            let socket = SocketID(self.id), let node = self.server.currentNode
+        {
+            let key = RouteKey(domain: self.domain, user: user)
+            return node.dispatcher.send(packet, to: key, client: self.client, socket: socket) { _ in }
+        }
         self.loopSocket.whileJoined { $0.session.send(packet, delivery) }
     }
 

@@ -19,6 +19,8 @@ package struct Revocation: Sendable {
         package let invalidate: @Sendable (Invalidation) -> Void
         /// Cuts this node's connections.
         package let kick: @Sendable (Kick) -> Void
+        /// Makes lost connections of the user, or of one client, unrecoverable (SOCKETIO §14.2).
+        package let forget: @Sendable (_ domain: String, _ user: String, _ client: String?) -> Void
         /// Runs work that may outlive its caller, in a bounded pool; false: it will not run.
         package let submit: @Sendable (@escaping @Sendable () async -> Void) -> Bool
         /// Throws when the task is cancelled.
@@ -29,6 +31,7 @@ package struct Revocation: Sendable {
             publish: @escaping @Sendable (BusMessage, NodeRecord, @escaping @Sendable (PublishError?) -> Void) -> Void,
             localNode: @escaping @Sendable () -> NodeID, invalidate: @escaping @Sendable (Invalidation) -> Void,
             kick: @escaping @Sendable (Kick) -> Void,
+            forget: @escaping @Sendable (_ domain: String, _ user: String, _ client: String?) -> Void = { _, _, _ in },
             submit: @escaping @Sendable (@escaping @Sendable () async -> Void) -> Bool,
             sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
         ) {
@@ -37,6 +40,7 @@ package struct Revocation: Sendable {
             self.localNode = localNode
             self.invalidate = invalidate
             self.kick = kick
+            self.forget = forget
             self.submit = submit
             self.sleep = sleep
         }
@@ -67,6 +71,7 @@ package struct Revocation: Sendable {
                 reason: invalidation.reason.rawValue) > 0
             {}
         } then: {
+            self.environment.forget(invalidation.domain, invalidation.user, invalidation.client)
             self.apply(invalidation)
             return invalidation.message
         }
@@ -86,6 +91,7 @@ package struct Revocation: Sendable {
     package func kick(_ kick: Kick) async throws(SessionError) {
         try await self.run("kick") { () throws(StoreError) in
         } then: {
+            self.environment.forget(kick.domain, kick.user, kick.client)
             self.environment.kick(kick)
             return kick.message
         }

@@ -50,6 +50,8 @@ final class ClusterLife: Sendable {
     /// The incarnation that serves now; nil while there is none.
     var current: ClusterNode? { self.state.withLock(\.node) }
 
+    var isRecoveryOn: Bool { self.setup.live.recovery != nil }
+
     private var isLeaving: Bool { self.state.withLock(\.isLeaving) }
 
     // MARK: Opening
@@ -66,8 +68,12 @@ final class ClusterLife: Sendable {
         }
         let record = NodeRecord(
             id: id, name: setup.name, address: setup.address, started: SystemClusterClock().wallTime(), homes: homes)
+        var options = setup.options
+        options.recovery = setup.live.recovery.map { recovery in
+            RouteRecovery(window: recovery.window * 1_000) { recovery.log.place(of: $0) }
+        }
         let incarnation = Incarnation(
-            record: record, registry: setup.backend.registry, routes: setup.backend.routes, options: setup.options,
+            record: record, registry: setup.backend.registry, routes: setup.backend.routes, options: options,
             observer: self.observer
         ) { key, transition in
             await setup.presence.run(key, transition, on: id)
@@ -93,8 +99,13 @@ final class ClusterLife: Sendable {
         }
         let remote = EventDispatcher.Remote(
             routes: setup.backend.routes, adapter: bus.adapter, directory: incarnation.membership)
+        let clock = incarnation.membership
+        let sending = setup.live.recovery.map { recovery in
+            RecoverySending(log: recovery.log, clock: SystemClusterClock()) { clock.clusterTime }
+        }
         let dispatcher = EventDispatcher(
-            node: id, index: setup.index, remote: setup.backend.isClustered ? remote : nil)
+            node: id, index: setup.index, remote: setup.backend.isClustered || sending != nil ? remote : nil,
+            recovery: sending)
         let membership = incarnation.membership
         let remoteRooms = RoomDispatcher.Remote(
             adapter: bus.adapter, directory: membership,
@@ -102,7 +113,8 @@ final class ClusterLife: Sendable {
             knownNodes: { membership.snapshot.records.values.filter { $0.state < .claimed } })
         let live = setup.live
         let roomDispatcher = RoomDispatcher(
-            node: id, index: setup.rooms, ackIDs: live.ackIDs, remote: setup.backend.isClustered ? remoteRooms : nil
+            node: id, index: setup.rooms, ackIDs: live.ackIDs, remote: setup.backend.isClustered ? remoteRooms : nil,
+            recovery: sending
         ) { live.runServerSide($0, $1, $2, answer: $3) }
         rooms.set(roomDispatcher)
         let node = ClusterNode(

@@ -17,7 +17,7 @@ enum ConformanceApplication {
             }
         }
         station.onLoop(event: "message") { event in
-            event.session.send(
+            event.session.sendEvent(
                 .passing(name: "message-back", arguments: event.rawArguments, attachments: event.attachments))
         }
         station.onLoop(event: "message-with-ack") { $0.acknowledge($0.rawArguments, attachments: $0.attachments) }
@@ -80,7 +80,8 @@ enum ConformanceApplication {
             ack.send(
                 ByteBuffer(
                     string: "{\"didReceive\":\(receipt.didReceive),\"local\":\(receipt.local),"
-                        + "\"nodes\":\(receipt.nodes),\"isComplete\":\(receipt.isComplete)}"))
+                        + "\"nodes\":\(receipt.nodes),\"stored\":\(receipt.stored),"
+                        + "\"isComplete\":\(receipt.isComplete)}"))
         }
     }
 

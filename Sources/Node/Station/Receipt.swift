@@ -8,6 +8,9 @@ public struct Receipt: Sendable, Equatable, Codable {
     public var local: Int
     /// Other nodes with matching connections; each has the event in its inbox.
     public var nodes: Int
+    /// Somebody is away who may come back within the recovery window, and will find the event then (SPEC EV-3). False
+    /// while connection state recovery is off.
+    public var stored: Bool
     /// False when somebody may have missed it: a route could not be read, or an inbox not be written.
     public var isComplete: Bool
 
@@ -15,6 +18,7 @@ public struct Receipt: Sendable, Equatable, Codable {
         self.didReceive = receipt.didReceive
         self.local = receipt.local
         self.nodes = receipt.nodes
+        self.stored = receipt.stored
         self.isComplete = receipt.isComplete
     }
 }

@@ -13,11 +13,12 @@ extension RunningStation {
         let keys = try configuration.loadKeys()
         let router = try self.router(registrations)
         let log = try configuration.presenceLog.map { try PresenceLog(path: $0) }
+        let window = Int64(configuration.live.recoveryWindow)
         let backend: Backend
         if let mongo = configuration.mongo {
-            backend = try await Backend.mongo(mongo, logger: logger)
+            backend = try await Backend.mongo(mongo, recovery: window > 0, logger: logger)
         } else {
-            backend = .memory()
+            backend = .memory(recovery: window > 0)
         }
         let sessionOptions = configuration.sessionOptions
         let cache = SessionCache(sessionOptions)
@@ -33,7 +34,8 @@ extension RunningStation {
                     node.adapter.publish(message, to: target, completion: completion)
                 },
                 localNode: { knot.life?.current?.id ?? NodeID(high: 0, low: 0) },
-                invalidate: { knot.invalidate($0) }, kick: { knot.kick($0) }, submit: { background.submit($0) }),
+                invalidate: { knot.invalidate($0) }, kick: { knot.kick($0) },
+                forget: { knot.forget(domain: $0, user: $1, client: $2) }, submit: { background.submit($0) }),
             logger: logger)
         let authority = SessionAuthority(
             store: backend.sessions, cache: cache, keys: keys, options: sessionOptions, revocation: revocation,
@@ -53,6 +55,7 @@ extension RunningStation {
         let live = LiveServer(
             LiveServer.Setup(
                 options: configuration.live,
+                recovery: backend.recoveryLog.map { LiveRecovery(window: window, log: $0) },
                 gate: HandshakeGate(
                     domains: domains, proxies: proxies,
                     crossOrigin: CrossOrigin(configuration.live.transport.crossOrigin)),
@@ -130,7 +133,7 @@ extension RunningStation {
                 let reply = Reply(logger: logger)
                 do {
                     try await handler(agent, reply)
-                    for event in try await reply.packets() { socket.send { _ in event } }
+                    for event in try await reply.packets() { socket.send(event, .required) }
                 } catch {
                     logger.error("liveConnection handler failed", metadata: ["error": "\(error)"])
                 }
@@ -162,6 +165,12 @@ extension RunningStation {
 
         func kick(_ kick: Kick) {
             self.ends.withLock(\.sessions)?.kick(kick)
+        }
+
+        /// Nobody comes back as a connection of theirs that was lost.
+        func forget(domain: String, user: String, client: String?) {
+            guard let node = self.life?.current, self.life?.isRecoveryOn == true else { return }
+            node.committer.submit(.forget(client: client), key: RouteKey(domain: domain, user: user)) { _ in }
         }
 
         /// A message of another node.

@@ -139,10 +139,14 @@ final class RunningStation: Sendable {
         return only
     }
 
-    func send(_ packet: OutboundPacket, to key: RouteKey, client: String?) async throws(StationError) -> Receipt {
+    func send(
+        _ packet: OutboundPacket, to key: RouteKey, client: String?, _ delivery: EventDelivery
+    ) async throws(StationError) -> Receipt {
         guard let node = self.life.current else { throw .unavailable("this node has no lease at the moment") }
         let receipt = await withCheckedContinuation { continuation in
-            node.dispatcher.send(packet, to: key, client: client) { continuation.resume(returning: $0) }
+            node.dispatcher.send(packet, to: key, client: client, mode: delivery.mode) {
+                continuation.resume(returning: $0)
+            }
         }
         return Receipt(receipt)
     }

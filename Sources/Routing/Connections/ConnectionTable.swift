@@ -12,14 +12,20 @@ package final class ConnectionTable {
     private var draining: [Device] = []
     private var isDrainScheduled = false
     private let recovery: RecoveryTracking?
+    private let broadcasts: BroadcastTrails?
 
     package private(set) var connectionCount = 0
     package var userCount: Int { self.users.count }
 
-    /// - Parameter recovery: nil while connection state recovery is off.
-    package init(eventLoop: any EventLoop, recovery: RecoveryTracking? = nil) {
+    /// - Parameters:
+    ///   - recovery: nil while connection state recovery is off.
+    ///   - broadcasts: what the loop is given of broadcasts; offsets tell that as well.
+    package init(
+        eventLoop: any EventLoop, recovery: RecoveryTracking? = nil, broadcasts: BroadcastTrails? = nil
+    ) {
         self.eventLoop = eventLoop
         self.recovery = recovery
+        self.broadcasts = broadcasts
     }
 
     /// Adds a connection that is not ready yet: events for it wait in it (SPEC LC-5).
@@ -176,7 +182,11 @@ package final class ConnectionTable {
     }
 
     private func makeDevice(_ key: RouteKey, _ client: String) -> Device {
-        Device(key: key, client: client, trail: self.recovery.map { RecoveryTrail(tracking: $0) })
+        Device(
+            key: key, client: client,
+            trail: self.recovery.map {
+                RecoveryTrail(tracking: $0, beside: self.broadcasts?.trail(of: key.domain))
+            })
     }
 
     private func markDirty(_ device: Device) {

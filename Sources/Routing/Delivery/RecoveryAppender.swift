@@ -21,10 +21,10 @@ package final class RecoveryAppender: Sendable {
     private let state: Mutex<State>
     private let signal = WakeSignal()
 
-    package init(node: NodeID, sending: RecoverySending) {
+    package init(node: NodeID, sending: RecoverySending, kind: RecoveryStream.Kind = .identity) {
         self.sending = sending
-        self.stream = node.stream(.identity)
-        self.state = Mutex(State(holes: RecoveryHoles(stream: node.stream(.identity))))
+        self.stream = node.stream(kind)
+        self.state = Mutex(State(holes: RecoveryHoles(stream: node.stream(kind))))
     }
 
     package var now: Int64 { self.sending.clusterTime() }
@@ -75,6 +75,12 @@ package final class RecoveryAppender: Sendable {
         }
         if !pending.isEmpty { self.state.withLock { $0.holes.settle(pending, at: place) } }
         return true
+    }
+
+    /// An event was sent that is not to be logged any more.
+    package func miss(_ entry: RecoveryEntry, at place: String) {
+        self.state.withLock { $0.holes.add(CollectionOfOne(entry), at: place) }
+        self.signal.raise()
     }
 
     /// An event was sent, and nobody knows whether somebody missed it: its route could not be read.

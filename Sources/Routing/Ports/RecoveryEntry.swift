@@ -8,7 +8,7 @@ package struct RecoveryEntry: Sendable, Equatable {
         case hole
     }
 
-    /// nil for a hole that may concern every user of the place: then only its time counts.
+    /// The user, or ``scopeKey(of:)`` for a broadcast. nil for a hole that may concern every user of the place: then only its time counts.
     package var key: RouteKey?
     package var mark: RecoveryMark
     /// The version of the route document that the sender saw *before* it wrote the entry: connections that were committed
@@ -20,10 +20,12 @@ package struct RecoveryEntry: Sendable, Equatable {
     /// Milliseconds of the primary's clock, never falling in one stream.
     package var time: Int64
     package var content: Content
+    /// Of a broadcast: the rooms that it was for, none for all of the namespace, and those that it was not for.
+    package var target: RoomTarget
 
     package init(
         key: RouteKey?, mark: RecoveryMark, version: Int64, client: String? = nil, socket: SocketID? = nil,
-        time: Int64, content: Content
+        time: Int64, content: Content, target: RoomTarget = RoomTarget()
     ) {
         self.key = key
         self.mark = mark
@@ -32,7 +34,11 @@ package struct RecoveryEntry: Sendable, Equatable {
         self.socket = socket
         self.time = time
         self.content = content
+        self.target = target
     }
+
+    /// Under which broadcasts to `/` of a domain are kept. No user has this name: it is a control character.
+    package static func scopeKey(of domain: String) -> RouteKey { RouteKey(domain: domain, user: "\u{1}") }
 
     /// The hole that this event leaves where it could not be added.
     package var asHole: RecoveryEntry {
@@ -42,6 +48,7 @@ package struct RecoveryEntry: Sendable, Equatable {
     }
 
     package var byteCount: Int {
-        if case .event(let packet) = self.content { packet.byteCount } else { 0 }
+        let names = (self.target.rooms + self.target.except).reduce(0) { $0 + $1.utf8.count + 8 }
+        return if case .event(let packet) = self.content { packet.byteCount + names } else { names }
     }
 }

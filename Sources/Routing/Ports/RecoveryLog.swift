@@ -6,6 +6,9 @@ package protocol RecoveryLog: Sendable {
     /// think differently: the route decides, and every place can be written and read by its name.
     func place(of key: RouteKey) -> String
 
+    /// Where broadcasts of a domain go. All nodes must say the same: it rests on the list of places alone.
+    func scopePlace(of domain: String) -> String
+
     /// Every place that this node knows by itself.
     var places: [String] { get }
 
@@ -14,6 +17,7 @@ package protocol RecoveryLog: Sendable {
     /// Throws when it is not certain that all are there: some may be, or may appear later.
     func append(_ entries: [RecoveryEntry], to place: String) async throws(StoreError)
 
-    /// What a client that comes back has missed. Sees every append that was answered before.
+    /// What a client that comes back has missed, of its user's events at this place and of the broadcasts of its domain at
+    /// theirs. Sees every append that was answered before.
     func read(_ query: RecoveryQuery, at place: String) async throws(StoreError) -> RecoveryHistory
 }

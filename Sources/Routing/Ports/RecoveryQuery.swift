@@ -12,6 +12,10 @@ package struct RecoveryQuery: Sendable {
     package var base: Int64
     /// ``RecoveredConnection/since``.
     package var since: Int64
+    /// ``RecoveredConnection/first``.
+    package var first: Int64
+    /// ``RecoveredConnection/rooms``.
+    package var rooms: [String]
     /// Seconds of the primary's clock.
     package var now: Int64
     package var limits = Limits()
@@ -27,7 +31,7 @@ package struct RecoveryQuery: Sendable {
 
     package init(
         key: RouteKey, client: String, socket: SocketID, position: RecoveryPosition, base: Int64, since: Int64,
-        now: Int64
+        first: Int64, rooms: [String], now: Int64
     ) {
         self.key = key
         self.client = client
@@ -35,6 +39,8 @@ package struct RecoveryQuery: Sendable {
         self.position = position
         self.base = base
         self.since = since
+        self.first = first
+        self.rooms = rooms
         self.now = now
     }
 
@@ -48,11 +54,34 @@ package struct RecoveryQuery: Sendable {
     /// Whether the client has not been given the entry, were it for this client.
     package func isNew(_ entry: RecoveryEntry) -> Bool {
         if entry.key == nil { return entry.time >= self.horizon }
+        // Also of a known sender: one that sent before this client came may have been heard of late.
+        if entry.key == self.scopeKey, entry.time <= self.earliestBroadcast { return false }
         if let number = self.position[entry.mark.stream] { return entry.mark.number > number }
-        return entry.version >= self.base && entry.time > self.position.floor * 1000
+        guard entry.time > self.position.floor * 1000 else { return false }
+        return entry.key == self.scopeKey || entry.version >= self.base
     }
 
+    /// Where the broadcasts are that it may have missed.
+    package var scopeKey: RouteKey { RecoveryEntry.scopeKey(of: self.key.domain) }
+
+    /// What clocks of nodes may differ by, in milliseconds.
+    package static let clockSkew: Int64 = 1_000
+
+    /// What was broadcast up to then is not for it, in milliseconds of the primary's clock.
+    package var earliestBroadcast: Int64 { self.first - Self.clockSkew }
+
+    /// The rooms that it is in, its own among them.
+    package var roomNames: [String] { self.rooms + [self.socket.text] }
+
     package func isFor(_ entry: RecoveryEntry) -> Bool {
-        (entry.client == nil || entry.client == self.client) && (entry.socket == nil || entry.socket == self.socket)
+        if entry.key == self.scopeKey { return self.isFor(entry.target) }
+        return (entry.client == nil || entry.client == self.client)
+            && (entry.socket == nil || entry.socket == self.socket)
+    }
+
+    private func isFor(_ target: RoomTarget) -> Bool {
+        let names = self.roomNames
+        return (target.rooms.isEmpty || target.rooms.contains { names.contains($0) })
+            && !target.except.contains { names.contains($0) }
     }
 }

@@ -13,6 +13,9 @@ package enum RouteChange: Sendable, Equatable {
     ///   - socket: the SID that was prepared for it, also where it recovered another one.
     ///   - isFinal: its client is not to come back as this connection (SOCKETIO §14.2): nothing is kept of it.
     case disconnect(SocketID, node: NodeID, isFinal: Bool = false)
+    /// The rooms that the connection is in from now on, its own not among them. More than ``RouteRecovery/takes(rooms:)``
+    /// are not kept: then the connection is not recoverable any more.
+    case setRooms([String], of: SocketID, node: NodeID)
     /// No connection of the user, or of one client of it, is recoverable any more (kick, logout).
     case forget(client: String?)
     /// Removes every connection of a dead node and takes over its outbox (ND-4). Without grace.

@@ -84,7 +84,7 @@ package struct RouteCommitMachine: Sendable {
             guard self.connectCount < self.options.waitingConnects else { return nil }
             self.connectCount += 1
             deadline = now + self.options.connectTimeout
-        case .renew, .disconnect, .forget, .reap, .acknowledge: break
+        case .renew, .disconnect, .setRooms, .forget, .reap, .acknowledge: break
         }
         self.operationCount += 1
         let operation = RouteOperation(id: self.operationCount, change: change, deadline: deadline)

@@ -42,12 +42,23 @@ package struct RouteDocument: Sendable, Equatable {
         package var base: Int64
         /// ``SocketID/token`` of the SID that was prepared for whoever took the connection over last; nil before.
         package var take: Int64?
+        /// Server time of the connection's first connect, in milliseconds since 1970; ``Connection/since`` of a recovered
+        /// one is that of its return.
+        package var first: Int64
+        /// The rooms that it is in, its own not among them.
+        package var rooms: [String]
 
-        /// - Parameter base: left to ``RouteMachine`` for a new connection.
-        package init(pid: PrivateIDHash?, base: Int64 = 0, take: Int64? = nil) {
+        /// - Parameters:
+        ///   - base: left to ``RouteMachine`` for a new connection.
+        ///   - first: the same.
+        package init(
+            pid: PrivateIDHash?, base: Int64 = 0, take: Int64? = nil, first: Int64 = 0, rooms: [String] = []
+        ) {
             self.pid = pid
             self.base = base
             self.take = take
+            self.first = first
+            self.rooms = rooms
         }
     }
 
@@ -60,9 +71,13 @@ package struct RouteDocument: Sendable, Equatable {
         package var base: Int64
         /// When it is given up, in milliseconds of the primary's clock.
         package var until: Int64
+        /// As in ``Recovery``.
+        package var first: Int64
+        package var rooms: [String]
 
         package init(
-            socket: SocketID, client: String, endpoint: String, pid: PrivateIDHash, base: Int64, until: Int64
+            socket: SocketID, client: String, endpoint: String, pid: PrivateIDHash, base: Int64, until: Int64,
+            first: Int64 = 0, rooms: [String] = []
         ) {
             self.socket = socket
             self.client = client
@@ -70,6 +85,8 @@ package struct RouteDocument: Sendable, Equatable {
             self.pid = pid
             self.base = base
             self.until = until
+            self.first = first
+            self.rooms = rooms
         }
     }
 

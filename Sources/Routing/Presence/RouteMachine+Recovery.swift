@@ -13,19 +13,21 @@ extension RouteMachine {
             guard let recovery = own.recovery, recovery.take != nil else { return nil }
             return .recovered(
                 RecoveredConnection(
-                    socket: own.socket, base: recovery.base, since: now - window, logPlace: place, superseded: []))
+                    socket: own.socket, base: recovery.base, since: now - window, logPlace: place,
+                    first: recovery.first, rooms: recovery.rooms, superseded: []))
         }
 
         let socket: SocketID
-        let base: Int64
         let since: Int64
+        var kept: RouteDocument.Recovery
         if let live = document.live.first(where: { $0.recovery?.pid == pid }), let recovery = live.recovery {
             guard live.client == connection.client else { return nil }
             // Nobody knows when the client was lost; it does not come back after more than the window.
-            (socket, base, since) = (live.socket, recovery.base, now - window)
+            (socket, since, kept) = (live.socket, now - window, recovery)
         } else if let away = document.away.first(where: { $0.pid == pid }), away.until > now {
             guard away.client == connection.client else { return nil }
-            (socket, base, since) = (away.socket, away.base, away.until - window)
+            (socket, since) = (away.socket, away.until - window)
+            kept = RouteDocument.Recovery(pid: pid, base: away.base, first: away.first, rooms: away.rooms)
         } else {
             return nil
         }
@@ -42,11 +44,13 @@ extension RouteMachine {
         document.away.removeAll { $0.socket == socket }
         var taken = connection
         taken.socket = socket
-        taken.recovery = RouteDocument.Recovery(pid: pid, base: base, take: connection.socket.token)
+        kept.take = connection.socket.token
+        taken.recovery = kept
         document.live.append(taken)
         return .recovered(
             RecoveredConnection(
-                socket: socket, base: base, since: since, logPlace: place, superseded: superseded))
+                socket: socket, base: kept.base, since: since, logPlace: place, first: kept.first, rooms: kept.rooms,
+                superseded: superseded))
     }
 
     /// A new connection.
@@ -54,6 +58,7 @@ extension RouteMachine {
         var connection = connection
         if connection.recovery != nil, let recovery = self.recovery {
             connection.recovery?.base = document.version
+            connection.recovery?.first = connection.since
             if document.logPlace == nil { document.logPlace = recovery.place(document.key) }
         } else {
             connection.recovery = nil
@@ -74,7 +79,8 @@ extension RouteMachine {
                 document.away.append(
                     RouteDocument.Away(
                         socket: connection.socket, client: connection.client, endpoint: connection.endpoint,
-                        pid: pid, base: recovery.base, until: now + window))
+                        pid: pid, base: recovery.base, until: now + window, first: recovery.first,
+                        rooms: recovery.rooms))
             }
             while document.away.count > RouteRecovery.awayLimit {
                 guard let oldest = document.away.indices.min(by: { document.away[$0].until < document.away[$1].until })
@@ -83,6 +89,23 @@ extension RouteMachine {
             }
         }
         document.live.removeAll(where: isGone)
+    }
+
+    /// - Returns: whether that changed anything; the entry may be of a later owner.
+    static func setRooms(
+        _ rooms: [String], of socket: SocketID, _ node: NodeID, _ document: inout RouteDocument
+    ) -> Bool {
+        guard let index = document.live.firstIndex(where: { $0.node == node && $0.isHeld(by: socket) }),
+            let old = document.live[index].recovery, old.pid != nil
+        else { return false }
+        if RouteRecovery.takes(rooms: rooms) {
+            document.live[index].recovery?.rooms = rooms
+        } else {
+            // Honest: not recoverable is better than recovered without some of its rooms.
+            document.live[index].recovery?.rooms = []
+            document.live[index].recovery?.pid = nil
+        }
+        return document.live[index].recovery != old
     }
 
     /// - Returns: whether there was anything to forget.

@@ -62,6 +62,9 @@ package struct RouteMachine: Sendable {
                 self.remove(&document, now, isFinal: isFinal) { $0.node == node && $0.isHeld(by: socket) }
                 if document.live.count == count { needsProof = true }
                 return .applied
+            case .setRooms(let rooms, let socket, let node):
+                if !Self.setRooms(rooms, of: socket, node, &document) { needsProof = true }
+                return .applied
             case .forget(let client):
                 if !Self.forget(client, &document) { needsProof = true }
                 return .applied

@@ -14,7 +14,7 @@ struct RouteOperation: Sendable {
         switch self.change {
         case .connect(let connection), .recover(_, let connection): connection
         // A renewal is in the route already: its removal does not cancel it out.
-        case .renew, .disconnect, .forget, .reap, .acknowledge: nil
+        case .renew, .disconnect, .setRooms, .forget, .reap, .acknowledge: nil
         }
     }
 

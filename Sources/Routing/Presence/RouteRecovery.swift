@@ -8,6 +8,15 @@ package struct RouteRecovery: Sendable {
     /// Connections of a user that may be away at once; of more, the oldest go.
     package static let awayLimit = 64
 
+    /// Rooms of a recoverable connection, and UTF-8 bytes of their names: every route of the user is read with them.
+    package static let roomLimit = 64
+    package static let roomBytes = 8 << 10
+
+    /// Whether a connection that is in these rooms is recoverable.
+    package static func takes(rooms: [String]) -> Bool {
+        rooms.count <= self.roomLimit && rooms.reduce(0) { $0 + $1.utf8.count } <= self.roomBytes
+    }
+
     package init(window: Int64 = 120_000, place: @escaping @Sendable (RouteKey) -> String) {
         self.window = window
         self.place = place
@@ -23,6 +32,11 @@ package struct RecoveredConnection: Sendable, Equatable {
     /// The client was there until then at least, in milliseconds of the primary's clock.
     package var since: Int64
     package var logPlace: String
+    /// When its client came for the first time, in milliseconds of the primary's clock: what was broadcast before is not
+    /// for it.
+    package var first: Int64
+    /// The rooms that it is in.
+    package var rooms: [String]
     /// Connections that gave way: the one of the same SID whose loss had not been noticed, and others of the endpoint. Told
     /// apart by ``RouteDocument/Connection/isHeld(by:)``, as SID and node may be the same.
     package var superseded: [RouteDocument.Connection]

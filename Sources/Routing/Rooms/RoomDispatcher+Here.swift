@@ -6,14 +6,16 @@ package import Wire
 extension RoomDispatcher {
     func emitHere(
         _ packet: OutboundPacket, to target: RoomTarget, in scope: RoomScope, _ delivery: Delivery,
-        completion: @escaping @Sendable (Int) -> Void = { _ in }
+        mark: RecoveryMark? = nil, completion: @escaping @Sendable (Int) -> Void = { _ in }
     ) {
         let sum = LoopSum(parts: self.index.loopCount, completion: completion)
-        self.index.onEveryLoop(scope) { table, _ in
-            guard let table else { return sum.add(0) }
+        self.index.onEveryLoop { tables in
+            // Also where it is for nobody: then nobody here has missed it.
+            if let mark, tables.broadcasts?.raise(scope.domain, to: mark) == false { return sum.add(0) }
+            guard let table = tables[scope] else { return sum.add(0) }
             let shared = SharedPacket(packet)
             let members = table.members(of: target)
-            for member in members { member.emit(shared, delivery) }
+            for member in members { member.emit(shared, delivery, mark) }
             sum.add(members.count)
         }
     }
@@ -25,7 +27,12 @@ extension RoomDispatcher {
         let limits = self.index.limits
         self.index.forEach(target, in: scope) { table, member in
             // One-way by its nature (SOCKETIO §13): a socket that has its limit of rooms stays where it is.
-            do { try table.join(member, rooms, limits: limits) } catch { self.joinsRefused.increment() }
+            do {
+                try table.join(member, rooms, limits: limits)
+            } catch {
+                return self.joinsRefused.increment()
+            }
+            member.roomsChanged {}
         } completion: {
             completion($0)
         }
@@ -37,6 +44,7 @@ extension RoomDispatcher {
     ) {
         self.index.forEach(target, in: scope) { table, member in
             for room in rooms { table.leave(member, room) }
+            member.roomsChanged {}
         } completion: {
             completion($0)
         }
@@ -95,6 +103,10 @@ extension RoomDispatcher {
         switch order.operation {
         case .emit(let packet, let attachments, let delivery):
             self.emitHere(OutboundPacket(text: packet, attachments: attachments), to: target, in: scope, delivery)
+        case .logged(let packet, let attachments, let number):
+            self.emitHere(
+                OutboundPacket(text: packet, attachments: attachments), to: target, in: scope, .required,
+                mark: RecoveryMark(stream: sender.stream(.broadcast), number: number))
         case .emitWithAck(let packet, let attachments, let timeout):
             let answer = RemoteAnswer(request: order.request, to: sender, loops: self.index.loopCount, self)
             self.emitWithAckHere(

@@ -39,27 +39,33 @@ extension RoomDispatcher {
 
     private func request(
         _ operation: RoomMessage.Operation, on target: RoomTarget, in scope: RoomScope, timeout: Duration,
-        isLocal: Bool, here: (@escaping LoopReport) -> Void
+        isLocal: Bool, here: @escaping @Sendable (@escaping LoopReport) -> Void
     ) async throws(ClusterRequests.Full) -> ClusterReplies {
         let requests = self.requests
         let id = try requests.begin(loops: self.index.loopCount)
-        if !isLocal, let outbox = self.outbox {
-            do {
-                let message = try self.message(operation, target, scope, request: id)
-                outbox.add(
-                    .init(
-                        message: message, audience: .everyone, addressed: { requests.ask($0, id) },
-                        published: { node, error in
-                            if error != nil { requests.depart(node, from: id) }
-                        }))
-            } catch {
-                requests.ask([], id)
-            }
-        } else {
+        self.inOrder(scope) {
+            self.ask(operation, on: target, in: scope, id, isLocal: isLocal)
+            here { loop, expected, items in requests.report(id, .loop(loop), expected: expected, items: items) }
+        }
+        return await requests.wait(id, timeout: timeout)
+    }
+
+    private func ask(
+        _ operation: RoomMessage.Operation, on target: RoomTarget, in scope: RoomScope, _ id: UInt64, isLocal: Bool
+    ) {
+        let requests = self.requests
+        guard !isLocal, let outbox = self.outbox else { return requests.ask([], id) }
+        do {
+            let message = try self.message(operation, target, scope, request: id)
+            outbox.add(
+                .init(
+                    message: message, audience: .everyone, addressed: { requests.ask($0, id) },
+                    published: { node, error in
+                        if error != nil { requests.depart(node, from: id) }
+                    }))
+        } catch {
             requests.ask([], id)
         }
-        here { loop, expected, items in requests.report(id, .loop(loop), expected: expected, items: items) }
-        return await requests.wait(id, timeout: timeout)
     }
 }
 

@@ -43,13 +43,17 @@ package final class RoomDispatcher: Sendable {
     let requests: ClusterRequests
     let ackIDs: AckIDs
     let serverSide: ServerSideHandler
+    /// nil while connection state recovery is off.
+    private let log: BroadcastLog?
     let joinsRefused = Counter(label: "submergence_rooms_joins_refused_total")
     let repliesRefused = Counter(label: "submergence_rooms_replies_refused_total")
 
-    /// - Parameter remote: nil for a node that is alone by construction.
+    /// - Parameters:
+    ///   - remote: nil for a node that is alone by construction.
+    ///   - recovery: nil while connection state recovery is off.
     package init(
-        node: NodeID, index: RoomIndex, ackIDs: AckIDs, remote: Remote?, requests: ClusterRequests = ClusterRequests(),
-        serverSide: @escaping ServerSideHandler
+        node: NodeID, index: RoomIndex, ackIDs: AckIDs, remote: Remote?, recovery: RecoverySending? = nil,
+        requests: ClusterRequests = ClusterRequests(), serverSide: @escaping ServerSideHandler
     ) {
         self.node = node
         self.index = index
@@ -58,10 +62,23 @@ package final class RoomDispatcher: Sendable {
         self.requests = requests
         self.outbox = remote.map { RoomOutbox(node: node, remote: $0) }
         self.serverSide = serverSide
+        self.log = recovery.map { BroadcastLog(node: node, sending: $0) }
     }
 
-    /// Sends to other nodes until the task is cancelled.
-    package func run() async { await self.outbox?.run() }
+    /// Logs, and sends to other nodes, until the task is cancelled.
+    package func run() async {
+        await withDiscardingTaskGroup { group in
+            if let outbox = self.outbox { group.addTask { await outbox.run() } }
+            if let log = self.log { group.addTask { await log.run() } }
+        }
+    }
+
+    /// Where broadcasts of a scope are logged, its operations wait for each other, so that those of one caller keep their
+    /// order; everywhere else `body` runs at once.
+    func inOrder(_ scope: RoomScope, _ body: @escaping @Sendable () -> Void) {
+        guard let log = self.log, scope.isRecoverable else { return body() }
+        log.follow(scope.domain, body)
+    }
 
     /// Requests stop waiting for nodes that are dead or gone. Call every few hundred milliseconds.
     package func reconcile() {
@@ -82,10 +99,24 @@ package final class RoomDispatcher: Sendable {
         _ packet: OutboundPacket, to target: RoomTarget, in scope: RoomScope, delivery: Delivery = .required,
         isLocal: Bool = false, completion: (@Sendable (RoomReceipt) -> Void)? = nil
     ) {
-        self.perform(
-            .emit(packet: packet.text, attachments: packet.attachments, delivery), on: target, in: scope,
-            isLocal: isLocal, completion: completion
-        ) { self.emitHere(packet, to: target, in: scope, delivery, completion: $0) }
+        guard let log = self.log, scope.isRecoverable, delivery == .required, !isLocal, packet.takesOffset else {
+            return self.perform(
+                .emit(packet: packet.text, attachments: packet.attachments, delivery), on: target, in: scope,
+                isLocal: isLocal, completion: completion
+            ) { self.emitHere(packet, to: target, in: scope, delivery, completion: $0) }
+        }
+        log.add(packet, target, domain: scope.domain) { mark, isLogged in
+            // Marked also where it is not in the log: who gets it now has passed the hole.
+            let operation: RoomMessage.Operation =
+                if let mark {
+                    .logged(packet: packet.text, attachments: packet.attachments, number: mark.number)
+                } else {
+                    .emit(packet: packet.text, attachments: packet.attachments, delivery)
+                }
+            self.send(
+                operation, on: target, in: scope, isLocal: false, isComplete: isLogged, completion: completion
+            ) { self.emitHere(packet, to: target, in: scope, delivery, mark: mark, completion: $0) }
+        }
     }
 
     package func join(
@@ -128,10 +159,24 @@ package final class RoomDispatcher: Sendable {
 
     private func perform(
         _ operation: RoomMessage.Operation, on target: RoomTarget, in scope: RoomScope, isLocal: Bool,
-        completion: (@Sendable (RoomReceipt) -> Void)?, here: (@escaping @Sendable (Int) -> Void) -> Void
+        completion: (@Sendable (RoomReceipt) -> Void)?,
+        here: @escaping @Sendable (@escaping @Sendable (Int) -> Void) -> Void
+    ) {
+        self.inOrder(scope) {
+            self.send(
+                operation, on: target, in: scope, isLocal: isLocal, isComplete: true, completion: completion, here: here
+            )
+        }
+    }
+
+    /// - Parameter isComplete: false where the receipt is not to be a positive one, whatever becomes of this.
+    private func send(
+        _ operation: RoomMessage.Operation, on target: RoomTarget, in scope: RoomScope, isLocal: Bool,
+        isComplete: Bool, completion: (@Sendable (RoomReceipt) -> Void)?,
+        here: (@escaping @Sendable (Int) -> Void) -> Void
     ) {
         guard !isLocal, let outbox = self.outbox else {
-            return here { completion?(RoomReceipt(local: $0, nodes: 0, isComplete: true)) }
+            return here { completion?(RoomReceipt(local: $0, nodes: 0, isComplete: isComplete)) }
         }
         let message: BusMessage
         do {
@@ -142,7 +187,7 @@ package final class RoomDispatcher: Sendable {
         }
         let both = completion.map { ReceiptParts($0) }
         var item = RoomOutbox.Item(message: message, audience: .everyone)
-        item.completion = { nodes, isComplete in both?.report(nodes: nodes, isComplete: isComplete) }
+        item.completion = { nodes, isPublished in both?.report(nodes: nodes, isComplete: isComplete && isPublished) }
         outbox.add(item)
         here { both?.report(local: $0) }
     }

@@ -19,6 +19,17 @@ package final class RoomIndex: Sendable {
 
     package var loopCount: Int { self.loops.count }
 
+    /// Runs `body` with the tables of every loop.
+    package func onEveryLoop(_ body: @escaping @Sendable (RoomTables) -> Void) {
+        for tables in self.loops {
+            if tables.eventLoop.inEventLoop {
+                body(tables.value)
+            } else {
+                tables.eventLoop.execute { body(tables.value) }
+            }
+        }
+    }
+
     /// Runs `body` on every loop, with the number of the loop; for a namespace without sockets there, with nil.
     package func onEveryLoop(_ scope: RoomScope, _ body: @escaping @Sendable (RoomTable?, _ loop: Int) -> Void) {
         for (number, tables) in self.loops.enumerated() {

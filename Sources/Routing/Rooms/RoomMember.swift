@@ -13,7 +13,8 @@ package protocol RoomMember: AnyObject {
     var seat: Int32 { get set }
 
     /// Takes a packet that others may get as well.
-    func emit(_ packet: SharedPacket, _ delivery: Delivery)
+    /// - Parameter mark: its place in the recovery log; nil for one that is not logged.
+    func emit(_ packet: SharedPacket, _ delivery: Delivery, _ mark: RecoveryMark?)
 
     /// Takes a packet that asks for an acknowledgement.
     /// - Parameters:
@@ -24,6 +25,10 @@ package protocol RoomMember: AnyObject {
 
     /// Sends DISCONNECT; with `closes` the engine session ends as well (SOCKETIO §11.12).
     func disconnect(closes: Bool)
+
+    /// Its rooms are others now. Keeps them where the socket is recoverable.
+    /// - Parameter done: called once, when they are kept.
+    func roomsChanged(_ done: @escaping @Sendable () -> Void)
 
     /// What `fetchSockets` tells of it, as a JSON object (SOCKETIO §13).
     func describe() -> ByteBuffer

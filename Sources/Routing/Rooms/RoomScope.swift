@@ -8,4 +8,7 @@ package struct RoomScope: Hashable, Sendable {
         self.domain = domain
         self.namespace = namespace
     }
+
+    /// Only sockets of the main namespace can be recovered.
+    var isRecoverable: Bool { self.namespace == "/" }
 }

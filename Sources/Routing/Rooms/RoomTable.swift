@@ -47,7 +47,8 @@ package final class RoomTable {
             self.members[seat] = last
             last.seat = Int32(seat)
         }
-        self.byRandomPart[member.randomPart] = nil
+        // A recovered connection has the id of the one that lost it, which may go later.
+        if self.byRandomPart[member.randomPart] === member { self.byRandomPart[member.randomPart] = nil }
     }
 
     /// Joins rooms; one that it is in already changes nothing. Either all are joined or none.

@@ -2,7 +2,12 @@
 package final class RoomTables {
     private var tables: [RoomScope: RoomTable] = [:]
 
-    package init() {}
+    /// nil while connection state recovery is off.
+    package let broadcasts: BroadcastTrails?
+
+    package init(broadcasts: BroadcastTrails? = nil) {
+        self.broadcasts = broadcasts
+    }
 
     package subscript(scope: RoomScope) -> RoomTable? { self.tables[scope] }
 

@@ -13,6 +13,8 @@ package struct RoomMessage: Sendable, Equatable {
     package enum Operation: Sendable, Equatable {
         /// Write a finished packet to the sockets.
         case emit(packet: ByteBuffer, attachments: [ByteBuffer], Delivery)
+        /// The same for one that is in the recovery log, under this number of the sender's stream of broadcasts.
+        case logged(packet: ByteBuffer, attachments: [ByteBuffer], number: Int64)
         /// Write the packet with an acknowledgement id of the receiving node's own, and report what comes back.
         /// - Parameter timeout: milliseconds.
         case emitWithAck(packet: ByteBuffer, attachments: [ByteBuffer], timeout: UInt32)
@@ -48,7 +50,7 @@ package struct RoomMessage: Sendable, Equatable {
 
     private enum Code: UInt8 {
         case emit = 1
-        case emitWithAck, join, leave, disconnect, fetch, serverSide
+        case emitWithAck, join, leave, disconnect, fetch, serverSide, logged
     }
 
     private enum Mode: UInt8 {
@@ -77,6 +79,9 @@ package struct RoomMessage: Sendable, Equatable {
                 try buffer.writeText(key)
             }
             try buffer.writePacket(packet, attachments)
+        case .logged(let packet, let attachments, let number):
+            buffer.writeInteger(number)
+            try buffer.writePacket(packet, attachments)
         case .emitWithAck(let packet, let attachments, let timeout):
             buffer.writeInteger(timeout)
             try buffer.writePacket(packet, attachments)
@@ -95,6 +100,7 @@ package struct RoomMessage: Sendable, Equatable {
     private var code: Code {
         switch self.operation {
         case .emit: .emit
+        case .logged: .logged
         case .emitWithAck: .emitWithAck
         case .join: .join
         case .leave: .leave
@@ -137,6 +143,11 @@ package struct RoomMessage: Sendable, Equatable {
                 }
             let (packet, attachments) = try buffer.readPacket()
             return .emit(packet: packet, attachments: attachments, delivery)
+        case .logged:
+            guard let number = buffer.readInteger(as: Int64.self) else { throw .truncated }
+            guard number > 0, number < RecoveryMark.numberLimit else { throw .missingField("number") }
+            let (packet, attachments) = try buffer.readPacket()
+            return .logged(packet: packet, attachments: attachments, number: number)
         case .emitWithAck:
             guard let timeout = buffer.readInteger(as: UInt32.self) else { throw .truncated }
             let (packet, attachments) = try buffer.readPacket()

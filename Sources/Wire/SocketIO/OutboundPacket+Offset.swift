@@ -23,6 +23,18 @@ extension OutboundPacket {
         }
     }
 
+    /// Whether an event is one of the main namespace. Reads the beginning of the text only.
+    package var isOnRoot: Bool {
+        self.text.withUnsafeReadableBytes { text in
+            var position = 1
+            if text.first == SocketPacketKind.binaryEvent.rawValue {
+                guard let dash = text.firstIndex(of: UInt8(ascii: "-")) else { return false }
+                position = dash + 1
+            }
+            return position < text.count && text[position] != UInt8(ascii: "/")
+        }
+    }
+
     /// The same event with one more trailing argument, the offset as a JSON string (SOCKETIO §14.1.2):
     /// `2["x"]` becomes `2["x","offset"]`. A packet that ``takesOffset`` does not hold for stays as it is.
     ///

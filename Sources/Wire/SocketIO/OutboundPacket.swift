@@ -40,10 +40,15 @@ package struct OutboundPacket: Equatable, Sendable {
     }
 
     /// The answer to CONNECT: exactly the key `sid` (SOCKETIO §11.8).
-    package static func connect(sid: String, namespace: String = "/") -> OutboundPacket {
+    /// - Parameter pid: the private ID, where the connection is recoverable (SOCKETIO §14.1.1).
+    package static func connect(sid: String, pid: String? = nil, namespace: String = "/") -> OutboundPacket {
         var object = ByteBuffer()
         object.writeString("{\"sid\":")
         object.writeJSONString(sid)
+        if let pid {
+            object.writeString(",\"pid\":")
+            object.writeJSONString(pid)
+        }
         object.writeString("}")
         return self.build(.connect, namespace: namespace, arguments: object)
     }

@@ -30,6 +30,8 @@ package final class InMemoryRecoveryLog: RecoveryLog {
 
     package func place(of key: RouteKey) -> String { self.places[0] }
 
+    package func scopePlace(of domain: String) -> String { self.places[0] }
+
     package func append(_ entries: [RecoveryEntry], to place: String) async throws(StoreError) {
         do throws(StoreError) {
             try await self.perform("recovery.append", at: place) { state in
@@ -45,7 +47,7 @@ package final class InMemoryRecoveryLog: RecoveryLog {
     package func read(_ query: RecoveryQuery, at place: String) async throws(StoreError) -> RecoveryHistory {
         do throws(StoreError) {
             let history = try await self.perform("recovery.read", at: place) { state in
-                let entries = [query.key, nil].flatMap { state.entries[$0] ?? [] }
+                let entries = [query.key, query.scopeKey, nil].flatMap { state.entries[$0] ?? [] }
                 return RecoveryHistory(entries, for: query, reachesBack: state.overwritten < query.horizon)
             }
             self.metrics.read(history)

@@ -100,7 +100,7 @@ struct MongoRecoveryLogTests {
         }
         try await log.append((1...500).map { user.entry($0) }, to: place)
         let query = user.query(position: [user.stream: 490])
-        let find = try BSONDocument(MongoRecoveryLog.find(query, maxTime: 1_000))
+        let find = try BSONDocument(MongoRecoveryLog.find(MongoRecoveryLog.ownClauses(query), maxTime: 1_000))
         let explain = BSONWriter.document { command in
             command.document("explain") { inner in
                 for element in find { inner.append(element.name, element) }

@@ -40,6 +40,7 @@ final class RecoveryTestCluster: Sendable {
             for node in self.nodes {
                 group.addTask { await node.adapter.run() }
                 group.addTask { await node.dispatcher.run() }
+                group.addTask { await node.rooms.run() }
             }
             try await body()
             group.cancelAll()
@@ -71,8 +72,9 @@ final class RecoveryTestCluster: Sendable {
         }
     }
 
-    private final class Directory: NodeDirectory {
+    final class Directory: NodeDirectory {
         let records = Mutex<[NodeID: NodeRecord]>([:])
+        var all: [NodeRecord] { self.records.withLock { Array($0.values) } }
         func record(of node: NodeID) -> NodeRecord? { self.records.withLock { $0[node] } }
         func resolve(_ node: NodeID) async -> NodeRecord? { nil }
     }

@@ -22,12 +22,14 @@ extension RecoveryTestCluster {
         let loop = node.loop
         let member = try await loop.submit {
             let member = RecoveryTestMember(prepared, client: client, table: node.table.value)
+            member.roomTables = node.roomTables.value
             _ = node.table.value.join(member, key: self.alice, client: "phone")
             return NIOLoopBound(member, eventLoop: loop)
         }.get()
         let fresh = PrivateIDHash(high: .random(in: 0 ... .max), low: .random(in: 0 ... .max))
         let entry = RouteDocument.Connection(
-            socket: prepared, node: node.id, client: "phone", endpoint: prepared.text, since: 0,
+            socket: prepared, node: node.id, client: "phone", endpoint: prepared.text,
+            since: RecoveryTestNode.clock.wallTime(),
             recovery: .init(pid: fresh))
         let now = RecoveryTestNode.clock.wallTime() / 1000
         let offset = client.state.withLock { $0.offset }
@@ -39,10 +41,13 @@ extension RecoveryTestCluster {
         guard case .recovered(let recovered) = try await self.commit(.recover(old.pid, entry), on: node.id) else {
             return try await self.begin(client, node, member, prepared, fresh)
         }
+        // Before the log is read.
+        try await loop.submit { try member.value.enter(as: recovered.socket, recovered.rooms) }.get()
         let query = RecoveryQuery(
             key: self.alice, client: "phone", socket: recovered.socket, position: position, base: recovered.base,
-            since: recovered.since, now: now)
+            since: recovered.since, first: recovered.first, rooms: recovered.rooms, now: now)
         guard let history = try? await self.log.read(query, at: recovered.logPlace), history.isComplete else {
+            try await loop.submit { member.value.leaveRooms() }.get()
             _ = try await self.commit(.renew(entry), on: node.id)
             return try await self.begin(client, node, member, prepared, fresh)
         }
@@ -69,8 +74,18 @@ extension RecoveryTestCluster {
 
     /// The node notices that the connection is gone.
     func leave(_ connection: RecoveryTestConnection) async throws {
-        try await connection.node.loop.submit { _ = connection.node.table.value.leave(connection.member.value) }.get()
+        try await connection.node.loop.submit {
+            connection.member.value.leaveRooms()
+            _ = connection.node.table.value.leave(connection.member.value)
+        }.get()
         _ = try await self.commit(.disconnect(connection.prepared, node: connection.node.id), on: connection.node.id)
+    }
+
+    /// As `Socket.join` does it: here, then in the route.
+    func join(_ connection: RecoveryTestConnection, _ rooms: [String]) async throws {
+        let all = try await connection.node.loop.submit { try connection.member.value.join(rooms) }.get()
+        _ = try await self.commit(
+            .setRooms(all, of: connection.prepared, node: connection.node.id), on: connection.node.id)
     }
 
     /// Until everything that was sent has arrived wherever it goes.

@@ -34,7 +34,7 @@ final class RecoveryTestClient: Sendable {
 }
 
 /// A connection as `Node` is to have it: it keeps what comes before its recovery is decided, then has a gate. Loop-bound.
-final class RecoveryTestMember: LocalConnection, ChannelInboundHandler {
+final class RecoveryTestMember: LocalConnection, RoomMember, ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
     let prepared: SocketID
@@ -45,6 +45,11 @@ final class RecoveryTestMember: LocalConnection, ChannelInboundHandler {
     private unowned let table: ConnectionTable
     private var held: [(packet: OutboundPacket, stamp: RecoveryStamp?)]? = []
     private var gate: RecoveryGate?
+    var roomTables: RoomTables?
+    var rooms: [Room] = []
+    var seat: Int32 = -1
+    var randomPart: UInt128 { self.socket.random }
+    var sid: String { self.socket.text }
 
     init(_ prepared: SocketID, client: RecoveryTestClient, table: ConnectionTable) {
         self.prepared = prepared
@@ -59,6 +64,7 @@ final class RecoveryTestMember: LocalConnection, ChannelInboundHandler {
         for (packet, stamp) in self.held ?? [] { self.write(stamp?.stamped ?? packet) }
         self.client.state.withLock { $0.history.append("ready") }
         self.held = nil
+        self.roomTables?.add(self, to: RecoveryTestNode.scope)
         self.table.setStreaming(self, true)
     }
 
@@ -75,6 +81,40 @@ final class RecoveryTestMember: LocalConnection, ChannelInboundHandler {
         self.gate = gate
         self.dropGate()
     }
+
+    // MARK: Rooms
+
+    func enter(as socket: SocketID, _ rooms: [String]) throws {
+        self.socket = socket
+        self.roomTables?.add(self, to: RecoveryTestNode.scope)
+        _ = try self.join(rooms)
+    }
+
+    func join(_ rooms: [String]) throws -> [String] {
+        try self.roomTables?[RecoveryTestNode.scope]?.join(self, rooms, limits: RoomTable.Limits())
+        return self.rooms.map(\.name)
+    }
+
+    /// Gone, or not recovered after all: what was broadcast to it is void.
+    func leaveRooms() {
+        if self.seat >= 0 { self.roomTables?.remove(self, from: RecoveryTestNode.scope) }
+        if self.held != nil { self.held?.removeAll { $0.stamp?.mark?.stream.kind == .broadcast } }
+    }
+
+    func emit(_ packet: SharedPacket, _ delivery: Delivery, _ mark: RecoveryMark?) {
+        let offset = self.table.offset(for: self) ?? ByteBuffer()
+        self.table.settle(self)
+        self.enqueue(
+            packet.packet, RecoveryStamp(mark: mark, stamped: packet.packet.appendingOffset(offset)))
+    }
+
+    func emit(
+        _ packet: SharedPacket, ackID id: Int64, until deadline: NIODeadline, answer: @escaping (AckAnswer) -> Void
+    ) { answer(.none(.disconnected)) }
+
+    func roomsChanged(_ done: @escaping @Sendable () -> Void) { done() }
+    func disconnect(closes: Bool) {}
+    func describe() -> ByteBuffer { ByteBuffer() }
 
     func transmit(_ frames: NIOAny) {
         var bytes = self.unwrapInboundIn(frames)

@@ -14,29 +14,48 @@ final class RecoveryTestNode: Sendable {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let loop: any EventLoop
     let table: NIOLoopBound<ConnectionTable>
+    let roomTables: NIOLoopBound<RoomTables>
     let index: ConnectionIndex
+    let rooms: RoomDispatcher
     let adapter: LoopbackClusterAdapter
     let dispatcher: EventDispatcher
     let tracking = RecoveryTracking(window: RecoveryTestCluster.window) { RecoveryTestNode.clock.wallTime() / 1000 }
 
     init(
-        name: String, routes: any RouteStore, log: (any RecoveryLog)?, hub: LoopbackHub, directory: any NodeDirectory
+        name: String, routes: any RouteStore, log: (any RecoveryLog)?, hub: LoopbackHub,
+        directory: RecoveryTestCluster.Directory
     ) throws {
         self.name = name
         self.record = NodeRecord(id: self.id, name: nil, address: nil, started: 0, homes: [])
         let loop = self.group.next()
         self.loop = loop
         let tracking = self.tracking
-        self.table = try loop.submit {
-            NIOLoopBound(
-                ConnectionTable(eventLoop: loop, recovery: log == nil ? nil : tracking), eventLoop: loop)
+        let isOn = log != nil
+        (self.table, self.roomTables) = try loop.submit {
+            let broadcasts = isOn ? BroadcastTrails(tracking: tracking) : nil
+            let table = ConnectionTable(
+                eventLoop: loop, recovery: isOn ? tracking : nil, broadcasts: broadcasts)
+            return (
+                NIOLoopBound(table, eventLoop: loop),
+                NIOLoopBound(RoomTables(broadcasts: broadcasts), eventLoop: loop)
+            )
         }.wait()
         self.index = ConnectionIndex(tables: [self.table])
-        self.adapter = hub.open(self.id, receiver: Receiver(index: self.index))
+        let receiver = Receiver(index: self.index)
+        self.adapter = hub.open(self.id, receiver: receiver)
+        let sending = log.map { RecoverySending(log: $0, clock: Self.clock) { Self.clock.wallTime() } }
+        self.rooms = RoomDispatcher(
+            node: self.id, index: RoomIndex(loops: [self.roomTables]), ackIDs: AckIDs(),
+            remote: .init(
+                adapter: self.adapter, directory: directory, freshNodes: { directory.all },
+                knownNodes: { directory.all }),
+            recovery: sending
+        ) { _, _, _, answer in answer(nil) }
+        receiver.rooms.withLock { [rooms] in $0 = rooms }
         self.dispatcher = EventDispatcher(
             node: self.id, index: self.index,
             remote: .init(routes: routes, adapter: self.adapter, directory: directory),
-            recovery: log.map { RecoverySending(log: $0, clock: Self.clock) { Self.clock.wallTime() } })
+            recovery: sending)
     }
 
     func send(_ number: Int, to key: RouteKey) async -> SendReceipt {
@@ -46,8 +65,22 @@ final class RecoveryTestNode: Sendable {
         }
     }
 
+    /// `/` of the domain, which all rooms of these tests are in.
+    static let scope = RoomScope(domain: "d", namespace: "/")
+
+    @discardableResult
+    func broadcast(_ number: Int, to rooms: [String] = [], except: [String] = []) async -> RoomReceipt {
+        let packet = OutboundPacket(text: ByteBuffer(string: "2[\"\(self.name)b\",\(number)]"))
+        return await withCheckedContinuation { continuation in
+            self.rooms.emit(packet, to: RoomTarget(rooms: rooms, except: except), in: Self.scope) {
+                continuation.resume(returning: $0)
+            }
+        }
+    }
+
     private final class Receiver: ClusterReceiver {
         let index: ConnectionIndex
+        let rooms = Mutex<RoomDispatcher?>(nil)
         init(index: ConnectionIndex) { self.index = index }
 
         func receive(_ messages: [BusMessage], from sender: NodeID) {
@@ -58,6 +91,10 @@ final class RecoveryTestNode: Sendable {
                 return ConnectionIndex.Delivery(payload, to: key, from: sender)
             }
             self.index.deliver(batch) {}
+            let rooms = self.rooms.withLock { $0 }
+            for message in messages where message.kind == .room {
+                do { try rooms?.receive(message, from: sender) } catch { preconditionFailure("\(error)") }
+            }
         }
 
         func gap(_ reason: String) {}

@@ -85,6 +85,44 @@ enum RecoveryLogConformance {
             query.since += 1
             #expect(try await log.read(query, at: place).isComplete)
         },
+        ConformanceCheck(
+            "Broadcasts of the domain are found, for all, its rooms and its own id, less what it is excepted from"
+        ) {
+            log async throws in
+            let user = Subject("rooms", domain: "d\(Base64URL.random128().filter(\.isLetter))")
+            let place = log.scopePlace(of: user.key.domain)
+            #expect(log.places.contains(place))
+            let own = user.socket.text
+            let entries = [
+                user.broadcast(1), user.broadcast(2, to: ["r1", "ü"]), user.broadcast(3, to: ["other"]),
+                user.broadcast(4, to: [own]), user.broadcast(5, except: ["ü"]),
+                user.broadcast(6, to: ["ü"], except: ["other", own]), user.broadcast(7, except: ["other"]),
+            ]
+            try await log.append(entries, to: place)
+            let home = log.place(of: user.key)
+            try await log.append([user.entry(9)], to: home)
+            let history = try await log.read(user.query(rooms: ["x", "ü"]), at: home)
+            #expect(history.isComplete)
+            #expect(Set(history.events.map(\.mark.number)) == [1, 2, 4, 7, 9])
+            let stream = entries[0].mark.stream
+            let later = try await log.read(user.query(position: [stream: 4], rooms: []), at: home)
+            #expect(Set(later.events.map(\.mark.number)) == [5, 7, 9])
+            // A hole concerns those whom the broadcast was for.
+            try await log.append([user.broadcast(8, to: ["r2"]).asHole], to: place)
+            #expect(try await log.read(user.query(rooms: ["ü"]), at: home).isComplete)
+            #expect(try await log.read(user.query(rooms: ["r2"]), at: home).isComplete == false)
+            let stranger = Subject("elsewhere", domain: "e\(Base64URL.random128().filter(\.isLetter))")
+            #expect(try await log.read(stranger.query(), at: log.place(of: stranger.key)).events.isEmpty)
+        },
+        ConformanceCheck("Of many broadcasts only those for the client count against its limit") { log async throws in
+            let user = Subject("many", domain: "m\(Base64URL.random128().filter(\.isLetter))")
+            try await log.append(
+                (1...40).map { user.broadcast($0, to: [$0 % 4 == 0 ? "a" : "b"]) },
+                to: log.scopePlace(of: user.key.domain))
+            var query = user.query(rooms: ["a"])
+            query.limits.events = 10
+            #expect(try await log.read(query, at: log.place(of: user.key)).events.count == 10)
+        },
         ConformanceCheck("A client that missed too much is not recovered") { log async throws in
             let user = Subject("too much")
             let place = log.place(of: user.key)
@@ -103,8 +141,8 @@ enum RecoveryLogConformance {
         let stream = NodeID.random().stream(.identity)
         let socket = SocketID.random(on: .random())
 
-        init(_ name: String) {
-            self.key = RouteKey(domain: "conformance.test", user: "\(name)-\(Base64URL.random128())")
+        init(_ name: String, domain: String = "conformance.test") {
+            self.key = RouteKey(domain: domain, user: "\(name)-\(Base64URL.random128())")
         }
 
         static var now: Int64 { SystemClusterClock().wallTime() }
@@ -115,14 +153,25 @@ enum RecoveryLogConformance {
                 content: .event(packet ?? OutboundPacket(text: ByteBuffer(string: "2[\"e\",\(number)]"))))
         }
 
-        func query(position: [RecoveryStream: Int64] = [:], base: Int64 = 1) -> RecoveryQuery {
+        func broadcast(_ number: Int64, to rooms: [String] = [], except: [String] = []) -> RecoveryEntry {
+            var entry = self.entry(number)
+            entry.key = RecoveryEntry.scopeKey(of: self.key.domain)
+            entry.mark = RecoveryMark(
+                stream: NodeID(high: self.stream.sender << 16, low: 0).stream(.broadcast), number: number)
+            entry.target = RoomTarget(rooms: rooms, except: except)
+            return entry
+        }
+
+        func query(
+            position: [RecoveryStream: Int64] = [:], base: Int64 = 1, rooms: [String] = []
+        ) -> RecoveryQuery {
             var start = RecoveryPosition()
             for (stream, number) in position {
                 _ = start.raise(to: RecoveryMark(stream: stream, number: number), now: Self.now / 1000)
             }
             return RecoveryQuery(
                 key: self.key, client: "phone", socket: self.socket, position: start, base: base,
-                since: Self.now, now: Self.now / 1000)
+                since: Self.now, first: Self.now - 60_000, rooms: rooms, now: Self.now / 1000)
         }
     }
 }

@@ -150,10 +150,13 @@ enum RouteStoreConformance {
         document.live[0].recovery?.take = 7
         document.live[1].recovery?.pid = nil
         document.live[2].recovery = nil
+        document.live[3].recovery?.rooms = ["a$b.c", "ü"]
+        document.live[3].recovery?.first = 1_800_000_000_000
         document.away = (0..<64).map { _ in
             RouteDocument.Away(
                 socket: .random(on: node), client: "a$b.c", endpoint: "e", pid: PrivateIDHash(high: 1, low: .max),
-                base: 1 << 40, until: 1_900_000_000_000)
+                base: 1 << 40, until: 1_900_000_000_000,
+                first: 1_700_000_000_000, rooms: ["x", "y.$z"])
         }
         document.logPlace = "rs/0.$x"
         document.announcedClients = ["client.0": 1_900_000_000_000, "a$b.c": nil, "client.1": nil]

@@ -49,6 +49,64 @@ import Testing
         #expect(off.document.logPlace == nil)
     }
 
+    @Test("§14.2: rooms are in the route before anybody is lost, and come back with the time of the first connect")
+    func rooms() throws {
+        var socket = self.connection(1, on: self.a)
+        socket.since = self.now - 7
+        var document = self.machine(self.a).apply([.connect(socket)], to: self.empty, now: self.now).document
+        func set(_ rooms: [String], _ socket: SocketID, on node: NodeID) -> RouteMachine.Step {
+            self.machine(node).apply([.setRooms(rooms, of: socket, node: node)], to: document, now: self.now)
+        }
+        document = set(["x", "y"], socket.socket, on: self.a).document
+        document = set(["y"], socket.socket, on: self.a).document
+        #expect(document.live.map(\.recovery?.rooms) == [["y"]])
+        // The same again is written all the same: what was read may be old.
+        #expect(set(["y"], socket.socket, on: self.a).needsProof)
+        for lost in [
+            RouteChange.disconnect(socket.socket, node: self.a), .reap(self.a), .acknowledge(through: 0),
+        ] {
+            let left = self.machine(self.b).apply([lost], to: document, now: self.now).document
+            let back = self.connection(2, on: self.b)
+            let step = self.machine(self.b).apply([.recover(self.pid(1), back)], to: left, now: self.now)
+            let recovered = try self.recovered(step)
+            #expect(recovered.rooms == ["y"] && recovered.first == self.now - 7)
+            #expect(step.document.live.map(\.recovery?.rooms) == [["y"]])
+            // The one that lost it changes nothing any more; the one that has it does.
+            document = step.document
+            #expect(set([], socket.socket, on: self.a).document.live == step.document.live)
+            #expect(set(["z"], back.socket, on: self.b).document.live.map(\.recovery?.rooms) == [["z"]])
+            let again = self.machine(self.b).apply([.recover(self.pid(1), back)], to: step.document, now: self.now)
+            #expect(try self.recovered(again).rooms == ["y"])
+            document = self.machine(self.a).apply([.connect(socket)], to: self.empty, now: self.now).document
+            document = set(["y"], socket.socket, on: self.a).document
+        }
+    }
+
+    @Test(
+        "§14.1.6: with more rooms than are kept a connection is not recoverable, whatever becomes of its rooms",
+        arguments: [
+            ((0...RouteRecovery.roomLimit).map { "r\($0)" }, false),
+            ((1...RouteRecovery.roomLimit).map { "r\($0)" }, true),
+            (Array(repeating: String(repeating: "é", count: 128), count: 32), true),
+            (Array(repeating: String(repeating: "é", count: 128), count: 33), false),
+        ])
+    func roomLimits(rooms: [String], isTaken: Bool) {
+        let socket = self.connection(1, on: self.a)
+        var document = self.machine(self.a).apply([.connect(socket)], to: self.empty, now: self.now).document
+        for rooms in [rooms, ["few"]] {
+            document =
+                self.machine(self.a).apply(
+                    [.setRooms(rooms, of: socket.socket, node: self.a)], to: document, now: self.now
+                ).document
+        }
+        #expect((document.live[0].recovery?.pid != nil) == isTaken)
+        #expect(document.live[0].recovery?.rooms == (isTaken ? ["few"] : []))
+        let left = self.machine(self.a).apply(
+            [.disconnect(socket.socket, node: self.a)], to: document, now: self.now
+        ).document
+        #expect(left.away.isEmpty == !isTaken)
+    }
+
     @Test("§14.2: a lost connection is away for the window, without presence; one that ended for good leaves nothing")
     func away() {
         let socket = self.connection(1, on: self.a)
@@ -106,7 +164,8 @@ import Testing
         #expect(
             recovered
                 == RecoveredConnection(
-                    socket: socket.socket, base: 1, since: self.now + 1, logPlace: "rs0", superseded: []))
+                    socket: socket.socket, base: 1, since: self.now + 1, logPlace: "rs0", first: 0, rooms: [],
+                    superseded: []))
         #expect(step.document.away.isEmpty)
         #expect(step.document.live.map(\.socket) == [socket.socket])
         #expect(step.document.live.map(\.node) == [self.b])

@@ -11,6 +11,9 @@ final class RoomTestMember: RoomMember {
     var seat: Int32 = -1
     private(set) var packets: [String] = []
     private(set) var modes: [Delivery] = []
+    private(set) var marks: [RecoveryMark?] = []
+    /// How often its rooms were to be kept.
+    private(set) var keeps = 0
     private(set) var disconnects: [Bool] = []
     /// What it answers to events that ask for an acknowledgement; nil: it never answers.
     var answer: AckAnswer?
@@ -22,9 +25,10 @@ final class RoomTestMember: RoomMember {
         self.sid = Base64URL.text(high, low)
     }
 
-    func emit(_ packet: SharedPacket, _ delivery: Delivery) {
+    func emit(_ packet: SharedPacket, _ delivery: Delivery, _ mark: RecoveryMark?) {
         self.packets.append(String(buffer: packet.packet.text))
         self.modes.append(delivery)
+        self.marks.append(mark)
     }
 
     func emit(
@@ -32,6 +36,11 @@ final class RoomTestMember: RoomMember {
     ) {
         self.packets.append(String(buffer: packet.packet.text))
         if let given = self.answer { answer(given) }
+    }
+
+    func roomsChanged(_ done: @escaping @Sendable () -> Void) {
+        self.keeps += 1
+        done()
     }
 
     func disconnect(closes: Bool) { self.disconnects.append(closes) }

@@ -12,6 +12,8 @@ import Testing
         .emit(packet: Self.text, attachments: [Self.bytes, ByteBuffer()], .required),
         .emit(packet: Self.text, attachments: [], .volatile),
         .emit(packet: Self.text, attachments: [], .latest(key: "k\u{e9}")),
+        .logged(packet: Self.text, attachments: [Self.bytes], number: 1),
+        .logged(packet: Self.text, attachments: [], number: RecoveryMark.numberLimit - 1),
         .emitWithAck(packet: Self.text, attachments: [Self.bytes], timeout: 5_000),
         .join(["a", ""]), .leave([]), .disconnect(closes: true), .disconnect(closes: false), .fetch,
         .serverSide(name: "hello", arguments: ByteBuffer(string: "1,2")),
@@ -43,6 +45,12 @@ import Testing
         bytes.setInteger(2 as UInt8, at: 0)
         #expect(throws: EnvelopeError.unknownVersion(2)) { try RoomMessage.decode(bytes) }
         #expect(throws: EnvelopeError.unknownVersion(9)) { try RoomReply.decode(ByteBuffer(bytes: [9])) }
+    }
+
+    @Test("§14: a number that none has is refused", arguments: [0, -1, RecoveryMark.numberLimit])
+    func numbers(number: Int64) throws {
+        let bytes = try Self.message(.logged(packet: Self.text, attachments: [], number: number)).encode()
+        #expect(throws: EnvelopeError.missingField("number")) { try RoomMessage.decode(bytes) }
     }
 
     @Test("ND-6: more than a message may hold is refused before it is queued")
