@@ -19,7 +19,7 @@ import Wire
 
     /// What ``LiveOptions`` has besides limits.
     private static let noLimits: Set<String> = [
-        "pingInterval", "pingTimeout", "drainSpread", "allowForeignSockets", "limits", "transport",
+        "pingInterval", "pingTimeout", "drainSpread", "recoveryWindow", "allowForeignSockets", "limits", "transport",
     ]
 
     private static func rows() throws -> [Row] {
