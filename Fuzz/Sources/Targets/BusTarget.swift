@@ -50,6 +50,7 @@ enum BusTarget {
         try Finding.check(again == message, "a room's message survives being encoded")
         switch message.operation {
         case .emit(let packet, let attachments, _): try self.write(packet, attachments)
+        case .logged(let packet, let attachments, _): try self.write(packet, attachments)
         case .emitWithAck(let packet, let attachments, _): try self.write(packet, attachments)
         case .join, .leave, .disconnect, .fetch, .serverSide: break
         }
