@@ -88,7 +88,7 @@ package final class ConnectionIndex: Sendable {
             parts = zip(self.tables, perLoop).filter { !$1.isEmpty }.map { ($0, $1) }
         }
         guard !parts.isEmpty else { return completion() }
-        let sum = Sum(parts: parts.count) { _ in completion() }
+        let sum = LoopSum(parts: parts.count) { _ in completion() }
         for (table, deliveries) in parts {
             self.run(on: table) { table in
                 for delivery in deliveries { _ = table.deliver(delivery) }
@@ -120,7 +120,7 @@ package final class ConnectionIndex: Sendable {
         if mask.nonzeroBitCount == 1 {
             return self.run(on: self.tables[mask.trailingZeroBitCount]) { completion(body($0)) }
         }
-        let sum = Sum(parts: mask.nonzeroBitCount, completion: completion)
+        let sum = LoopSum(parts: mask.nonzeroBitCount, completion: completion)
         for (loop, table) in self.tables.enumerated() where mask & (1 << UInt64(loop)) != 0 {
             self.run(on: table) { sum.add(body($0)) }
         }
@@ -145,25 +145,5 @@ package final class ConnectionIndex: Sendable {
 
     private func holders(of key: RouteKey) -> Holders {
         self.holders[Int(UInt(bitPattern: key.hashValue) % UInt(self.holders.count))]
-    }
-
-    /// Adds up the answers of several loops.
-    private final class Sum: Sendable {
-        private let state: Mutex<(missing: Int, total: Int)>
-        private let completion: @Sendable (Int) -> Void
-
-        init(parts: Int, completion: @escaping @Sendable (Int) -> Void) {
-            self.state = Mutex((parts, 0))
-            self.completion = completion
-        }
-
-        func add(_ count: Int) {
-            let total: Int? = self.state.withLock { state in
-                state.missing -= 1
-                state.total += count
-                return state.missing == 0 ? state.total : nil
-            }
-            if let total { self.completion(total) }
-        }
     }
 }
