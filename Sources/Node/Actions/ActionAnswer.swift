@@ -11,6 +11,8 @@ package struct ActionAnswer: Sendable {
     package var location: String?
     /// For 405 and OPTIONS.
     package var allow: [String]?
+    /// Bytes in place of content; nil for an ordinary answer (AC-10).
+    package var stream: AnswerStream?
     /// What the agent's session changes owe (ID-10 to ID-12).
     package var cookies: [SetCookie] = []
 
