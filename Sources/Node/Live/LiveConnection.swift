@@ -4,6 +4,8 @@ import Routing
 import Wire
 
 /// The connection of a session on `/`: an identity that is reachable while this lives (SPEC LC-5). Loop-bound.
+///
+/// How it comes back is in `LiveConnection+Recovery.swift`, its rooms in `LiveConnection+Rooms.swift`.
 final class LiveConnection: LiveSocket, LocalConnection {
     enum Phase {
         /// The session of the user is being read.
@@ -15,7 +17,7 @@ final class LiveConnection: LiveSocket, LocalConnection {
     }
 
     /// The SID that its client knows: ``prepared``, or the one that it has recovered.
-    private(set) var socket: SocketID
+    var socket: SocketID
     let prepared: SocketID
     var place = ConnectionPlace.nowhere
     private(set) var phase = Phase.authenticating
@@ -27,17 +29,11 @@ final class LiveConnection: LiveSocket, LocalConnection {
     let speaksProduct: Bool
     let endpoint: String
     let clusterNode: ClusterNode
-    private var held: [HeldPacket] = []
+    /// What came before it was ready, within the bytes of any socket's queue.
+    var held: [HeldPacket] = []
     private var heldBytes = 0
     /// nil while connection state recovery is off.
-    private var comeback: ConnectionReturn?
-
-    private struct HeldPacket {
-        let packet: OutboundPacket
-        let stamp: RecoveryStamp?
-        /// For a room or the namespace, not for the user: void for a client that turns out to be a new one.
-        var isBroadcast = false
-    }
+    var comeback: ConnectionReturn?
 
     init(session: LiveSession, namespace: InstalledNamespace, clusterNode: ClusterNode, auth: ConnectAuth) {
         self.clusterNode = clusterNode
@@ -51,7 +47,7 @@ final class LiveConnection: LiveSocket, LocalConnection {
         clusterNode.admission.enter()
     }
 
-    private var loop: LiveLoop { self.session.loop }
+    var loop: LiveLoop { self.session.loop }
 
     override var randomPart: UInt128 { self.socket.random }
     override var sid: String { self.socket.text }
@@ -72,13 +68,13 @@ final class LiveConnection: LiveSocket, LocalConnection {
         self.checkSession(identity)
     }
 
-    private func entry(_ identity: ConnectionIdentity) -> RouteDocument.Connection {
+    func entry(_ identity: ConnectionIdentity) -> RouteDocument.Connection {
         RouteDocument.Connection(
             socket: self.prepared, node: self.clusterNode.id, client: identity.client, endpoint: self.endpoint,
             since: self.clusterNode.view.clusterTime, recovery: self.comeback.map { .init(pid: $0.ownHash) })
     }
 
-    private func submit(_ change: RouteChange, _ identity: ConnectionIdentity) {
+    func submit(_ change: RouteChange, _ identity: ConnectionIdentity) {
         let bound = NIOLoopBound(self, eventLoop: self.loop.eventLoop)
         self.clusterNode.committer.submit(change, key: identity.key) { result in
             bound.execute { $0.committed(result) }
@@ -135,52 +131,7 @@ final class LiveConnection: LiveSocket, LocalConnection {
         }
     }
 
-    /// The client is back as the connection that it was. Before it is told so, it is given what it has missed: its route
-    /// names this node by now, so whatever is sent from here on comes by itself, too (SOCKETIO §14.1.5).
-    private func readMissed(_ recovered: RecoveredConnection, _ identity: ConnectionIdentity) {
-        guard let recovery = self.loop.server.recovery, let position = self.comeback?.position else {
-            preconditionFailure("only what was asked for is recovered")
-        }
-        let query = RecoveryQuery(
-            key: identity.key, client: identity.client, socket: recovered.socket, position: position,
-            base: recovered.base, since: recovered.since, first: recovered.first, rooms: recovered.rooms,
-            now: recovery.tracking.now())
-        let bound = NIOLoopBound(self, eventLoop: self.loop.eventLoop)
-        let isQueued = self.loop.server.work.submit {
-            do {
-                let history = try await recovery.log.read(query, at: recovered.logPlace)
-                bound.execute { $0.found(history, recovered, identity) }
-            } catch {
-                recovery.failed.increment()
-                bound.execute { $0.startAnew(identity) }
-            }
-        }
-        if !isQueued { self.giveUpConnecting(.busy) }
-    }
-
-    private func found(_ history: RecoveryHistory, _ recovered: RecoveredConnection, _ identity: ConnectionIdentity) {
-        guard self.phase == .committing, let recovery = self.loop.server.recovery else { return }
-        guard history.isComplete, let position = self.comeback?.position else {
-            recovery.incomplete.increment()
-            return self.startAnew(identity)
-        }
-        recovery.recovered.increment()
-        self.comeback?.take(RecoveryGate(position: position, tracking: recovery.tracking), history)
-        self.becomeReady()
-    }
-
-    /// What the client has missed is not known for certain: it gets a new connection, and is told so by that (SOCKETIO
-    /// §14.1.6).
-    private func startAnew(_ identity: ConnectionIdentity) {
-        guard self.phase == .committing else { return }
-        self.comeback?.forget()
-        self.leaveRooms()
-        self.socket = self.prepared
-        self.held.removeAll(where: \.isBroadcast)
-        self.submit(.renew(self.entry(identity)), identity)
-    }
-
-    private func becomeReady() {
+    func becomeReady() {
         self.leaveAdmission()
         guard self.session.sockets.accept(.root) else { return self.end(isFinal: false) }
         self.phase = .ready
@@ -279,54 +230,9 @@ final class LiveConnection: LiveSocket, LocalConnection {
         self.held.append(packet)
     }
 
-    // MARK: Connection state recovery
-
-    /// Whether events to this client carry its position.
-    var isRecoverable: Bool { self.comeback != nil && self.phase == .ready && self.identity != nil }
-
-    /// The event with the client's position as it is now (SOCKETIO §14.1.3).
-    func stamp(_ packet: OutboundPacket) -> OutboundPacket {
-        if let passed = self.comeback?.gate?.pass(packet, nil) { return passed }
-        return self.loop.table.offset(for: self).map { packet.appendingOffset($0) } ?? packet
-    }
-
-    private func write(_ packet: OutboundPacket, _ stamp: RecoveryStamp?) {
-        self.pass(packet, stamp)
-        self.dropGate()
-    }
-
-    private func pass(_ packet: OutboundPacket, _ stamp: RecoveryStamp?) {
-        guard self.comeback?.gate != nil else { return self.session.send(stamp?.stamped ?? packet) }
-        // What was replayed comes again from nodes that sent it to this one as well.
-        if let passed = self.comeback?.gate?.pass(packet, stamp?.mark) { self.session.send(passed) }
-    }
-
-    private func dropGate() {
-        guard let gate = self.comeback?.gate, self.loop.table.hasCaughtUp(self, with: gate) else { return }
-        self.comeback?.gate = nil
-        self.transportChanged()
-    }
-
     // MARK: Rooms
 
     override var isJoined: Bool { self.phase == .ready && self.seat >= 0 }
-
-    /// Before what it has missed is read, so that no broadcast falls between (SOCKETIO §14.3).
-    /// - Returns: false where it may not be in all of them here.
-    private func enterRooms(of recovered: RecoveredConnection) -> Bool {
-        self.socket = recovered.socket
-        self.loop.rooms.add(self, to: self.scope)
-        do {
-            try self.loop.rooms[self.scope]?.join(self, recovered.rooms, limits: self.loop.server.roomLimits)
-            return true
-        } catch {
-            return false
-        }
-    }
-
-    private func leaveRooms() {
-        if self.seat >= 0 { self.loop.rooms.remove(self, from: self.scope) }
-    }
 
     override func emit(_ packet: SharedPacket, _ delivery: Delivery, _ mark: RecoveryMark?) {
         let stamp = mark.map { RecoveryStamp(mark: $0, stamped: packet.packet) }
@@ -348,33 +254,5 @@ final class LiveConnection: LiveSocket, LocalConnection {
         super.emit(packet, ackID: id, until: deadline, answer: answer)
     }
 
-    /// Into the route, so that whichever node the client comes back to knows them.
-    override func roomsChanged(_ done: @escaping @Sendable () -> Void) {
-        guard let identity = self.identity, let recovery = self.loop.server.recovery, self.seat >= 0,
-            self.comeback?.keepsRooms == true
-        else { return done() }
-        let rooms = self.rooms.map(\.name)
-        if !RouteRecovery.takes(rooms: rooms) {
-            self.comeback?.keepsRooms = false
-            recovery.roomsExceeded.increment()
-        }
-        self.clusterNode.committer.submit(
-            .setRooms(rooms, of: self.prepared, node: self.clusterNode.id), key: identity.key
-        ) { result in
-            // `closed`: the incarnation is over, and so is this socket.
-            if case .failure(let error) = result, error != .closed { recovery.roomsFailed.increment() }
-            done()
-        }
-    }
-}
-
-extension NIOLoopBound {
-    /// Runs `body` on the value's loop: at once when called there.
-    func execute(_ body: @escaping @Sendable (Value) -> Void) {
-        if self.eventLoop.inEventLoop {
-            body(self.value)
-        } else {
-            self.eventLoop.execute { body(self.value) }
-        }
-    }
+    override func roomsChanged(_ done: @escaping @Sendable () -> Void) { self.keepRooms(done) }
 }
