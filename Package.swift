@@ -79,10 +79,23 @@ let package = Package(
             name: "Hello", dependencies: ["Node"], path: "Examples/Hello", swiftSettings: settings),
         .executableTarget(
             name: "Chat", dependencies: ["Node"], path: "Examples/Chat", swiftSettings: settings),
+        .executableTarget(
+            name: "Postboard",
+            dependencies: [
+                "Node", posix, metrics,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "CryptoExtras", package: "swift-crypto"),
+            ],
+            path: "Examples/Postboard", exclude: ["README.md"], resources: [.embedInCode("Pages")],
+            swiftSettings: settings),
+        // Attacked by the end-to-end tests.
+        .executableTarget(
+            name: "Bank", dependencies: ["Node", metrics], path: "Tests/Bank", swiftSettings: settings),
         .testTarget(
             name: "ClusterTests",
             dependencies: [
-                "Wire", "Routing", "Backplane", "Node", "Server",
+                "Wire", "Routing", "Backplane", "Node", "Server", "Postboard",
                 .product(name: "NIOEmbedded", package: "swift-nio"), posix, logging, metrics, lifecycle,
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),

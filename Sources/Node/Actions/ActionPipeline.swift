@@ -134,6 +134,7 @@ package struct ActionPipeline: Sendable {
         case let error as SessionError:
             switch error {
             case .identityMissing, .identityInvalid: return ActionAnswer(ActionError(400, "IDENTITY"))
+            case .foreignOrigin: return ActionAnswer(ActionError(403, "FOREIGN"))
             case .unavailable:
                 self.logger.warning("action: session", metadata: ["error": "\(error)"])
                 return ActionAnswer(.unavailable)

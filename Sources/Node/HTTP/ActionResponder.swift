@@ -11,6 +11,7 @@ package struct ActionResponder: Sendable {
     private let pipeline: ActionPipeline
     private let pages: [StaticPages]
     private let bodyTimeout: Duration
+    private let metrics = ResponderMetrics()
     private let sleep: @Sendable (Duration) async throws -> Void
 
     /// - Parameters:
@@ -55,12 +56,19 @@ package struct ActionResponder: Sendable {
         do {
             destination = try self.domains.destination(request.head)
         } catch {
+            self.metrics.refused(error == .malformed ? .host : .domain)
             return Self.response(ActionAnswer(error == .malformed ? .badHost : .misdirected), to: request.method)
         }
         let source = self.proxies.source(request.head, peer: peer)
         let origin = self.domains.origin(request.head, of: destination, isSecure: source.isSecure)
         guard !self.domains.isRefused(origin) else {
+            self.metrics.refused(.foreign)
             return Self.response(ActionAnswer(ActionError(403, "FOREIGN")), to: request.method)
+        }
+        // No origin may use the actions from elsewhere, so the question is answered without a yes (SPEC TR-5).
+        if request.method == .options, !request.head.values("access-control-request-method").isEmpty {
+            self.metrics.refused(.preflight)
+            return Response(status: .noContent, headers: [.vary: "Origin", .xContentTypeOptions: "nosniff"])
         }
         let target = request.head.path ?? ""
         let path = ActionTrace.split(target).path

@@ -89,6 +89,7 @@ package struct DomainTable: Sendable {
 
     /// Whether the request carries an `Origin`, and whose it is (SPEC ID-5, DESIGN §9).
     package enum OriginStanding: Sendable, Equatable {
+        /// As with every GET of a browser that is no `fetch`; what the browser says of it otherwise does not speak against it.
         case absent
         /// The scheme and host of the request, with the scheme's default or a configured port.
         case own
@@ -99,7 +100,7 @@ package struct DomainTable: Sendable {
         _ headers: some HeaderView, of destination: Destination, isSecure: Bool
     ) -> OriginStanding {
         let values = headers.values("origin")
-        guard let text = values.first else { return .absent }
+        guard let text = values.first else { return self.isEmbedded(headers) ? .foreign : .absent }
         guard values.count == 1, let scheme = ["https", "http"].first(where: { text.hasPrefix($0 + "://") }),
             let host = HostName(text.dropFirst(scheme.utf8.count + 3))
         else { return .foreign }
@@ -112,6 +113,15 @@ package struct DomainTable: Sendable {
             guard let port = host.port, port != standard else { return .own }
             return ports.subtracting([80, 443]).contains(port) ? .own : .foreign
         }
+    }
+
+    /// Whether a page of another origin has it fetched, as an image or in a frame: browsers send no `Origin` with these, but
+    /// say so (W3C Fetch Metadata). A link that is followed is not meant; in development mode every port of this machine is
+    /// one origin, which they do not know.
+    private func isEmbedded(_ headers: some HeaderView) -> Bool {
+        guard case .configured = self.names, let site = headers.values("sec-fetch-site").first else { return false }
+        guard site == "cross-site" || site == "same-site" else { return false }
+        return headers.values("sec-fetch-mode") != ["navigate"] || headers.values("sec-fetch-dest") != ["document"]
     }
 
     /// Whether a request of that standing is refused outright, whatever it asks (DESIGN §9). Elsewhere a foreign origin is

@@ -21,6 +21,9 @@ struct ConnectAuth: Sendable, Equatable {
     /// The client of a believed user that names none.
     static let defaultClient = "default"
 
+    /// Of a client that says nothing.
+    init() {}
+
     /// - Parameter payload: the JSON object of a CONNECT, valid; empty where there is none.
     init(_ payload: UnsafeRawBufferPointer) {
         guard !payload.isEmpty else { return }

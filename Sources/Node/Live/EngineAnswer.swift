@@ -17,7 +17,10 @@ struct EngineAnswer: Sendable {
         var fields = self.extra
         if let contentType = self.contentType { fields[.contentType] = contentType }
         fields[.contentLength] = String(self.body.readableBytes)
-        if self.status != 204 { fields[.cacheControl] = "no-store" }
+        if self.status != 204 {
+            fields[.cacheControl] = "no-store"
+            fields[.xContentTypeOptions] = "nosniff"
+        }
         if self.closes { fields[.connection] = "close" }
         return HTTPResponse(status: .init(code: self.status), headerFields: fields)
     }

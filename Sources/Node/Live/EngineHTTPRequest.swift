@@ -22,6 +22,8 @@ final class EngineHTTPRequest {
 
     private enum Phase {
         case head
+        /// It came with another cookie than the session was opened with: whose it is, is being asked.
+        case asking
         /// A GET of a session: handed over once its end has come.
         case polling
         case posting
@@ -68,9 +70,46 @@ final class EngineHTTPRequest {
         case .handshake: self.handshake(request)
         case .session:
             guard let entry else { return self.refuse(.sessionUnknown) }
-            self.entry = entry
-            if method == .get { self.phase = .polling } else { self.beginPost(entry) }
+            self.meet(entry, method)
         }
+    }
+
+    /// Lets in a request for a session, if it is its owner's.
+    private func meet(_ entry: PollingEntry, _ method: EngineRequest.Method) {
+        let server = self.loop.server
+        do throws(TransportRefusal) {
+            let claimed = try server.gate.claim(self.head, peer: self.peer)
+            switch entry.owner.judge(claimed) {
+            case .same: self.begin(entry, method)
+            case .other: throw .sessionOfAnother
+            case .otherCookie:
+                let handshake = try server.gate.admit(
+                    HeaderList(self.fields), peer: self.peer, target: "", base64: false)
+                self.phase = .asking
+                let here = NIOLoopBound(self, eventLoop: self.loop.eventLoop)
+                server.recognize(handshake, claimed, entry) { isSame in
+                    here.execute { $0.recognized(entry, method, isSame) }
+                }
+            }
+        } catch {
+            self.refuse(error, error.message)
+        }
+    }
+
+    /// Another cookie turned out to be the same person's on the same device, or not.
+    private func recognized(_ entry: PollingEntry, _ method: EngineRequest.Method, _ isSame: Bool) {
+        guard !self.isLost else { return }
+        guard isSame else { return self.refuse(.sessionOfAnother, TransportRefusal.sessionOfAnother.message) }
+        let early = self.body
+        self.body = ByteBuffer()
+        self.begin(entry, method)
+        if early.readableBytes > 0 { self.append(early) }
+        if self.isComplete { self.complete() }
+    }
+
+    private func begin(_ entry: PollingEntry, _ method: EngineRequest.Method) {
+        self.entry = entry
+        if method == .get { self.phase = .polling } else { self.beginPost(entry) }
     }
 
     private func handshake(_ request: EngineRequest) {
@@ -79,6 +118,7 @@ final class EngineHTTPRequest {
             let headers = HeaderList(self.fields)
             let admitted = try server.gate.admit(
                 headers, peer: self.peer, target: self.head.path ?? "", base64: request.base64)
+            server.metrics.admitted(admitted)
             let address = try server.admit(from: admitted.source)
             self.phase = .dropped
             HandshakeHook.ask(
@@ -109,6 +149,11 @@ final class EngineHTTPRequest {
             self.finish(
                 EngineAnswer(
                     status: EngineErrorCode.forbidden.status, contentType: "application/json", body: body))
+        case .sessionOfAnother:
+            EngineErrorCode.sessionUnknown.writeBody(into: &body)
+            self.finish(
+                EngineAnswer(
+                    status: EngineErrorCode.sessionUnknown.status, contentType: "application/json", body: body))
         default:
             body.writeString("{\"message\":")
             body.writeJSONString(text)
@@ -141,6 +186,15 @@ final class EngineHTTPRequest {
     }
 
     func append(_ bytes: ByteBuffer) {
+        if self.phase == .asking {
+            // One byte too many is enough to see that it is too large.
+            let room = self.loop.server.engineOptions.maxPayload + 1 - self.body.readableBytes
+            var bytes = bytes
+            if let part = bytes.readSlice(length: min(room, bytes.readableBytes)) {
+                self.body.writeImmutableBuffer(part)
+            }
+            return
+        }
         guard self.phase == .posting, let entry = self.entry else { return }
         let limit = self.loop.server.engineOptions.maxPayload
         guard self.body.readableBytes + bytes.readableBytes <= limit else {
@@ -156,7 +210,7 @@ final class EngineHTTPRequest {
         self.isComplete = true
         guard let entry = self.entry else { return }
         switch self.phase {
-        case .head, .dropped: break
+        case .head, .asking, .dropped: break
         case .polling: self.handOver(entry) { $0.poll($1) }
         case .posting:
             let body = self.body
@@ -218,6 +272,7 @@ final class EngineHTTPRequest {
     }
 
     private func refuse(_ code: EngineErrorCode) {
+        self.loop.server.metrics.refused(TransportRefusal(code))
         self.makeExchange().refuse(code)
         self.phase = .dropped
     }

@@ -48,20 +48,14 @@ struct HandshakeGate: Sendable {
     let domains: DomainTable
     let proxies: ProxyTrust
     let crossOrigin: CrossOrigin
+    /// The name of the session's cookie.
+    let sessionCookie: String
 
     /// - Parameter target: path and query.
     func admit(
         _ headers: HeaderList, peer: SocketAddress?, target: String, base64: Bool
     ) throws(TransportRefusal) -> Handshake {
-        let destination: DomainTable.Destination
-        do {
-            destination = try self.domains.destination(headers)
-        } catch {
-            switch error {
-            case .malformed: throw .hostMissing
-            case .unknown: throw .unknownDomain
-            }
-        }
+        let destination = try self.destination(headers)
         let source = self.proxies.source(headers, peer: peer?.ipAddress ?? "")
         let origin = self.domains.origin(headers, of: destination, isSecure: source.isSecure)
         let isListed = origin == .foreign && self.crossOrigin.names(headers.values("origin"))
@@ -69,5 +63,39 @@ struct HandshakeGate: Sendable {
         return Handshake(
             domain: destination.domain, source: source, origin: origin, isOriginListed: isListed, headers: headers,
             target: target, base64: base64, time: SystemClusterClock().wallTime())
+    }
+
+    /// Whose session it is that a handshake opens.
+    func owner(of handshake: Handshake) -> PollingOwner {
+        PollingOwner(
+            domain: handshake.domain, isForeign: handshake.origin == .foreign && !handshake.isOriginListed,
+            session: self.session(handshake.headers))
+    }
+
+    /// Whose session a later request of one that polls would be.
+    func claim(_ headers: some HeaderView, peer: SocketAddress?) throws(TransportRefusal) -> PollingOwner {
+        let destination = try self.destination(headers)
+        let source = self.proxies.source(headers, peer: peer?.ipAddress ?? "")
+        let isForeign =
+            self.domains.origin(headers, of: destination, isSecure: source.isSecure) == .foreign
+            && !self.crossOrigin.names(headers.values("origin"))
+        return PollingOwner(
+            domain: destination.domain, isForeign: isForeign, session: self.session(headers))
+    }
+
+    private func session(_ headers: some HeaderView) -> [UInt8]? {
+        guard case .value(let text) = CookieHeader(headers).lookup(self.sessionCookie) else { return nil }
+        return SessionSecret(text)?.hash
+    }
+
+    private func destination(_ headers: some HeaderView) throws(TransportRefusal) -> DomainTable.Destination {
+        do {
+            return try self.domains.destination(headers)
+        } catch {
+            switch error {
+            case .malformed: throw .hostMissing
+            case .unknown: throw .unknownDomain
+            }
+        }
     }
 }

@@ -32,6 +32,7 @@ final class LiveMetrics: Sendable {
     private let refusedTransport: [TransportRefusal: Counter]
     private let limits: [Limit: Counter]
     private let unattributed = Counter(label: "submergence_engine_handshakes_unattributed_total")
+    private let foreign = Counter(label: "submergence_engine_handshakes_foreign_total")
     private let trackedAddresses = Gauge(label: "submergence_engine_addresses")
     private let refusedConnect: [ConnectErrorCode: Counter]
     private let violations: [WebSocketCloseCode: Counter]
@@ -85,6 +86,11 @@ final class LiveMetrics: Sendable {
     func refused(_ refusal: TransportRefusal) {
         self.refusedTransport[refusal]?.increment()
         if let limit = refusal.limit { self.hit(limit) }
+    }
+
+    /// A handshake was admitted; of a foreign page it is counted, whatever becomes of it.
+    func admitted(_ handshake: Handshake) {
+        if handshake.origin == .foreign, !handshake.isOriginListed { self.foreign.increment() }
     }
 
     /// A handshake came from a trusted proxy that does not say for whom.

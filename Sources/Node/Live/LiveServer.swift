@@ -166,8 +166,36 @@ final class LiveServer: Sendable {
     }
 
     func remember(_ session: LiveSession, as sid: String) {
-        let entry = PollingEntry(session: NIOLoopBound(session, eventLoop: session.loop.eventLoop))
+        let entry = PollingEntry(
+            session: NIOLoopBound(session, eventLoop: session.loop.eventLoop),
+            owner: self.gate.owner(of: session.handshake))
         self.table(of: sid).sessions.withLock { $0[sid] = entry }
+    }
+
+    /// Finds out whether a request with another cookie is made by the person and device that the session is connected for
+    /// (SPEC ID-9, ID-10): then the session is that cookie's from now on.
+    func recognize(
+        _ handshake: Handshake, _ claimed: PollingOwner, _ entry: PollingEntry,
+        then: @escaping @Sendable (Bool) -> Void
+    ) {
+        guard let identifier = self.identifier else { return then(false) }
+        let isQueued = self.work.submit {
+            guard case .known(let found) = await identifier(handshake, ConnectAuth()) else { return then(false) }
+            entry.run { session in
+                guard let known = session.connection?.identity, known.key == found.key, known.client == found.client
+                else { return then(false) }
+                if let sid = session.polling?.sid { self.pass(sid, to: claimed) }
+                then(true)
+            }
+        }
+        if !isQueued { then(false) }
+    }
+
+    private func pass(_ sid: String, to owner: PollingOwner) {
+        self.table(of: sid).sessions.withLock { sessions in
+            guard let entry = sessions[sid] else { return }
+            sessions[sid] = PollingEntry(session: entry.session, owner: owner)
+        }
     }
 
     func forget(_ sid: String) {

@@ -1,8 +1,9 @@
 import NIOCore
 
-/// A session that can be found by its Engine.IO session ID, and the loop to ask it on.
+/// A session that can be found by its Engine.IO session ID, whose it is, and the loop to ask it on.
 struct PollingEntry: Sendable {
     let session: NIOLoopBound<LiveSession>
+    let owner: PollingOwner
 
     var loop: any EventLoop { self.session.eventLoop }
 

@@ -6,6 +6,8 @@ enum TransportRefusal: String, Error, CaseIterable {
     case badRequest, headersTooLarge, targetTooLong, unsupportedWebSocketVersion
     /// Engine.IO's own refusals; on an upgrade request all are 400.
     case transportUnknown, sessionUnknown, badHandshakeMethod, engineBadRequest, forbidden, unsupportedProtocolVersion
+    /// The session is there, but the request is not its client's: answered like one that is not there.
+    case sessionOfAnother
     /// The application's `allowRequest` hook said no.
     case refusedByHook
     case hostMissing, unknownDomain
@@ -36,7 +38,7 @@ enum TransportRefusal: String, Error, CaseIterable {
         case .unavailable, .busy: 503
         case .tooManyHandshakes, .tooManySockets, .tooManyUnjoined: 429
         case .badRequest, .transportUnknown, .sessionUnknown, .badHandshakeMethod, .engineBadRequest, .forbidden,
-            .refusedByHook, .unsupportedProtocolVersion, .hostMissing:
+            .refusedByHook, .unsupportedProtocolVersion, .hostMissing, .sessionOfAnother:
             400
         }
     }
@@ -49,7 +51,7 @@ enum TransportRefusal: String, Error, CaseIterable {
         case .targetTooLong: "Request target too long"
         case .unsupportedWebSocketVersion: "Unsupported WebSocket version"
         case .transportUnknown: "Transport unknown"
-        case .sessionUnknown: "Session ID unknown"
+        case .sessionUnknown, .sessionOfAnother: "Session ID unknown"
         case .badHandshakeMethod: "Bad handshake method"
         case .forbidden, .refusedByHook: "Forbidden"
         case .unsupportedProtocolVersion: "Unsupported protocol version"
@@ -71,7 +73,7 @@ enum TransportRefusal: String, Error, CaseIterable {
         case .tooManySockets: 30
         case .badRequest, .headersTooLarge, .targetTooLong, .unsupportedWebSocketVersion, .transportUnknown,
             .sessionUnknown, .badHandshakeMethod, .engineBadRequest, .forbidden, .refusedByHook,
-            .unsupportedProtocolVersion, .hostMissing, .unknownDomain:
+            .unsupportedProtocolVersion, .hostMissing, .unknownDomain, .sessionOfAnother:
             nil
         }
     }
@@ -86,7 +88,7 @@ enum TransportRefusal: String, Error, CaseIterable {
         case .tooManyUnjoined: .addressUnjoined
         case .badRequest, .unsupportedWebSocketVersion, .transportUnknown, .sessionUnknown, .badHandshakeMethod,
             .engineBadRequest, .forbidden, .refusedByHook, .unsupportedProtocolVersion, .hostMissing, .unknownDomain,
-            .unavailable, .busy:
+            .unavailable, .busy, .sessionOfAnother:
             nil
         }
     }
@@ -95,6 +97,7 @@ enum TransportRefusal: String, Error, CaseIterable {
     func write(_ message: String? = nil, to context: ChannelHandlerContext) {
         let message = message ?? self.message
         var text = "HTTP/1.1 \(self.statusText)\r\nConnection: close\r\nContent-Type: text/html\r\n"
+        text += "X-Content-Type-Options: nosniff\r\n"
         if self == .unsupportedWebSocketVersion { text += "Sec-WebSocket-Version: 13\r\n" }
         if let seconds = self.retryAfter { text += "Retry-After: \(seconds)\r\n" }
         text += "Content-Length: \(message.utf8.count)\r\n\r\n\(message)"

@@ -57,6 +57,8 @@ struct WebSocketOpening {
         case .session:
             // One that began on WebSocket has no entry: 101, and it is not disturbed.
             guard let entry else { return seat.dismiss(self) }
+            let claimed = try server.gate.claim(self.headers, peer: self.peer)
+            guard entry.owner.judge(claimed) == .same else { throw .sessionOfAnother }
             self.join(entry, seat)
         case .handshake: try self.begin(application, base64: request.base64, seat)
         }
@@ -67,6 +69,7 @@ struct WebSocketOpening {
         let server = self.loop.server
         let admitted = try server.gate.admit(
             self.headers, peer: self.peer, target: String(self.target), base64: base64)
+        server.metrics.admitted(admitted)
         guard server.cors.allowsWebSocket(admitted.origin, origins: self.headers.values("origin")) else {
             throw .forbidden
         }

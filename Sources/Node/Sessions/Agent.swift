@@ -73,11 +73,15 @@ public final class Agent: Sendable {
     ///   - user: nil: that of the present session, which may be idle.
     ///   - client: nil: that of the present session.
     ///   - rememberMe: whether the cookies outlive the browser; nil: as in the present session, else not.
+    ///   - fromForeignOrigin: whether another site's page may do this. The default, false, is what keeps such a page from
+    ///     logging its visitor in as somebody else; an identity provider that answers by a form of its own needs true, and
+    ///     a check by the application that the visitor has asked for it.
     /// - Throws: ``SessionError``.
     public func setActive(
-        user: String? = nil, client: String? = nil, rememberMe: Bool? = nil
+        user: String? = nil, client: String? = nil, rememberMe: Bool? = nil, fromForeignOrigin: Bool = false
     ) async throws(SessionError) {
         guard let authority = self.authority else { throw .detached }
+        guard self.originIsOwn || fromForeignOrigin else { throw .foreignOrigin }
         try await authority.setActive(self, user: user, client: client, rememberMe: rememberMe)
     }
 
@@ -110,8 +114,8 @@ public final class Agent: Sendable {
 
     /// A proof that arrived in the body or query, where no header named one (SPEC ID-4).
     package func proveDomestic(_ token: String) {
-        guard self.originIsOwn, let authority = self.authority, let record = self.session,
-            authority.isRight(token, for: record)
+        guard let authority = self.authority, let record = self.session,
+            authority.proves(token, record, self.originIsOwn)
         else { return }
         self.state.withLock { $0.isDomestic = true }
     }

@@ -35,6 +35,7 @@ package final class SessionAuthority: Sendable {
     private let submit: @Sendable (@escaping @Sendable () async -> Void) -> Bool
     private let logger: Logger
     private let superseded = Counter(label: "submergence_session_superseded_total")
+    private let proofs = ProofMetrics()
     private let malformed = Counter(label: "submergence_session_cookies_malformed_total")
 
     /// - Parameters:
@@ -79,8 +80,7 @@ package final class SessionAuthority: Sendable {
         if let known, standing == .active { self.noteActivity(of: known) }
         let proof = headers.values("x-domestic").first ?? presented.socketProof
         let originIsOwn = presented.origin != .foreign
-        let isDomestic =
-            originIsOwn && known.map { record in proof.map { self.isRight($0, for: record) } ?? false } ?? false
+        let isDomestic = known.map { record in proof.map { self.proves($0, record, originIsOwn) } ?? false } ?? false
         return Agent(
             domain: presented.domain, address: presented.source.address, userAgent: headers.single("user-agent"),
             authority: self, originIsOwn: originIsOwn,
@@ -114,8 +114,10 @@ package final class SessionAuthority: Sendable {
         if !isAccepted { self.logger.warning("activity was not written", metadata: ["error": "the work pool is full"]) }
     }
 
-    func isRight(_ token: String, for record: SessionRecord) -> Bool {
-        self.domestic.isRight(token, domain: record.domain, chain: record.chain)
+    /// Whether the token proves same-origin access (SPEC ID-5); what does not is counted.
+    func proves(_ token: String, _ record: SessionRecord, _ originIsOwn: Bool) -> Bool {
+        self.proofs.judge(
+            isRight: self.domestic.isRight(token, domain: record.domain, chain: record.chain), originIsOwn: originIsOwn)
     }
 
     // MARK: Changes

@@ -6,6 +6,8 @@ public enum SessionError: Error, Sendable, Equatable {
     case identityInvalid
     /// The agent has no session of its own to change, as it did not come through a request.
     case detached
+    /// A page of another site would log its visitor in.
+    case foreignOrigin
     /// MongoDB or the bus did not take it in time. What was begun is repeated in the background.
     case unavailable(String)
 }
@@ -16,6 +18,7 @@ extension SessionError: CustomStringConvertible {
         case .identityMissing: "a login needs a user and a client"
         case .identityInvalid: "a user or client ID must be 1 to 128 bytes of UTF-8 without control characters"
         case .detached: "the agent has no session that could change"
+        case .foreignOrigin: "a page of another site may not log in"
         case .unavailable(let why): "the session could not be changed: \(why)"
         }
     }

@@ -47,7 +47,7 @@ extension RunningStation {
         let proxies = try configuration.proxyTrust()
         let responder = ActionResponder(
             domains: domains, proxies: proxies, authority: authority, pipeline: pipeline,
-            pages: configuration.servesDemo ? [.demo()] : [],
+            pages: (configuration.servesDemo ? [.demo()] : []) + registrations.pages,
             bodyTimeout: .milliseconds(Int64(configuration.live.limits.actionBodyTimeout * 1000)))
         let isActive: SessionGuard.Reader = { hash, domain in
             if case .active = try await authority.state(of: hash, in: domain) { true } else { false }
@@ -58,7 +58,8 @@ extension RunningStation {
                 recovery: backend.recoveryLog.map { LiveRecovery(window: window, log: $0) },
                 gate: HandshakeGate(
                     domains: domains, proxies: proxies,
-                    crossOrigin: CrossOrigin(configuration.live.transport.crossOrigin)),
+                    crossOrigin: CrossOrigin(configuration.live.transport.crossOrigin),
+                    sessionCookie: SessionCookies(sessionOptions).session),
                 mode: configuration.mode, nodeName: configuration.name,
                 namespaces: registrations.namespaces.mapValues { InstalledNamespace($0) },
                 patterns: registrations.patterns.map {

@@ -33,6 +33,7 @@ public final class Station: Service {
         var allowRequest: AllowRequestHook?
         var namespaces: [String: NamespaceApplication] = ["/": NamespaceApplication()]
         var patterns: [Pattern] = []
+        var pages: [StaticPages] = []
         var onStart: [@Sendable ([String]) -> Void] = []
         var metrics: PrometheusMetricsFactory?
         var isFrozen = false
@@ -145,7 +146,7 @@ public final class Station: Service {
         self.register { $0.metrics = metrics }
     }
 
-    private func register(_ body: (inout Registrations) -> Void) {
+    func register(_ body: (inout Registrations) -> Void) {
         self.registrations.withLock { registrations in
             precondition(!registrations.isFrozen, "register actions and hooks before the station runs")
             body(&registrations)

@@ -22,6 +22,10 @@ def find_chromium():
 class Chromium:
     """The browser process. `async with Chromium() as browser`; it takes its whole process group along when it ends."""
 
+    def __init__(self, options=()):
+        """`options`: further ones of the command line, `--host-resolver-rules` for one."""
+        self._options = list(options)
+
     async def __aenter__(self):
         self._profile = tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True)
         arguments = [find_chromium(), "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
@@ -29,6 +33,7 @@ class Chromium:
         # Windows that nobody looks at must run as if somebody did.
         arguments += ["--disable-background-timer-throttling", "--disable-renderer-backgrounding"]
         arguments += ["--disable-backgrounding-occluded-windows"]
+        arguments += self._options
         arguments += [f"--user-data-dir={self._profile.name}", "--remote-debugging-port=0", "about:blank"]
         self._process = subprocess.Popen(
             arguments,
@@ -103,12 +108,15 @@ class Chromium:
             raise RuntimeError(f"{method}: {answer['error']['message']}")
         return answer["result"]
 
-    async def open(self, url, width=1280, height=900, dark=False):
-        """Opens a window of its own, with cookies and storage of its own."""
-        context = (await self.command("Target.createBrowserContext"))["browserContextId"]
+    async def open(self, url, width=1280, height=900, dark=False, beside=None):
+        """Opens a window, with cookies and storage of its own, or with those of the window `beside`."""
+        if beside:
+            context = beside.context
+        else:
+            context = (await self.command("Target.createBrowserContext"))["browserContextId"]
         target = await self.command("Target.createTarget", url="about:blank", browserContextId=context)
         attached = await self.command("Target.attachToTarget", targetId=target["targetId"], flatten=True)
-        window = Window(self, attached["sessionId"], target["targetId"])
+        window = Window(self, attached["sessionId"], target["targetId"], context)
         self._windows[attached["sessionId"]] = window
         for domain in ("Page", "Runtime", "Log"):
             await window.command(f"{domain}.enable")
@@ -124,7 +132,8 @@ class Chromium:
 class Window:
     """One page. `problems` collects what the page complains about: exceptions, console errors, refused resources."""
 
-    def __init__(self, browser, session, target):
+    def __init__(self, browser, session, target, context):
+        self.context = context
         self._browser = browser
         self._session = session
         self._target = target
@@ -148,6 +157,12 @@ class Window:
         result = await self.command("Page.navigate", url=url)
         if "errorText" in result:
             raise RuntimeError(f"{url}: {result['errorText']}")
+        await asyncio.wait_for(self._loaded.wait(), 60)
+
+    async def follow(self, script):
+        """Runs a script that makes the page go elsewhere, and waits until it is there."""
+        self._loaded.clear()
+        await self.command("Runtime.evaluate", expression=script)
         await asyncio.wait_for(self._loaded.wait(), 60)
 
     async def run(self, script):

@@ -68,3 +68,16 @@ def test_every_cve_of_the_tests_is_on_the_page():
     for file in [*FOLDER.glob("*.py"), *FOLDER.parent.rglob("*.swift")]:
         for cve in re.findall(r"CVE-\d{4}-\d+", file.read_text(encoding="utf8")):
             assert cve in page, f"{file.name} names {cve}"
+
+
+def test_every_refusal_of_hostile_pages_is_counted():
+    """The counters of that section are metrics that the operations page names; where there is none, the row says
+    why."""
+    metrics = (PAGE.parent / "operations.md").read_text(encoding="utf8")
+    section = PAGE.read_text(encoding="utf8").split("## Hostile pages")[1]
+    counters = [line.split(" | ")[2] for line in section.splitlines() if line.startswith("| ")][1:]
+    assert counters
+    for counter in counters:
+        names = re.findall(r"`(submergence_\w+)`", counter)
+        assert names or counter.startswith(("none: ", "the same")), counter
+        assert all(f"`{name}`" in metrics for name in names), counter

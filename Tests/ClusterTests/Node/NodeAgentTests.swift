@@ -101,6 +101,18 @@ struct NodeAgentTests {
         #expect(agent.cookies.map(\.name) == ["__Host-session", "__Host-domestic", "__Host-loggedOut"])
     }
 
+    @Test("ID-10: another site's page logs nobody in, unless the application means it to")
+    func foreignLogin() async throws {
+        let node = NodeTestIdentity()
+        let agent = try await node.agent(origin: .foreign)
+        await #expect(throws: SessionError.foreignOrigin) {
+            try await agent.setActive(user: "mallory", client: "phone")
+        }
+        #expect(agent.isGuest && agent.cookies.isEmpty)
+        try await agent.setActive(user: "alice", client: "phone", fromForeignOrigin: true)
+        #expect(agent.isActive)
+    }
+
     @Test("ID-10: no fixation: the presented session ends everywhere, and the new one is a chain of its own")
     func fixation() async throws {
         let node = NodeTestIdentity()

@@ -148,6 +148,26 @@ struct NodeHostTests {
         #expect(table.origin(twice, of: destination, isSecure: true) == .foreign)
     }
 
+    @Test(
+        "ID-5: without an origin, what a browser says of an image or a frame counts; a link that is followed is not foreign",
+        arguments: [
+            ("cross-site", "no-cors", "image", true), ("same-site", "no-cors", "image", true),
+            ("same-site", "navigate", "iframe", true), ("cross-site", "cors", "empty", true),
+            ("cross-site", "navigate", "document", false), ("same-origin", "no-cors", "image", false),
+            ("none", "navigate", "document", false), ("", "", "", false),
+        ])
+    func fetchMetadata(site: String, mode: String, use: String, isForeign: Bool) throws {
+        let table = try DomainTable([("example.org", [])])
+        let fields = [
+            ("Host", "example.org"), ("Sec-Fetch-Site", site), ("Sec-Fetch-Mode", mode), ("Sec-Fetch-Dest", use),
+        ]
+        let headers = HeaderList(fields.filter { !$0.1.isEmpty }.map { (name: $0.0, value: $0.1) })
+        let destination = try table.destination(headers)
+        #expect(table.origin(headers, of: destination, isSecure: true) == (isForeign ? .foreign : .absent))
+        let local = HeaderList([(name: "Host", value: "localhost"), (name: "Sec-Fetch-Site", value: site)])
+        #expect(DomainTable.development.origin(local, of: destination, isSecure: true) == .absent)
+    }
+
     @Test("DESIGN §9: in development mode a loopback origin of any port is fine, any other is foreign")
     func developmentOrigins() throws {
         let table = DomainTable.development
