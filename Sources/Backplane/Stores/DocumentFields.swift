@@ -19,8 +19,8 @@ extension BSONDocument {
         return value
     }
 
-    func checkFormat() throws(DocumentError) {
+    func checkFormat(_ format: Int32 = DocumentFormat.version) throws(DocumentError) {
         let version = try self.require("fv") { $0.int64 }
-        guard version == Int64(DocumentFormat.version) else { throw DocumentError("unknown format version \(version)") }
+        guard version == Int64(format) else { throw DocumentError("unknown format version \(version)") }
     }
 }

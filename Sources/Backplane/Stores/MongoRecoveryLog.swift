@@ -82,9 +82,9 @@ package final class MongoRecoveryLog: RecoveryLog {
         writer.append("ordered", false)
         do throws(EnvelopeError) {
             try writer.array("documents") { documents throws(EnvelopeError) in
-                for entry in entries {
+                for sheet in RecoverySheet.sheets(of: entries) {
                     try documents.documentElement { document throws(EnvelopeError) in
-                        try RecoveryCodec.write(entry, into: &document)
+                        try RecoveryCodec.write(sheet, into: &document)
                     }
                 }
             }
@@ -123,10 +123,10 @@ package final class MongoRecoveryLog: RecoveryLog {
     package func read(_ query: RecoveryQuery, at place: String) async throws(StoreError) -> RecoveryHistory {
         do throws(StoreError) {
             let (own, doesOwnReach) = try await self.read(
-                query, at: place, Self.find(Self.ownClauses(query), maxTime: self.maxTime(place)))
+                query, at: place, Self.find(query.key, Self.ownClauses(query), maxTime: self.maxTime(place)))
             let scope = self.scopePlace(of: query.key.domain)
             let (broadcasts, doBroadcastsReach) = try await self.read(
-                query, at: scope, Self.find(Self.broadcastClauses(query), maxTime: self.maxTime(scope)))
+                query, at: scope, Self.find(query.scopeKey, Self.broadcastClauses(query), maxTime: self.maxTime(scope)))
             let history = RecoveryHistory(
                 own + broadcasts, for: query, reachesBack: doesOwnReach && doBroadcastsReach)
             self.metrics.read(history)
@@ -169,7 +169,7 @@ package final class MongoRecoveryLog: RecoveryLog {
         entries.reserveCapacity(documents.count)
         for document in documents {
             do throws(DocumentError) {
-                entries.append(try RecoveryCodec.decode(document))
+                entries += try RecoveryCodec.decode(document)
             } catch {
                 self.malformed.increment()
                 self.logger.error("recovery log entry refused", metadata: ["reason": "\(error.message)"])
@@ -203,15 +203,36 @@ package final class MongoRecoveryLog: RecoveryLog {
         throw MongoError(.refused, operation: "recovery.read", message: "more than a client is replayed")
     }
 
-    static func find(_ clauses: (inout BSONWriter) -> Void, maxTime: Int64) -> ByteBuffer {
+    static func find(_ key: RouteKey, _ clauses: (inout BSONWriter) -> Void, maxTime: Int64) -> ByteBuffer {
         BSONWriter.document { command in
             command.append("find", MongoSettings.recoveryCollection)
             command.document("filter") { filter in
                 filter.array("$or") { clauses(&$0) }
             }
+            command.document("projection") { self.writeProjection(to: key, into: &$0) }
             command.append("batchSize", Self.batch)
             command.document("readConcern") { $0.append("level", "majority") }
             command.append("maxTimeMS", maxTime)
+        }
+    }
+
+    /// Of a sheet only the entries of the key, and of every key.
+    private static func writeProjection(to key: RouteKey, into projection: inout BSONWriter) {
+        for name in ["fv", "f", "g", "x"] { projection.append(name, Int32(1)) }
+        projection.document("e") { field in
+            field.document("$filter") { filter in
+                filter.append("input", "$e")
+                filter.append("as", "e")
+                filter.document("cond") { condition in
+                    condition.array("$in") { operands in
+                        operands.element("$$e.k")
+                        operands.arrayElement { keys in
+                            keys.element(key.text)
+                            keys.element(RecoveryCodec.everyKey)
+                        }
+                    }
+                }
+            }
         }
     }
 

@@ -2,26 +2,50 @@ import NIOCore
 import Routing
 import Wire
 
-/// Entries of the recovery log as they are stored: `{_id, fv, k, f, n, v, c?, s?, h?, t, b?, g?, x?}`: route key (`*` for
-/// none), stream, number, route version, client, socket, hole, time, packet, rooms and excepted rooms of a broadcast.
+/// A sheet of the recovery log as it is stored: `{_id, fv, k, f, n, v, t, g?, x?, e}`: route keys (`*` for none), stream, the
+/// highest number, version and time in it, rooms and excepted rooms of a broadcast, entries. Each entry is `{k, n, v, c?, s?,
+/// t, h?, b?}`: route key, number, route version, client, socket, time, whether it is a hole, packet.
 enum RecoveryCodec {
+    /// 1 had one entry in each document.
+    static let format: Int32 = 2
     /// Of entries that concern every key; no route key, as it has no slash.
     static let everyKey = "*"
     /// The first document of a log: as long as it is there, nothing has been overwritten.
     static let genesis = "genesis"
 
-    static func write(_ entry: RecoveryEntry, into writer: inout BSONWriter) throws(EnvelopeError) {
-        writer.append("_id", self.identifier(of: entry))
-        writer.append("fv", DocumentFormat.version)
+    static func write(_ sheet: RecoverySheet, into writer: inout BSONWriter) throws(EnvelopeError) {
+        // Random: what is sent again is the same bytes, and meets itself; readers drop what comes twice otherwise.
+        var identifier = ByteBufferAllocator().buffer(capacity: 16)
+        var generator = SystemRandomNumberGenerator()
+        identifier.writeInteger(generator.next())
+        identifier.writeInteger(generator.next())
+        writer.append("_id", BSONBinary(identifier))
+        writer.append("fv", self.format)
+        writer.array("k") { array in
+            for key in sheet.keys { array.element(key?.text ?? self.everyKey) }
+        }
+        writer.append("f", sheet.stream.code)
+        writer.append("n", sheet.number)
+        writer.append("v", sheet.version)
+        writer.append("t", BSONDate(milliseconds: sheet.time))
+        self.write(sheet.target.rooms, as: "g", into: &writer)
+        self.write(sheet.target.except, as: "x", into: &writer)
+        try writer.array("e") { entries throws(EnvelopeError) in
+            for entry in sheet.entries {
+                try entries.documentElement { document throws(EnvelopeError) in
+                    try self.write(entry, into: &document)
+                }
+            }
+        }
+    }
+
+    private static func write(_ entry: RecoveryEntry, into writer: inout BSONWriter) throws(EnvelopeError) {
         writer.append("k", entry.key?.text ?? self.everyKey)
-        writer.append("f", entry.mark.stream.code)
         writer.append("n", entry.mark.number)
         writer.append("v", entry.version)
         writer.append("c", ifPresent: entry.client)
         writer.append("s", ifPresent: entry.socket?.text)
         writer.append("t", BSONDate(milliseconds: entry.time))
-        self.write(entry.target.rooms, as: "g", into: &writer)
-        self.write(entry.target.except, as: "x", into: &writer)
         switch entry.content {
         case .hole:
             writer.append("h", true)
@@ -49,21 +73,25 @@ enum RecoveryCodec {
         return rooms
     }
 
-    /// An entry that is inserted again meets itself.
-    private static func identifier(of entry: RecoveryEntry) -> BSONBinary {
-        var bytes = ByteBufferAllocator().buffer(capacity: 17)
-        bytes.writeInteger(entry.mark.stream.code)
-        bytes.writeInteger(entry.mark.number)
-        bytes.writeInteger(entry.content == .hole ? 1 : 0, as: UInt8.self)
-        return BSONBinary(bytes)
+    /// The entries of a sheet, or those that the reader has asked for.
+    static func decode(_ document: BSONDocument) throws(DocumentError) -> [RecoveryEntry] {
+        try document.checkFormat(self.format)
+        let stream = try document.require("f") { $0.int64.flatMap { RecoveryStream(code: $0) } }
+        let target = RoomTarget(rooms: try self.rooms("g", document), except: try self.rooms("x", document))
+        var entries: [RecoveryEntry] = []
+        for element in try document.require("e", { $0.array }) {
+            guard let entry = element.document else { throw DocumentError("field e holds no document") }
+            entries.append(try self.decode(entry, stream, target))
+        }
+        return entries
     }
 
-    static func decode(_ document: BSONDocument) throws(DocumentError) -> RecoveryEntry {
-        try document.checkFormat()
+    private static func decode(
+        _ document: BSONDocument, _ stream: RecoveryStream, _ target: RoomTarget
+    ) throws(DocumentError) -> RecoveryEntry {
         let name = try document.require("k") { $0.string }
         let key = RouteKey(name)
         guard key != nil || name == self.everyKey else { throw DocumentError("field k is no route key") }
-        let stream = try document.require("f") { $0.int64.flatMap { RecoveryStream(code: $0) } }
         let number = try document.require("n") { $0.int64 }
         guard number > 0, number < RecoveryMark.numberLimit else { throw DocumentError("field n is out of range") }
         return RecoveryEntry(
@@ -72,8 +100,7 @@ enum RecoveryCodec {
             client: try document.optional("c") { $0.string },
             socket: try document.optional("s") { $0.string.flatMap { SocketID($0) } },
             time: try document.require("t") { $0.date },
-            content: try self.content(document),
-            target: RoomTarget(rooms: try self.rooms("g", document), except: try self.rooms("x", document)))
+            content: try self.content(document), target: target)
     }
 
     private static func content(_ document: BSONDocument) throws(DocumentError) -> RecoveryEntry.Content {
