@@ -99,6 +99,7 @@ let package = Package(
                 .product(name: "NIOEmbedded", package: "swift-nio"), posix, logging, metrics, lifecycle,
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
             ],
             exclude: ["EndToEnd"],
             swiftSettings: settings),

@@ -14,7 +14,7 @@ let settings: [SwiftSetting] = [
 
 let nio = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 
-/// A package of its own, so that the product's is built without sanitizers. `Sources/Wire`, `Sources/CZlib` and the file in
+/// A package of its own, so that the product's is built without sanitizers. `Sources/Wire`, `Sources/CZlib` and the files in
 /// `Sources/Node` are links to the product's sources: `package` symbols are not visible from another package.
 let package = Package(
     name: "Fuzz",

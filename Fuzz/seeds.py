@@ -299,6 +299,38 @@ SOCKETS = {
 }
 
 
+def form(*parts, boundary="x", close="--x--\r\n", step=3):
+    """A body for `MultipartTarget`: the boundary's length less one, how it is cut, then the parts, each its header
+    fields and its content."""
+    body = "".join(f"--{boundary}\r\n{head}\r\n\r\n{content}\r\n" for head, content in parts) + close
+    return bytes([len(boundary) - 1, step]) + body.encode()
+
+
+def named(name, more=""):
+    return f'Content-Disposition: form-data; name="{name}"{more}'
+
+
+MULTIPART = {
+    "field": form((named("a"), "1")),
+    "nothing": form(),
+    "file": form((named("f", '; filename="a.txt"') + "\r\nContent-Type: text/plain; charset=x", "hello\r\n--y\r\n")),
+    "extended-name": form((named("f", "; filename=\"a\"; filename*=UTF-8''%e2%82%ac%20rates"), "")),
+    "quoted": form((named('a\\"b%22', '; filename="C:\\\\dir\\x.txt"'), "\r")),
+    "token-name": form(("content-disposition:form-data;name=a ;filename=b", "-\r\n-")),
+    "preamble": bytes([0, 1]) + b"to whom it may concern\r\n--x \t\r\n" + named("a").encode() + b"\r\n\r\n\r\n--x--",
+    "epilogue": form((named("a"), "1"), close="--x--\r\n--x\r\nmore\r\n"),
+    "encoded": form((named("a") + "\r\nContent-Transfer-Encoding: base64", "MQ==")),
+    "no-name": form(("Content-Disposition: form-data", "1")),
+    "no-header": bytes([0, 0]) + b"--x\r\n\r\n1\r\n--x--",
+    "folded": form((named("a") + ";\r\n filename=b", "1")),
+    "unfinished": form((named("a"), "1"), close="--x-"),
+    "longer-boundary": form((named("a"), "1\r\n--xy"), close="--x--"),
+    "many": form(*[(named(str(number)), "") for number in range(6)], step=0),
+    "long-header": form((named("a") + "\r\nX: " + "y" * 220, "1")),
+    "boundary-of-eight": form((named("a"), "\r\n--xxxxxxx"), boundary="xxxxxxxx", close="--xxxxxxxx--"),
+}
+
+
 def main():
     targets = {
         "payload": PAYLOAD,
@@ -311,6 +343,7 @@ def main():
         "query": QUERY,
         "engine": ENGINE,
         "sockets": SOCKETS,
+        "multipart": MULTIPART,
     }
     for target, seeds in targets.items():
         folder = SEEDS / target

@@ -95,6 +95,7 @@ need_mongo() {
 venv=$project/.build-venv
 # shellcheck disable=SC2034
 python_sources=(Fuzz/seeds.py scripts/conformance.py scripts/latency.py scripts/layers.py scripts/mongo scripts/mongo/mongo-cluster
+    scripts/mutate.py scripts/streams.py
     Tests/ClusterTests/EndToEnd)
 
 # Makes the environment, or makes it anew when a list of packages has changed.

@@ -20,6 +20,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case engine
     /// Commands to a Socket.IO session (SOCKETIO §11).
     case sockets
+    /// A form with files, in pieces (SPEC AC-5).
+    case multipart
 
     /// Hands the bytes to what is tested. They trap, loop or break a rule only where there is a fault.
     package func run(_ bytes: UnsafeRawBufferPointer) throws(Finding) {
@@ -34,6 +36,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .query: try QueryTarget.run(bytes)
         case .engine: try EngineTarget.run(bytes)
         case .sockets: try SocketsTarget.run(bytes)
+        case .multipart: try MultipartTarget.run(bytes)
         }
     }
 }

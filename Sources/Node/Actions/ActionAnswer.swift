@@ -8,6 +8,8 @@ package struct ActionAnswer: Sendable {
     package var events: [JSONValue]
     /// A page, where the requester prefers one.
     package var html: String?
+    /// The `Content-Security-Policy` of a page that was made from a template.
+    package var contentPolicy: String?
     package var location: String?
     /// For 405 and OPTIONS.
     package var allow: [String]?

@@ -5,8 +5,8 @@ package struct ActionCall: Sendable {
     package enum Body: Sendable {
         case none
         case bytes(ByteBuffer)
-        /// Reads up to so many bytes, once.
-        case stream(@Sendable (_ limit: Int) async throws(ActionBodyError) -> ByteBuffer)
+        /// Comes as it is asked for.
+        case stream(any ActionBodySource)
     }
 
     package let transport: ActionRequest.Transport
@@ -47,7 +47,25 @@ package struct ActionCall: Sendable {
 
 /// Why a body could not be read (SPEC AC-12).
 package enum ActionBodyError: Error, Sendable, Equatable {
-    case tooLarge
     case slow
+    /// The connection broke, or what came was no body.
     case broken
+    /// The answer is out, and what was left of the body with it.
+    case over
+}
+
+/// A body that a transport has not read yet. It is asked for one piece after the other.
+package protocol ActionBodySource: Sendable {
+    /// Bytes in all, where the requester says so.
+    var length: Int? { get }
+    /// - Returns: nil at the end.
+    func next(_ patience: ActionBodyPatience) async throws(ActionBodyError) -> ByteBuffer?
+}
+
+/// How long a requester may take.
+package enum ActionBodyPatience: Sendable {
+    /// For the body as a whole: whoever buffers it.
+    case whole
+    /// For each piece: a stream may be as long as its limit allows.
+    case piece
 }

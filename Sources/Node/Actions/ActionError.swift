@@ -26,6 +26,7 @@ public struct ActionError: Error, Sendable, Equatable {
     static let misdirected = ActionError(421, "DOMAIN")
     static let badHost = ActionError(400, "HOST")
     static let slowBody = ActionError(408, "SLOW")
+    static let tooMany = ActionError(429, "RATE")
     static let unavailable = ActionError(503, "UNAVAILABLE")
     static let busy = ActionError(503, "BUSY")
     static let timeout = ActionError(504, "TIMEOUT")

@@ -24,7 +24,7 @@ public struct ActionRequirements: OptionSet, Sendable, Hashable {
 
 /// Limits of one action.
 public struct ActionOptions: Sendable, Hashable {
-    /// Bytes of a body; enforced while it is read (SPEC AC-5). Default 40,960.
+    /// Bytes of a body, but those of buffered files; enforced while it is read, also as a stream (SPEC AC-5). Default 40,960.
     public var maxBodyLength: Int
     /// Any body is refused.
     public var rejectsBody: Bool
@@ -32,15 +32,38 @@ public struct ActionOptions: Sendable, Hashable {
     public var isHidden: Bool
     /// Then the answer is 504 and the handler's task is cancelled (SPEC AC-12). Default 30 s.
     public var timeLimit: Duration
+    /// Bytes of all files of a `multipart/form-data` body together, which are kept in memory (SPEC AC-5). Default 64,000.
+    public var bufferFiles: Int
+    /// Bodies that are no JSON, form or text arrive as ``ActionRequest/stream``, whatever their type. Default false: 415.
+    public var binaryStreams: Bool
+    /// Every body arrives as ``ActionRequest/stream``. Default false.
+    public var neverBuffer: Bool
+    public var multipart: MultipartLimits
+    /// Pages for requesters that prefer HTML; nil: the global ones (``Station/templates(_:)``).
+    public var templates: Templates?
 
     public init(
         maxBodyLength: Int = 40_960, rejectsBody: Bool = false, isHidden: Bool = false,
-        timeLimit: Duration = .seconds(30)
+        timeLimit: Duration = .seconds(30), bufferFiles: Int = 64_000, binaryStreams: Bool = false,
+        neverBuffer: Bool = false, multipart: MultipartLimits = MultipartLimits(), templates: Templates? = nil
     ) {
         self.maxBodyLength = maxBodyLength
         self.rejectsBody = rejectsBody
         self.isHidden = isHidden
         self.timeLimit = timeLimit
+        self.bufferFiles = bufferFiles
+        self.binaryStreams = binaryStreams
+        self.neverBuffer = neverBuffer
+        self.multipart = multipart
+        self.templates = templates
+    }
+
+    /// What is wrong with the options, in words; nil when nothing is.
+    var complaint: String? {
+        guard self.maxBodyLength >= 0, self.bufferFiles >= 0, self.timeLimit > .zero else {
+            return "its limits must be positive"
+        }
+        return self.multipart.complaint ?? self.templates?.complaint
     }
 }
 

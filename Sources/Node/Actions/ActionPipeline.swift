@@ -10,13 +10,16 @@ package struct ActionPipeline: Sendable {
     private let acceptsDomesticQuery: Bool
     private let submit: @Sendable (@escaping @Sendable () async -> Void) -> Bool
     private let sleep: @Sendable (Duration) async throws -> Void
+    private let pages: PageRenderer
+    private let metrics: ActionMetrics
     private let logger: Logger
 
     /// - Parameters:
+    ///   - templates: for actions that have none of their own, and for errors.
     ///   - submit: runs a handler in a bounded pool; false: it will not run, and the answer is 503.
     ///   - sleep: throws when the task is cancelled.
     package init(
-        router: ActionRouter, options: SessionOptions = SessionOptions(),
+        router: ActionRouter, options: SessionOptions = SessionOptions(), templates: Templates? = nil,
         submit: @escaping @Sendable (@escaping @Sendable () async -> Void) -> Bool,
         sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }, logger: Logger
     ) {
@@ -24,6 +27,8 @@ package struct ActionPipeline: Sendable {
         self.acceptsDomesticQuery = options.acceptsDomesticQuery
         self.submit = submit
         self.sleep = sleep
+        self.pages = PageRenderer(global: templates)
+        self.metrics = ActionMetrics()
         self.logger = logger
     }
 
@@ -37,7 +42,15 @@ package struct ActionPipeline: Sendable {
             answer = self.answer(to: error, trace)
         }
         if let agent = trace.agent { answer.cookies = agent.cookies }
-        trace.finish(answer, self.logger)
+        if call.transport == .http, AcceptHeader.format(call.accept) == .html {
+            self.pages.render(&answer, trace.action, trace.agent)
+        }
+        guard let stream = answer.stream else {
+            trace.finish(answer, self.logger)
+            return answer
+        }
+        trace.measure(answer)
+        answer.stream = self.watched(stream, of: answer, trace)
         return answer
     }
 
@@ -65,24 +78,27 @@ package struct ActionPipeline: Sendable {
         trace.agent = agent
         // A form may carry the proof, which is known only once it is read; it counts before that of the query (ID-4).
         let type = ActionBodyParser.type(call.contentType)
-        let mayProve = !call.hasProof && type == .form && !call.body.isNone
+        let mayProve = !call.hasProof && type.isForm && !action.options.neverBuffer && !call.body.isNone
         if !call.hasProof, !mayProve, self.acceptsDomesticQuery, let queryProof { agent.proveDomestic(queryProof) }
         if let refusal = action.requirements.complaint(about: agent, deferring: mayProve ? .domestic : []) {
             throw refusal
         }
-        var body = try await trace.measure("body") {
-            try await ActionBodyParser.body(of: call, type: type, options: action.options)
+        let metrics = self.metrics
+        var parsed = try await trace.measure("body") {
+            try await ActionBodyParser.body(of: call, type: type, options: action.options) { metrics.hit($0) }
         }
-        if case .form(var fields) = body {
+        if case .form(var fields) = parsed.body {
             let proof = fields.removeValue(forKey: "_domestic") ?? (self.acceptsDomesticQuery ? queryProof : nil)
             if mayProve, let proof { agent.proveDomestic(proof) }
-            body = .form(fields)
+            parsed.body = .form(fields)
         }
         if let refusal = action.requirements.complaint(about: agent) { throw refusal }
-        let request = ActionRequest(
+        var request = ActionRequest(
             transport: call.transport, method: call.method, domain: call.domain, path: path, params: params,
-            query: query, body: body, contentType: type.name, format: AcceptHeader.format(call.accept),
+            query: query, body: parsed.body, contentType: type.name, format: AcceptHeader.format(call.accept),
             address: call.address)
+        request.files = parsed.files
+        request.stream = parsed.stream
         return try await self.run(action, request, agent, &trace)
     }
 
@@ -111,7 +127,7 @@ package struct ActionPipeline: Sendable {
                 }
                 group.addTask {
                     do { try await sleep(action.options.timeLimit) } catch { return }
-                    _ = reply.fail(ActionError.timeout)
+                    if !reply.fail(ActionError.timeout), reply.isStreaming { await reply.streamEnd.wait() }
                 }
                 await group.next()
                 group.cancelAll()
@@ -120,9 +136,33 @@ package struct ActionPipeline: Sendable {
         guard isAccepted else { throw ActionError.busy }
         let outcome = try await trace.measure("run") { try await reply.answer.value.get() }
         if let failure = outcome.failure { throw ReplyFailure(description: "the reply: \(failure)") }
-        return ActionAnswer(
+        var answer = ActionAnswer(
             status: outcome.status ?? 200, content: outcome.content, events: outcome.events,
             html: request.format == .html ? outcome.html : nil, location: outcome.location)
+        answer.stream = outcome.stream
+        return answer
+    }
+
+    /// Logs the action when its stream has ended, and under an opaque ID what cut it off.
+    private func watched(_ stream: AnswerStream, of answer: ActionAnswer, _ trace: ActionTrace) -> AnswerStream {
+        let (logger, metrics) = (self.logger, self.metrics)
+        return stream.watched { end, bytes in
+            trace.reply?.streamEnd.fire()
+            var metadata: Logger.Metadata = ["bytes": "\(bytes)"]
+            switch end {
+            case .complete: metadata["stream"] = "complete"
+            case .cancelled: metadata["stream"] = "cancelled"
+            case .failed(let error):
+                let id = Base64URL.random128()
+                metadata["stream"] = "failed"
+                metadata["id"] = "\(id)"
+                metrics.failedStreams.increment()
+                logger.error(
+                    "answer stream failed",
+                    metadata: ["id": "\(id)", "action": "\(trace.action?.name ?? "")", "error": "\(error)"])
+            }
+            trace.log(answer, logger, metadata)
+        }
     }
 
     private func answer(to error: any Error, _ trace: ActionTrace) -> ActionAnswer {

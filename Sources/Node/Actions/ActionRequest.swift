@@ -28,6 +28,10 @@ public struct ActionRequest: Sendable {
     /// Flat strings; of a repeated name the last one.
     public let query: [String: String]
     public let body: Body
+    /// The files of a `multipart/form-data` body, in its order.
+    public var files: [RequestFile] = []
+    /// A body that is not buffered (``ActionOptions/binaryStreams``, ``ActionOptions/neverBuffer``); ``body`` is empty then.
+    public var stream: RequestStream?
     /// In lower case, without parameters.
     public let contentType: String?
     public let format: Format

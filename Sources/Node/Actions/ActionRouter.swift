@@ -19,9 +19,7 @@ package struct ActionRouter: Sendable {
     package init(_ actions: [Action]) throws(InvalidAction) {
         for action in actions {
             if let complaint = action.path.complaint { throw InvalidAction(action: action.name, why: complaint) }
-            guard action.options.maxBodyLength >= 0, action.options.timeLimit > .zero else {
-                throw InvalidAction(action: action.name, why: "its limits must be positive")
-            }
+            if let complaint = action.options.complaint { throw InvalidAction(action: action.name, why: complaint) }
         }
         self.actions = actions
     }

@@ -22,7 +22,14 @@ struct ActionTrace {
         return try await body()
     }
 
+    /// Counts and logs an answer that is complete.
     func finish(_ answer: ActionAnswer, _ logger: Logger) {
+        self.measure(answer)
+        self.log(answer, logger)
+    }
+
+    /// Counts the answer, which is on its way: of a stream, its head.
+    func measure(_ answer: ActionAnswer) {
         let total = Self.clock.now - self.start
         let name = self.action?.name ?? "none"
         let dimensions = [
@@ -32,17 +39,25 @@ struct ActionTrace {
         if answer.status >= 400 {
             Counter(label: "submergence_errors_total", dimensions: [("code", Self.code(answer))]).increment()
         }
+    }
+
+    /// Writes the action's line: once, when its answer is complete.
+    func log(_ answer: ActionAnswer, _ logger: Logger, _ more: Logger.Metadata = [:]) {
+        let total = Self.clock.now - self.start
+        let name = self.action?.name ?? "none"
+        let format = answer.stream != nil ? "stream" : answer.html != nil ? "html" : "json"
         var metadata: Logger.Metadata = [
             "domain": "\(self.call.domain)", "transport": "\(self.call.transport.rawValue)",
             "method": "\(Self.printable(self.call.method.rawValue))",
             // Without the query, which may hold secrets.
             "path": "\(Self.printable(Self.split(self.call.target).path))", "action": "\(name)",
-            "status": "\(answer.status)", "format": "\(answer.html == nil ? "json" : "html")",
+            "status": "\(answer.status)", "format": "\(format)",
             "ms.total": "\(Self.milliseconds(total))",
         ]
         for (name, value) in self.latencies + (self.reply?.latencies ?? []) {
             metadata["ms.\(Self.printable(name))"] = "\(Self.milliseconds(value))"
         }
+        metadata.merge(more) { $1 }
         logger.info("action", metadata: metadata)
     }
 

@@ -1,4 +1,5 @@
 internal import Logging
+public import NIOCore
 internal import Synchronization
 
 /// The answer of an action in the making (SPEC AC-7). It goes out once: on ``done(_:)``, or when the handler returns.
@@ -12,6 +13,8 @@ public final class Reply: Sendable {
         var location: String?
         /// Content that could not be encoded: the answer is a 500.
         var failure: String?
+        /// Bytes in place of the content.
+        var stream: AnswerStream?
     }
 
     private struct State {
@@ -24,6 +27,8 @@ public final class Reply: Sendable {
     static let reservedLatencies: Set<String> = ["total", "authenticate", "body", "run"]
 
     let answer = FirstAnswer<Result<Outcome, any Error>>()
+    /// The stream that the reply began has ended, in whatever way.
+    let streamEnd = OneTimeSignal()
     private let state = Mutex(State())
     private let logger: Logger
 
@@ -103,6 +108,63 @@ public final class Reply: Sendable {
         guard let outcome, self.answer.offer(.success(outcome)) else { return self.complain("done") }
     }
 
+    /// Sends the answer now: these bytes in place of content and page (SPEC AC-7). They are asked for as fast as the
+    /// requester takes them; when it goes away, the task that asks is cancelled and the sequence is dropped. One that throws
+    /// cuts the answer off. The handler may go on to produce them: where its time is up it is cancelled only once the stream
+    /// has ended.
+    ///
+    /// Events travel with it over sockets only.
+    ///
+    /// - Parameters:
+    ///   - status: 200 to 599, but 204, 205 and 304, which have no bytes.
+    ///   - bytes: pieces of any size. It must heed the cancellation of the task that iterates.
+    ///   - length: bytes in all, if known. A sequence that has more or fewer is an error and cuts the answer off.
+    ///   - type: a media type; `application/octet-stream` where there is none.
+    public func stream<Bytes: AsyncSequence & Sendable>(
+        _ status: Int = 200, _ bytes: Bytes, length: Int? = nil, type: String? = nil
+    ) where Bytes.Element == ByteBuffer, Bytes.AsyncIterator: SendableMetatype {
+        self.begin(status, AnswerStream(length: length, type: type, bytes: bytes))
+    }
+
+    /// The same with a closure that gives the next piece each time, and nil at the end.
+    ///
+    /// - Parameter next: never called again before it has returned. The task is cancelled when the requester goes away.
+    public func stream(
+        _ status: Int = 200, length: Int? = nil, type: String? = nil,
+        next: @escaping @Sendable () async throws -> ByteBuffer?
+    ) {
+        self.stream(status, PulledPieces(next: next), length: length, type: type)
+    }
+
+    private func begin(_ status: Int, _ stream: AnswerStream) {
+        let outcome = self.state.withLock { state -> Outcome? in
+            guard !state.isDone else { return nil }
+            state.isDone = true
+            state.outcome.status = status
+            if !(200...599).contains(status) || [204, 205, 304].contains(status) {
+                state.outcome.failure = "\(status) is no status of a stream"
+            } else if let length = stream.length, length < 0 {
+                state.outcome.failure = "a stream of \(length) bytes"
+            } else if let type = stream.type, !Self.isMediaType(type) {
+                state.outcome.failure = "a stream of a type that is none"
+            }
+            if state.outcome.failure == nil { state.outcome.stream = stream }
+            return state.outcome
+        }
+        if let outcome, self.answer.offer(.success(outcome)) {
+            if outcome.stream == nil { stream.cancel() }
+        } else {
+            stream.cancel()
+            self.complain("stream")
+        }
+    }
+
+    /// Whether the text can stand in a header field, and looks like `type/subtype`.
+    private static func isMediaType(_ text: String) -> Bool {
+        text.utf8.count <= 256 && text.utf8.allSatisfy { (0x20...0x7E).contains($0) }
+            && text.wholeMatch(of: /[!-:<-~]+\/[!-:<-~]+( *;.*)?/) != nil
+    }
+
     /// Adds a latency to the action's log line (SPEC AC-13). A name that is there already keeps its value.
     public func latency(_ name: String, _ value: Duration) {
         self.state.withLock { state in
@@ -114,6 +176,7 @@ public final class Reply: Sendable {
     }
 
     var latencies: [(name: String, value: Duration)] { self.state.withLock(\.latencies) }
+    var isStreaming: Bool { self.state.withLock { $0.outcome.stream != nil } }
 
     /// The handler returned: the answer goes out unless it has.
     func finish() {

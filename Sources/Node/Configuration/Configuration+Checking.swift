@@ -51,6 +51,9 @@ extension Configuration {
         if let complaint = self.live.complaint {
             throw StartError("the limits of live connections cannot work", why: complaint, remedy: remedy)
         }
+        if let complaint = self.http.complaint {
+            throw StartError("the options of HTTP cannot work", why: complaint, remedy: remedy)
+        }
         if self.isDevelopment {
             for listener in [self.listener, self.controlListener] where !Self.isLoopback(listener.host) {
                 throw StartError(

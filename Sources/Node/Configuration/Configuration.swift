@@ -47,6 +47,7 @@ public struct Configuration: Sendable {
     public var trustedProxies: [String]
     public var sessions: SessionOptions
     public var live: LiveOptions
+    public var http: HTTPOptions
     /// Whether `/demo/` is served and its events are sent. Default: in development mode.
     public var servesDemo: Bool
     /// Whether ``Station/run()`` drains on SIGTERM and SIGINT by itself. Set to false in a service group of your own.
@@ -88,6 +89,7 @@ public struct Configuration: Sendable {
         self.trustedProxies = ["127.0.0.0/8", "::1/128"]
         self.sessions = SessionOptions()
         self.live = LiveOptions(mode: mode)
+        self.http = HTTPOptions()
         self.presenceLog = nil
         self.servesDemo = mode == .development
         self.handlesSignals = true

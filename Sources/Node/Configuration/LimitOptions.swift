@@ -36,6 +36,8 @@ public struct LimitOptions: Sendable, Equatable {
     public var actionBodyTimeout: Double
     /// How long an HTTP connection stays open between requests. Default 60.
     public var idleTimeout: Double
+    /// How long a client may take nothing of a streamed answer that waits for it. Default 60.
+    public var answerStallTimeout: Double
 
     // MARK: Messages
 
@@ -75,6 +77,8 @@ public struct LimitOptions: Sendable, Equatable {
     /// Handshakes of one client address; nil: any number. Default 100/s with a burst of 1,000, so that everybody behind one
     /// address may come back at once.
     public var handshakes: Rate?
+    /// Requests of one client address that reach actions over HTTP; nil: any number. Default 200/s with a burst of 1,000.
+    public var actionsPerAddress: Rate?
     /// Client addresses that are kept count of; where there are more, who comes last is not counted. Default 100,000.
     public var trackedAddresses: Int
 
@@ -102,6 +106,7 @@ public struct LimitOptions: Sendable, Equatable {
         self.bodyTimeout = 30
         self.actionBodyTimeout = 10
         self.idleTimeout = 60
+        self.answerStallTimeout = 60
         self.maximumPackets = 16_384
         self.maximumAttachments = 10
         self.maximumPacket = nil
@@ -118,6 +123,7 @@ public struct LimitOptions: Sendable, Equatable {
         self.socketsPerAddress = countsAddresses ? 1_000 : nil
         self.unjoinedPerAddress = countsAddresses ? 250 : nil
         self.handshakes = countsAddresses ? Rate(perSecond: 100, burst: 1_000) : nil
+        self.actionsPerAddress = countsAddresses ? Rate(perSecond: 200, burst: 1_000) : nil
         self.trackedAddresses = 100_000
         let hasRates = mode != .conformance
         self.events = hasRates ? Rate(perSecond: 1_000, burst: 4_000) : nil
@@ -131,7 +137,7 @@ public struct LimitOptions: Sendable, Equatable {
         let times: [(String, Double?)] = [
             ("firstByteTimeout", self.firstByteTimeout), ("bodyTimeout", self.bodyTimeout),
             ("actionBodyTimeout", self.actionBodyTimeout), ("idleTimeout", self.idleTimeout),
-            ("attachmentTimeout", self.attachmentTimeout),
+            ("attachmentTimeout", self.attachmentTimeout), ("answerStallTimeout", self.answerStallTimeout),
         ]
         for case (let name, let value?) in times where !(value >= 0.01 && value <= 86_400) {
             return "\(name) must be 10 ms to a day"
@@ -160,7 +166,7 @@ public struct LimitOptions: Sendable, Equatable {
         }
         let rates = [
             ("handshakes", self.handshakes), ("events", self.events), ("actions", self.actions), ("links", self.links),
-            ("peers", self.peers),
+            ("peers", self.peers), ("actionsPerAddress", self.actionsPerAddress),
         ]
         for case (let name, let rate?) in rates {
             guard (1...Rate.fastest).contains(rate.perSecond) else {
@@ -193,6 +199,14 @@ extension LimitOptions {
             sessions: self.socketsPerAddress, unjoined: self.unjoinedPerAddress,
             handshakes: self.handshakes.map { TokenBucket.Rate(perSecond: $0.perSecond, burst: $0.burst) },
             capacity: self.trackedAddresses)
+    }
+
+    /// nil where none is set.
+    var actionRate: AddressLedger.Limits? {
+        self.actionsPerAddress.map {
+            AddressLedger.Limits(
+                handshakes: TokenBucket.Rate(perSecond: $0.perSecond, burst: $0.burst), capacity: self.trackedAddresses)
+        }
     }
 
     /// nil where no rate is set: then sending costs nothing more.

@@ -11,6 +11,10 @@ struct ResponderMetrics: Sendable {
         case foreign
         /// A browser's question whether a page of another origin may do something.
         case preflight
+        /// One client address asks for too much (SPEC AC-12).
+        case rate
+        /// The node drains.
+        case leaving
     }
 
     private let refused: [Refusal: Counter] = Dictionary(

@@ -39,6 +39,11 @@ final class EngineHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Ti
     /// Requests that were pipelined behind the present one.
     private var waiting: Deque<HTTPRequestPart> = []
     private var isReadHeld = false
+    /// What the decoder could not read behind the requests that wait: it is told once they are answered.
+    private var heldError: (any Error)?
+    private var isHeadTooLarge = false
+    /// Whoever handles the request waits for more of it: only then is a client that sends nothing slow.
+    private var isReadWanted = true
     private var loop: LiveLoop?
     private var context: ChannelHandlerContext?
     private let server: LiveServer
@@ -75,6 +80,7 @@ final class EngineHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Ti
         case .forwarding(hasEnded: true, _):
             return self.extend(from: now)
         case .forwarding(hasEnded: false, _):
+            guard self.isReadWanted else { return self.extend(from: now) }
             self.server.metrics.slowBody()
             self.context?.close(promise: nil)
             return nil
@@ -106,6 +112,7 @@ final class EngineHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Ti
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let part = self.unwrapInboundIn(data)
+        self.isReadWanted = false
         if self.waiting.isEmpty, self.takes(part) {
             self.take(part, context)
         } else {
@@ -115,6 +122,7 @@ final class EngineHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Ti
 
     func read(context: ChannelHandlerContext) {
         // What waits is bounded by one read.
+        self.isReadWanted = true
         if self.waiting.isEmpty { context.read() } else { self.isReadHeld = true }
     }
 
@@ -127,9 +135,15 @@ final class EngineHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Ti
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        if let error = error as? HTTPParserError, error == .headerOverflow { self.server.metrics.hit(.head) }
+        if let error = error as? HTTPParserError, error == .headerOverflow {
+            self.server.metrics.hit(.head)
+            self.isHeadTooLarge = true
+        }
         if case .engine = self.activity { return context.close(promise: nil) }
-        context.fireErrorCaught(error)
+        // Hummingbird answers 400 to what cannot be parsed, whatever found it out; a connection that broke has no answer.
+        let isTransport = error is IOError || error is ChannelError
+        let error: any Error = isTransport || error is HTTPParserError ? error : HTTPParserError.unknown
+        if self.waiting.isEmpty { context.fireErrorCaught(error) } else { self.heldError = error }
     }
 
     /// Whether the part can be handled now, rather than after the request before it.
@@ -168,7 +182,10 @@ final class EngineHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Ti
             context.fireChannelRead(NIOAny(part))
             self.restartPatience()
             if isAnswered { self.finished(context) }
-        case (.forwarding, _): context.fireChannelRead(NIOAny(part))
+        case (.forwarding, _):
+            // A body may be as long as its action allows; whoever reads it bounds its time as a whole (SPEC AC-12).
+            context.fireChannelRead(NIOAny(part))
+            self.restartPatience()
         case (.engine(let request), .body(let bytes)): request.append(bytes)
         case (.engine(let request), .end):
             request.complete()
@@ -271,7 +288,9 @@ final class EngineHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Ti
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         switch self.unwrapOutboundIn(data) {
         case .head(var head):
-            if self.isLastRequest { head.headerFields[.connection] = "close" }
+            // Hummingbird knows one answer to a head that it does not get.
+            if self.isHeadTooLarge, case .idle = self.activity { head.status = .requestHeaderFieldsTooLarge }
+            if self.isLastRequest, head.status.kind != .informational { head.headerFields[.connection] = "close" }
             context.write(NIOAny(HTTPResponsePart.head(head)), promise: promise)
         case .body(let body): context.write(NIOAny(HTTPResponsePart.body(body)), promise: promise)
         case .end(let trailers):
@@ -341,6 +360,10 @@ final class EngineHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Ti
         self.isCatchingUp = false
         // Hummingbird takes what it was given when a read is complete.
         if isForwarding { context.fireChannelReadComplete() }
+        if self.waiting.isEmpty, let error = self.heldError {
+            self.heldError = nil
+            context.fireErrorCaught(error)
+        }
         if self.waiting.isEmpty, self.isReadHeld {
             self.isReadHeld = false
             context.read()

@@ -31,6 +31,14 @@ enum Limit: String, CaseIterable {
     case addresses
     case events, actions, links, peers
     case tenfoldRate = "tenfold_rate"
+    case body
+    case bodyFiles = "body_files"
+    case partHeader = "part_header"
+    case formFields = "form_fields"
+    case formFiles = "form_files"
+    case formNames = "form_names"
+    case stallTime = "stall_time"
+    case addressActions = "address_actions"
 
     /// The limit that a packet has hit; nil where it is wrong in another way.
     init?(_ fault: SocketPacketError) {

@@ -81,7 +81,11 @@ final class LiveServer: Sendable {
             !setup.patterns.isEmpty || applications.contains { $0.key != "/" && $0.value.needsHandshake }
         let box = Unowned()
         self.http = HTTPConnections(responder: setup.responder, limits: limits.head, logger: setup.logger) {
-            [EngineHTTPHandler(server: box.server)]
+            let server = box.server
+            return [
+                EngineHTTPHandler(server: server),
+                AnswerStreamHandler(stallTimeout: server.stallTimeout) { server.metrics.hit(.stallTime) },
+            ]
         }
         box.set(self)
     }
@@ -126,6 +130,7 @@ final class LiveServer: Sendable {
     var connectDeadline: TimeAmount { .milliseconds(Int64(self.options.pendingConnectTimeout * 1000)) }
     var firstByteTimeout: TimeAmount { .milliseconds(Int64(self.limits.firstByteTimeout * 1000)) }
     var bodyTimeout: TimeAmount { .milliseconds(Int64(self.limits.bodyTimeout * 1000)) }
+    var stallTimeout: TimeAmount { .milliseconds(Int64(self.limits.answerStallTimeout * 1000)) }
     var idleTimeout: TimeAmount { .milliseconds(Int64(self.limits.idleTimeout * 1000)) }
 
     /// How often a loop looks at its wheel: fine enough for the shortest heartbeat.

@@ -52,7 +52,8 @@ final class ClusterLife: Sendable {
 
     var isRecoveryOn: Bool { self.setup.live.recovery != nil }
 
-    private var isLeaving: Bool { self.state.withLock(\.isLeaving) }
+    /// Whether the node is on its way out.
+    var isLeaving: Bool { self.state.withLock(\.isLeaving) }
 
     // MARK: Opening
 

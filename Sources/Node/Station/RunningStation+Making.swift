@@ -12,6 +12,9 @@ extension RunningStation {
     ) async throws -> RunningStation {
         let keys = try configuration.loadKeys()
         let router = try self.router(registrations)
+        if let complaint = registrations.templates?.complaint {
+            throw StartError("cannot use the templates", why: complaint, remedy: "Mend them.")
+        }
         let log = try configuration.presenceLog.map { try PresenceLog(path: $0) }
         let window = Int64(configuration.live.recoveryWindow)
         let backend: Backend
@@ -42,13 +45,16 @@ extension RunningStation {
             now: { knot.life?.current?.view.clusterTime ?? SystemClusterClock().wallTime() },
             submit: { background.submit($0) }, logger: logger)
         let pipeline = ActionPipeline(
-            router: router, options: sessionOptions, submit: { background.submit($0) }, logger: logger)
+            router: router, options: sessionOptions, templates: registrations.templates,
+            submit: { background.submit($0) }, logger: logger)
         let domains = try configuration.domainTable()
         let proxies = try configuration.proxyTrust()
         let responder = ActionResponder(
             domains: domains, proxies: proxies, authority: authority, pipeline: pipeline,
             pages: (configuration.servesDemo ? [.demo()] : []) + registrations.pages,
-            bodyTimeout: .milliseconds(Int64(configuration.live.limits.actionBodyTimeout * 1000)))
+            crossOrigin: ActionCrossOrigin(configuration.http), rate: ActionRate(configuration.live.limits),
+            bodyTimeout: .milliseconds(Int64(configuration.live.limits.actionBodyTimeout * 1000)),
+            isLeaving: { knot.life?.isLeaving ?? false })
         let isActive: SessionGuard.Reader = { hash, domain in
             if case .active = try await authority.state(of: hash, in: domain) { true } else { false }
         }

@@ -36,6 +36,7 @@ public final class Station: Service {
         var pages: [StaticPages] = []
         var onStart: [@Sendable ([String]) -> Void] = []
         var metrics: PrometheusMetricsFactory?
+        var templates: Templates?
         var isFrozen = false
 
         /// Namespaces whose names clients choose.

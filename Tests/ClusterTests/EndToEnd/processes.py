@@ -208,6 +208,9 @@ class Nodes:
             node.wait_until_ready()
         return started
 
+    def all_running(self):
+        return all(node.is_running for node in self._all)
+
     def end(self):
         for node in self._all:
             if node.is_running:
@@ -260,15 +263,19 @@ class Example:
 class Nginx:
     """nginx in front of nodes, with the configuration of scripts/up.sh, in a folder of its own."""
 
-    def __init__(self, folder, nodes):
+    def __init__(self, folder, nodes, body_size=None):
+        """`body_size` replaces the configuration's `client_max_body_size`; "0" is any."""
         self.nodes = nodes
         self.port = free_port()
         self.url = f"http://localhost:{self.port}"
         self._folder = pathlib.Path(folder) / f"nginx-{self.port}"
         (self._folder / "tmp").mkdir(parents=True)
         config = [str(SCRIPTS / "nginx-config.sh"), str(self.port), *(str(node.port) for node in nodes)]
-        with open(self._folder / "nginx.conf", "wb") as file:
-            subprocess.run(config, check=True, stdin=subprocess.DEVNULL, stdout=file)
+        done = subprocess.run(config, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        text = done.stdout
+        if body_size is not None:
+            text = text.replace("client_max_body_size 16m", f"client_max_body_size {body_size}")
+        (self._folder / "nginx.conf").write_text(text, encoding="utf8")
         environment = {**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"}
         with open(self._folder / "start.log", "wb") as log:
             self.process = subprocess.Popen(

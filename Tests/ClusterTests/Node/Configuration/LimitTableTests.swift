@@ -50,6 +50,12 @@ import Wire
         for child in Mirror(reflecting: TransportOptions()).children where child.value is Int || child.value is Double {
             if let label = child.label { found["transport.\(label)"] = child.value }
         }
+        let action = ActionOptions()
+        found["action.maxBodyLength"] = action.maxBodyLength
+        found["action.bufferFiles"] = action.bufferFiles
+        for child in Mirror(reflecting: action.multipart).children {
+            if let label = child.label { found["action.multipart.\(label)"] = child.value }
+        }
         return found
     }
 

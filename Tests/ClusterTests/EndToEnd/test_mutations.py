@@ -1,0 +1,26 @@
+"""AC-12: requests that are wrong in every way, each with one answer, and the node's memory where it was behind them.
+The long run is scripts/mutate.sh."""
+
+import pytest
+from memory import settled
+from mutations import has_socket_actions, run_http, run_socket
+from raw import conformance_server
+
+MiB = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory):
+    with conformance_server(tmp_path_factory.mktemp("mutations"), 2) as node:
+        yield node
+
+
+@pytest.mark.parametrize("run", [run_http, run_socket])
+def test_one_answer_for_each(node, run):
+    if run is run_socket and not has_socket_actions(node):
+        pytest.skip("this node has no actions over sockets")
+    run(node, 300, seed=1)
+    base = settled(node.process.pid)
+    run(node, 1_000, seed=2)
+    assert node.is_running
+    assert settled(node.process.pid, base + 32 * MiB) - base < 32 * MiB
