@@ -22,13 +22,13 @@ public struct ActionRequirements: OptionSet, Sendable, Hashable {
     }
 }
 
-/// Limits of one action.
+/// Limits and schemas of one action.
 public struct ActionOptions: Sendable, Hashable {
     /// Bytes of a body, but those of buffered files; enforced while it is read, also as a stream (SPEC AC-5). Default 40,960.
     public var maxBodyLength: Int
     /// Any body is refused.
     public var rejectsBody: Bool
-    /// Left out of the answer to OPTIONS (SPEC AC-11).
+    /// Left out of the answer to OPTIONS (SPEC AC-11) and of OpenAPI.
     public var isHidden: Bool
     /// Then the answer is 504 and the handler's task is cancelled (SPEC AC-12). Default 30 s.
     public var timeLimit: Duration
@@ -41,11 +41,24 @@ public struct ActionOptions: Sendable, Hashable {
     public var multipart: MultipartLimits
     /// Pages for requesters that prefer HTML; nil: the global ones (``Station/templates(_:)``).
     public var templates: Templates?
+    /// What the query has to be: else 400 (SPEC AC-6). Its strings count as what the schema says they are: an integer, a
+    /// number, true or false. Default: anything.
+    public var querySchema: ActionSchema?
+    /// What the body has to be, which then is required: else 400 (SPEC AC-6). A form counts as an object, its strings as
+    /// those of a query; a text as a string. Default: anything.
+    public var bodySchema: ActionSchema?
+    /// The answer to OPTIONS, and OpenAPI, say that the action is there, but not its schemas (SPEC AC-11).
+    public var hidesSchema: Bool
+    /// What checking one query or body may cost, in steps of some ten nanoseconds; beyond it 400 `SCHEMA`. Default
+    /// 10,000,000: only patterns that are large, on long texts, come near.
+    public var maxSchemaWork: Int
 
     public init(
         maxBodyLength: Int = 40_960, rejectsBody: Bool = false, isHidden: Bool = false,
         timeLimit: Duration = .seconds(30), bufferFiles: Int = 64_000, binaryStreams: Bool = false,
-        neverBuffer: Bool = false, multipart: MultipartLimits = MultipartLimits(), templates: Templates? = nil
+        neverBuffer: Bool = false, multipart: MultipartLimits = MultipartLimits(), templates: Templates? = nil,
+        querySchema: ActionSchema? = nil, bodySchema: ActionSchema? = nil, hidesSchema: Bool = false,
+        maxSchemaWork: Int = 10_000_000
     ) {
         self.maxBodyLength = maxBodyLength
         self.rejectsBody = rejectsBody
@@ -56,12 +69,19 @@ public struct ActionOptions: Sendable, Hashable {
         self.neverBuffer = neverBuffer
         self.multipart = multipart
         self.templates = templates
+        self.querySchema = querySchema
+        self.bodySchema = bodySchema
+        self.hidesSchema = hidesSchema
+        self.maxSchemaWork = maxSchemaWork
     }
 
     /// What is wrong with the options, in words; nil when nothing is.
     var complaint: String? {
-        guard self.maxBodyLength >= 0, self.bufferFiles >= 0, self.timeLimit > .zero else {
+        guard self.maxBodyLength >= 0, self.bufferFiles >= 0, self.timeLimit > .zero, self.maxSchemaWork > 0 else {
             return "its limits must be positive"
+        }
+        guard self.bodySchema == nil || !self.neverBuffer else {
+            return "a body that is never buffered cannot be held to a schema"
         }
         return self.multipart.complaint ?? self.templates?.complaint
     }
@@ -79,6 +99,8 @@ package struct Action: Sendable {
     package let requirements: ActionRequirements
     package let options: ActionOptions
     package let handler: ActionHandler
+    /// Set by the router, which refuses what cannot be compiled.
+    var schemas: ActionSchemas?
 
     package init(
         _ method: ActionMethod?, _ path: ActionPath, requires requirements: ActionRequirements = [],

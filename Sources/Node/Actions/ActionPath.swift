@@ -5,7 +5,7 @@
 public struct ActionPath: Sendable, ExpressibleByStringLiteral, CustomStringConvertible {
     enum Form: Sendable {
         case segments([Segment], rest: String?)
-        case pattern(Pattern)
+        case pattern(TextPattern)
         /// The text that is not a path; ``complaint`` says why. Found at registration.
         case invalid(why: String)
     }
@@ -13,11 +13,6 @@ public struct ActionPath: Sendable, ExpressibleByStringLiteral, CustomStringConv
     enum Segment: Sendable, Equatable {
         case literal(String)
         case parameter(String)
-    }
-
-    /// Invariant for `@unchecked`: made from text, so it holds no closure, and never changed.
-    struct Pattern: @unchecked Sendable {
-        let regex: Regex<AnyRegexOutput>
     }
 
     /// What a path holds for a route: percent-decoded captures (nil for one that is absent), or no match.
@@ -46,10 +41,11 @@ public struct ActionPath: Sendable, ExpressibleByStringLiteral, CustomStringConv
         self.form = form
     }
 
-    /// A regular expression over the whole raw path. Named captures become parameters, others are called `1`, `2`, ….
+    /// A regular expression (ECMA-262 without back-references and look-around) over the whole raw path, which it is
+    /// matched against in time linear in the path. Named captures become parameters, others are called `1`, `2`, ….
     public static func pattern(_ text: String) -> ActionPath {
         do {
-            return ActionPath(description: text, form: .pattern(Pattern(regex: try Regex(text))))
+            return ActionPath(description: text, form: .pattern(try TextPattern(text, isWhole: true)))
         } catch {
             return ActionPath(description: text, form: .invalid(why: "it is not a regular expression: \(error)"))
         }
@@ -121,13 +117,20 @@ public struct ActionPath: Sendable, ExpressibleByStringLiteral, CustomStringConv
         return .params(params)
     }
 
-    private static func match(_ path: String, _ pattern: Pattern) -> Match {
-        guard let match = path.wholeMatch(of: pattern.regex) else { return .none }
+    /// Of a path that is longer than HTTP lets in, one that takes too long is at no action's.
+    private static func match(_ path: String, _ pattern: TextPattern) -> Match {
+        let match: TextPattern.Match?
+        do {
+            match = try pattern.firstMatch(in: path, limit: TextPattern.stepLimit(bytes: 8_192))
+        } catch {
+            return .none
+        }
+        guard let match else { return .none }
         var params: [String: String] = [:]
-        for (index, capture) in match.output.enumerated().dropFirst() {
-            guard let text = capture.substring else { continue }
-            guard let value = PercentEncoding.decode(text) else { return .badEscape }
-            params[capture.name ?? String(index)] = value
+        for (index, capture) in match.captures.enumerated().dropFirst() {
+            guard let capture else { continue }
+            guard let value = PercentEncoding.decode(capture) else { return .badEscape }
+            params[pattern.names[index - 1] ?? String(index)] = value
         }
         return .params(params)
     }

@@ -3,8 +3,8 @@ internal import Metrics
 internal import NIOCore
 internal import Routing
 
-/// The way of every action, over whatever transport: route, authenticate, authorise, limits, parse, run, reply (SPEC
-/// AC-1). One call, one answer.
+/// The way of every action, over whatever transport: route, authenticate, authorise, limits, parse, validate, run, reply
+/// (SPEC AC-1). One call, one answer.
 package struct ActionPipeline: Sendable {
     private let router: ActionRouter
     private let acceptsDomesticQuery: Bool
@@ -99,6 +99,8 @@ package struct ActionPipeline: Sendable {
             address: call.address)
         request.files = parsed.files
         request.stream = parsed.stream
+        request.checkedQuery = try action.schemas?.check(query: query)
+        request.checkedBody = try action.schemas?.check(body: parsed.body)
         return try await self.run(action, request, agent, &trace)
     }
 

@@ -36,26 +36,27 @@ public struct ActionRequest: Sendable {
     public let contentType: String?
     public let format: Format
     public let address: String
+    /// The query as the action's schema sees it; nil where it has none.
+    var checkedQuery: JSONValue?
+    /// The body as the action's schema sees it.
+    var checkedBody: JSONValue?
 
     /// Decodes the body: JSON, or a form as an object of strings.
     ///
     /// - Throws: ``ActionError`` 400 `SCHEMA`, which a handler lets pass.
     public func body<Value: Decodable>(as type: Value.Type) throws(ActionError) -> Value {
-        let value: JSONValue
-        switch self.body {
-        case .none: throw .schema(at: "body", path: "", message: "a body is required")
-        case .json(let json): value = json
-        case .form(let fields): value = .object(fields.mapValues { .string($0) })
-        case .text(let text): value = .string(text)
+        guard let value = self.checkedBody ?? self.body.value else {
+            throw .schema(at: "body", path: "", message: "is required")
         }
         return try Self.decode(value, as: type, at: "body")
     }
 
-    /// Decodes the query, an object of strings.
+    /// Decodes the query: an object of strings, or of what the action's schema makes of them.
     ///
     /// - Throws: ``ActionError`` 400 `SCHEMA`.
     public func query<Value: Decodable>(as type: Value.Type) throws(ActionError) -> Value {
-        try Self.decode(.object(self.query.mapValues { .string($0) }), as: type, at: "query")
+        try Self.decode(
+            self.checkedQuery ?? .object(self.query.mapValues { .string($0) }), as: type, at: "query")
     }
 
     private static func decode<Value: Decodable>(
@@ -74,7 +75,7 @@ public struct ActionRequest: Sendable {
     /// What was wrong where, in words of our own: the decoder's may quote the input.
     private static func explain(_ error: DecodingError) -> (path: String, message: String) {
         func pointer(_ path: [any CodingKey]) -> String {
-            path.map { "/" + ($0.intValue.map(String.init) ?? $0.stringValue) }.joined()
+            JSONPointer.text(path.map { $0.intValue.map(String.init) ?? $0.stringValue })
         }
         switch error {
         case .keyNotFound(let key, let context): return (pointer(context.codingPath + [key]), "is required")

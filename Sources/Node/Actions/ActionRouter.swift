@@ -14,14 +14,22 @@ package struct ActionRouter: Sendable {
         case notFound
     }
 
-    private let actions: [Action]
+    /// In the order of their registration.
+    let actions: [Action]
 
     package init(_ actions: [Action]) throws(InvalidAction) {
-        for action in actions {
+        var compiled: [Action] = []
+        for var action in actions {
             if let complaint = action.path.complaint { throw InvalidAction(action: action.name, why: complaint) }
             if let complaint = action.options.complaint { throw InvalidAction(action: action.name, why: complaint) }
+            do {
+                action.schemas = try ActionSchemas(action.options)
+            } catch {
+                throw InvalidAction(action: action.name, why: error.description)
+            }
+            compiled.append(action)
         }
-        self.actions = actions
+        self.actions = compiled
     }
 
     /// - Parameter path: raw, with its leading slash, without query.
@@ -48,7 +56,9 @@ package struct ActionRouter: Sendable {
             return true
         }
         guard !visible.isEmpty else { return nil }
-        let members = visible.map { ($0.method?.rawValue ?? "*", JSONValue.bool(true)) }
+        let members = visible.map { action in
+            (action.method?.rawValue ?? "*", action.options.hidesSchema ? true : action.schemas?.published ?? true)
+        }
         return (Self.allow(visible), .object(Dictionary(members) { first, _ in first }))
     }
 

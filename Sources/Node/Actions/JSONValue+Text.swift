@@ -30,7 +30,7 @@ extension JSONValue {
         if let value = value as? JSONValue {
             self = value
         } else {
-            let data = try JSONEncoder().encode(value)
+            let data = try JSONCoding.encoder().encode(value)
             self = try JSONValue(text: ByteBuffer(bytes: data))
         }
     }
@@ -39,7 +39,7 @@ extension JSONValue {
     package func decoded<Value: Decodable>(as type: Value.Type) throws -> Value {
         var buffer = ByteBuffer()
         self.write(to: &buffer)
-        return try JSONDecoder().decode(type, from: Data(buffer.readableBytesView))
+        return try JSONCoding.decoder().decode(type, from: Data(buffer.readableBytesView))
     }
 
     package func write(to buffer: inout ByteBuffer) {

@@ -48,7 +48,7 @@ package struct StaticPages: Sendable {
     /// - Parameter path: raw, without query.
     /// - Returns: nil for a path outside these pages.
     func response(_ method: HTTPRequest.Method, _ path: String, _ headers: some HeaderView) -> Response? {
-        if path + "/" == self.prefix {
+        if path + "/" == self.prefix, self.pages["index.html"] != nil {
             return Response(status: .permanentRedirect, headers: [.location: self.prefix])
         }
         guard path.hasPrefix(self.prefix) else { return nil }
@@ -92,6 +92,7 @@ package struct StaticPages: Sendable {
         case "css": "text/css; charset=utf-8"
         case "js": "text/javascript; charset=utf-8"
         case "svg": "image/svg+xml"
+        case "json": "application/json"
         default: "application/octet-stream"
         }
     }

@@ -176,7 +176,7 @@ public struct Socket: Sendable, Identifiable {
     /// - Throws: `DecodingError` where it has another form.
     public func data<Value: Decodable & Sendable>(as type: Value.Type = Value.self) async throws -> Value? {
         guard let json = await self.loopSocket.ask({ $0.data }) else { return nil }
-        return try JSONDecoder().decode(type, from: Data(buffer: json))
+        return try JSONCoding.decoder().decode(type, from: Data(buffer: json))
     }
 }
 

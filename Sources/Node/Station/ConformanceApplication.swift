@@ -32,6 +32,7 @@ enum ConformanceApplication {
         for namespace in ["/", "/custom"] { ConformanceRooms.install(on: station, namespace: namespace) }
         self.installSessions(on: station)
         ConformanceActions.install(on: station)
+        ConformanceItems.install(on: station)
     }
 
     /// What an application's login page would do, so that sessions can be tried over HTTP and sockets.

@@ -52,7 +52,7 @@ public struct SocketEvent: Sendable {
 /// How values of an application become arguments of events.
 enum EventEncoding {
     static func json(_ value: any Encodable) throws -> Data {
-        let encoder = JSONEncoder()
+        let encoder = JSONCoding.encoder()
         encoder.outputFormatting = [.withoutEscapingSlashes]
         return try encoder.encode(value)
     }
@@ -74,7 +74,7 @@ enum EventEncoding {
             throw DecodingError.valueNotFound(
                 type, .init(codingPath: [], debugDescription: "there is no JSON argument \(index)"))
         }
-        return try JSONDecoder().decode(type, from: Data(buffer: text))
+        return try JSONCoding.decoder().decode(type, from: Data(buffer: text))
     }
 
     static func bytes(_ arguments: [EventArgument], _ index: Int) -> [UInt8]? {

@@ -1,0 +1,30 @@
+internal import Foundation
+
+/// How Swift values become JSON and back: dates as RFC 3339 has them, data as base64.
+enum JSONCoding {
+    static func encoder() -> JSONEncoder {
+        let encoder = JSONEncoder()
+        encoder.dateEncodingStrategy = .custom { date, encoder in
+            var container = encoder.singleValueContainer()
+            let isWhole = date.timeIntervalSince1970.rounded() == date.timeIntervalSince1970
+            try container.encode(date.formatted(isWhole ? Self.whole : Self.fractional))
+        }
+        return encoder
+    }
+
+    static func decoder() -> JSONDecoder {
+        let decoder = JSONDecoder()
+        decoder.dateDecodingStrategy = .custom { decoder in
+            let container = try decoder.singleValueContainer()
+            let text = try container.decode(String.self).uppercased()
+            guard SchemaFormat.dateTime.accepts(.string(text)) else {
+                throw DecodingError.dataCorruptedError(in: container, debugDescription: "no date of RFC 3339")
+            }
+            return try (text.contains(".") ? Self.fractional : Self.whole).parse(text)
+        }
+        return decoder
+    }
+
+    private static var whole: Date.ISO8601FormatStyle { Date.ISO8601FormatStyle() }
+    private static var fractional: Date.ISO8601FormatStyle { Date.ISO8601FormatStyle(includingFractionalSeconds: true) }
+}
