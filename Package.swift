@@ -92,6 +92,11 @@ let package = Package(
         // Attacked by the end-to-end tests.
         .executableTarget(
             name: "Bank", dependencies: ["Node", metrics], path: "Tests/Bank", swiftSettings: settings),
+        // What the end-to-end tests of actions run against.
+        .executableTarget(
+            name: "ActionsApplication", dependencies: ["Node", nio, logging, metrics],
+            path: "Tests/Applications/Actions",
+            swiftSettings: settings),
         .testTarget(
             name: "ClusterTests",
             dependencies: [

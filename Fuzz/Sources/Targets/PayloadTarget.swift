@@ -55,7 +55,7 @@ enum PayloadTarget {
                 try PacketTarget.check(attached.packet, in: text, attachments: attached.attachments)
             }
         case .close: sockets.end()
-        case .none, .connectError, .left: break
+        case .none, .connectError, .left, .malformedAction: break
         }
     }
 }

@@ -62,6 +62,7 @@ struct SocketsTarget {
         case .left(let slot):
             try self.expect(slot, .connected)
             self.namespaces[slot] = nil
+        case .malformedAction: try self.expect(.root, .connected)
         case .attached: throw Finding(description: "a text completes no attachments")
         case .none, .close: break
         }

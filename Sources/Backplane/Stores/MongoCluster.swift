@@ -8,6 +8,7 @@ package struct MongoCluster: Sendable {
     package let routes: MongoRouteStore
     package let sessions: MongoSessionStore
     package let nodes: MongoNodeRegistry
+    package let tickets: MongoTicketStore
     /// nil while connection state recovery is off (``MongoSettings/recoveryLog``).
     package let recoveryLog: MongoRecoveryLog?
     /// For commands that belong to no single shard.
@@ -76,6 +77,8 @@ package struct MongoCluster: Sendable {
         self.nodes = MongoNodeRegistry(
             settings: settings, shards: topology.nodes, lanes: self.lanes, commands: self.commands,
             renewals: self.renewals, logger: logger)
+        self.tickets = MongoTicketStore(
+            settings: settings, shards: topology.tickets, lanes: self.lanes, logger: logger)
         self.recoveryLog =
             settings.recoveryLog == nil
             ? nil
@@ -88,6 +91,7 @@ package struct MongoCluster: Sendable {
         try await self.topology.routes.refresh(through: self.commands)
         try await self.topology.sessions.refresh(through: self.commands)
         try await self.topology.nodes.refresh(through: self.commands)
+        try await self.topology.tickets.refresh(through: self.commands)
     }
 
     /// Ends all threads once their commands are done. The pools end with the last user.

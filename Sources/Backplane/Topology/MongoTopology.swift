@@ -11,6 +11,7 @@ package struct MongoTopology: Sendable {
     package let routes: ShardMap
     package let sessions: ShardMap
     package let nodes: ShardMap
+    package let tickets: ShardMap
 
     /// Looks at the deployment, and makes what is missing if `makesMissing`. Blocks, for seconds when there is a lot to make.
     /// - Parameter makesMissing: false leaves that to `init-db`; missing slots are then an error.
@@ -56,7 +57,8 @@ private struct Opener {
             deployment: self.setup.deployment, shards: [name], bus: bus,
             routes: ShardMap(single: name, namespace: self.namespace(self.settings.collections.routes)),
             sessions: ShardMap(single: name, namespace: self.namespace(self.settings.collections.sessions)),
-            nodes: ShardMap(single: name, namespace: self.namespace(self.settings.collections.nodes)))
+            nodes: ShardMap(single: name, namespace: self.namespace(self.settings.collections.nodes)),
+            tickets: ShardMap(single: name, namespace: self.namespace(self.settings.collections.tickets)))
     }
 
     func openSharded(on client: borrowing MongoClient) throws(MongoError) -> MongoTopology {
@@ -76,7 +78,8 @@ private struct Opener {
             deployment: self.setup.deployment, shards: names, bus: bus,
             routes: try map(self.settings.collections.routes, on: client),
             sessions: try map(self.settings.collections.sessions, on: client),
-            nodes: try map(self.settings.collections.nodes, on: client))
+            nodes: try map(self.settings.collections.nodes, on: client),
+            tickets: try map(self.settings.collections.tickets, on: client))
     }
 
     private func namespace(_ collection: String) -> String { "\(self.settings.database).\(collection)" }

@@ -21,6 +21,8 @@ package struct ActionCall: Sendable {
     /// The values of `Accept`.
     package let accept: [String]
     package let body: Body
+    /// Beside the query of the target; of a repeated name this one counts.
+    package let query: [String: String]
     /// Whether a proof of domesticity came before body and query could name one (ID-4).
     package let hasProof: Bool
     /// Called once, and only for a request that has a route. Throws what a store throws: the answer is then 503.
@@ -29,7 +31,8 @@ package struct ActionCall: Sendable {
     package init(
         transport: ActionRequest.Transport, method: ActionMethod, target: String, domain: String, address: String,
         contentType: String? = nil, contentEncoding: String? = nil, accept: [String] = [], body: Body = .none,
-        hasProof: Bool = false, authenticate: @escaping @Sendable () async throws -> Agent
+        query: [String: String] = [:], hasProof: Bool = false,
+        authenticate: @escaping @Sendable () async throws -> Agent
     ) {
         self.transport = transport
         self.method = method
@@ -40,6 +43,7 @@ package struct ActionCall: Sendable {
         self.contentEncoding = contentEncoding
         self.accept = accept
         self.body = body
+        self.query = query
         self.hasProof = hasProof
         self.authenticate = authenticate
     }

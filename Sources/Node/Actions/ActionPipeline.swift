@@ -54,6 +54,13 @@ package struct ActionPipeline: Sendable {
         return answer
     }
 
+    /// The answer to what a transport refuses by itself: counted and logged as any other (SPEC AC-12, AC-13).
+    package func refuse(_ call: ActionCall, with error: ActionError) -> ActionAnswer {
+        let answer = ActionAnswer(error)
+        ActionTrace(call).finish(answer, self.logger)
+        return answer
+    }
+
     private func answer(_ call: ActionCall, _ trace: inout ActionTrace) async throws -> ActionAnswer {
         let (path, queryText) = ActionTrace.split(call.target)
         guard path.hasPrefix("/") else { throw ActionError.badRequest }
@@ -72,6 +79,7 @@ package struct ActionPipeline: Sendable {
         }
         trace.action = action
         guard var query = PercentEncoding.fields(queryText) else { throw ActionError.badRequest }
+        query.merge(call.query) { $1 }
         let queryProof = query.removeValue(forKey: "_domestic")
 
         let agent = try await trace.measure("authenticate") { try await call.authenticate() }

@@ -2,6 +2,8 @@
 public struct ActionRequest: Sendable {
     public enum Transport: String, Sendable {
         case http, socket
+        /// Run by the application itself (``Station/run(_:_:as:query:body:)``).
+        case process
     }
 
     /// How the requester would like the answer.

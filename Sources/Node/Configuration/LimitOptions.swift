@@ -93,6 +93,19 @@ public struct LimitOptions: Sendable, Equatable {
     public var links: Rate?
     /// `peer` events; beyond it BUSY. Default 100/s with a burst of 400.
     public var peers: Rate?
+    /// Actions of one socket that run at once; the next ones wait for their turn. Default 16.
+    public var runningActions: Int
+    /// Actions of one socket that wait; beyond it 429. Default 256, so that a burst within the rate fits in.
+    public var waitingActions: Int
+    /// Bytes of them; beyond it 429 as well. Default 4 MiB.
+    public var waitingActionBytes: Int
+    /// Bytes of the reply to an action; beyond it 500. Default 1,000,000.
+    public var maximumReply: Int
+    /// Answers that are streamed to one socket at once; beyond it 429. Default 4: each may have 512 KiB under way, and
+    /// together they are not to fill ``LiveOptions/maximumUnsent``.
+    public var streamsPerSocket: Int
+    /// How long the client of a stream may acknowledge nothing of what it was sent. Default 30.
+    public var streamStall: Double
 
     public init() {
         self.init(mode: .production)
@@ -130,6 +143,12 @@ public struct LimitOptions: Sendable, Equatable {
         self.actions = hasRates ? Rate(perSecond: 50, burst: 200) : nil
         self.links = hasRates ? Rate(perSecond: 5, burst: 20) : nil
         self.peers = hasRates ? Rate(perSecond: 100, burst: 400) : nil
+        self.runningActions = 16
+        self.waitingActions = 256
+        self.waitingActionBytes = 4 << 20
+        self.maximumReply = 1_000_000
+        self.streamsPerSocket = 4
+        self.streamStall = 30
     }
 
     /// What is wrong with the options, in words; nil when nothing is.
@@ -138,6 +157,7 @@ public struct LimitOptions: Sendable, Equatable {
             ("firstByteTimeout", self.firstByteTimeout), ("bodyTimeout", self.bodyTimeout),
             ("actionBodyTimeout", self.actionBodyTimeout), ("idleTimeout", self.idleTimeout),
             ("attachmentTimeout", self.attachmentTimeout), ("answerStallTimeout", self.answerStallTimeout),
+            ("streamStall", self.streamStall),
         ]
         for case (let name, let value?) in times where !(value >= 0.01 && value <= 86_400) {
             return "\(name) must be 10 ms to a day"
@@ -158,6 +178,11 @@ public struct LimitOptions: Sendable, Equatable {
             ("socketsPerAddress", self.socketsPerAddress, 1...Int(Int32.max)),
             ("unjoinedPerAddress", self.unjoinedPerAddress, 1...Int(Int32.max)),
             ("trackedAddresses", self.trackedAddresses, 1...10_000_000),
+            ("runningActions", self.runningActions, 1...10_000),
+            ("waitingActions", self.waitingActions, 0...1_000_000),
+            ("waitingActionBytes", self.waitingActionBytes, 0...(1 << 30)),
+            ("maximumReply", self.maximumReply, 256...(1 << 30)),
+            ("streamsPerSocket", self.streamsPerSocket, 0...1_000),
         ]
         for case (let name, let value?, let range) in counts where !range.contains(value) {
             return range.upperBound == .max
@@ -220,7 +245,8 @@ extension LimitOptions {
         return limits.isEmpty ? nil : limits
     }
 
-    func sockets(engine: EngineOptions, connectTimeout: Double) -> SocketOptions {
+    /// - Parameter answers: whether actions are answered.
+    func sockets(engine: EngineOptions, connectTimeout: Double, answers: Bool = false) -> SocketOptions {
         var options = SocketOptions(
             engine: engine, connectTimeout: .milliseconds(Int64(connectTimeout * 1000)))
         options.maxNamespaces = self.namespacesPerSession
@@ -229,6 +255,7 @@ extension LimitOptions {
         options.maxEventNameBytes = self.maximumEventName
         options.maxAttachments = self.maximumAttachments
         options.maxDepth = self.maximumDepth
+        options.answersMalformedActions = answers
         if let maximum = self.maximumPacket { options.maxPacketBytes = maximum }
         if let seconds = self.attachmentTimeout {
             options.attachmentTimeout = .milliseconds(Int64(seconds * 1000))

@@ -30,6 +30,9 @@ enum Limit: String, CaseIterable {
     case addressHandshakes = "address_handshakes"
     case addresses
     case events, actions, links, peers
+    case waitingActions = "waiting_actions"
+    case reply, streams
+    case streamStall = "stream_stall"
     case tenfoldRate = "tenfold_rate"
     case body
     case bodyFiles = "body_files"

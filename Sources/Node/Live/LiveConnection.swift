@@ -27,6 +27,8 @@ final class LiveConnection: LiveSocket, LocalConnection {
     private(set) var identity: ConnectionIdentity?
     /// Whether the client speaks the product's own events (SPEC §8).
     let speaksProduct: Bool
+    /// Whether it gets the `logout` event: plain clients do, too (SPEC §8), but no client of the official suites.
+    var isToldWhy: Bool { self.phase == .ready && (self.speaksProduct || !self.loop.server.guestsMayConnect) }
     let endpoint: String
     let clusterNode: ClusterNode
     /// What came before it was ready, within the bytes of any socket's queue.
@@ -34,6 +36,8 @@ final class LiveConnection: LiveSocket, LocalConnection {
     private var heldBytes = 0
     /// nil while connection state recovery is off.
     var comeback: ConnectionReturn?
+    /// Its actions, once there was one.
+    var desk: ActionDesk?
 
     init(session: LiveSession, namespace: InstalledNamespace, clusterNode: ClusterNode, auth: ConnectAuth) {
         self.clusterNode = clusterNode
@@ -185,6 +189,7 @@ final class LiveConnection: LiveSocket, LocalConnection {
         self.leaveAdmission()
         self.leaveRooms()
         self.held = []
+        self.desk?.end()
         guard let identity = self.identity, wasCommitting else { return }
         if self.place.isSeated, self.loop.table.leave(self) {
             self.clusterNode.index.note(identity.key, onLoop: self.loop.number, isHeld: false)
@@ -199,7 +204,7 @@ final class LiveConnection: LiveSocket, LocalConnection {
     }
 
     func end(_ reason: LogoutReason) {
-        guard self.phase != .ended else { return }
+        guard self.phase != .ended, self.desk?.defers(reason) != true else { return }
         self.session.logout(reason)
     }
 

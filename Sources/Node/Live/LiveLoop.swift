@@ -13,6 +13,8 @@ final class LiveLoop {
     let scratch = ScratchBuffer()
     let receive = ReceiveSlot()
     let frameLimits: WebSocketDecoder.Limits
+    /// nil where no actions are answered over sockets.
+    let actions: SocketActions?
     private(set) lazy var deflate = LoopDeflate(self.server.transport)
     /// nil where there is no rate.
     let rates: SocketRates.Limits?
@@ -35,6 +37,7 @@ final class LiveLoop {
         self.rooms = RoomTables(broadcasts: broadcasts)
         self.frameLimits = server.engineOptions.frameLimits
         self.rates = server.limits.rates
+        self.actions = server.actions
         self.wheel = TimingWheel(tick: server.tick, slots: 256, now: .now())
     }
 

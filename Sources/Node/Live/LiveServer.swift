@@ -24,6 +24,8 @@ final class LiveServer: Sendable {
         var identifier: SocketIdentifier?
         /// Whether a session is still good, through the cache.
         var isSessionActive: SessionGuard.Reader
+        /// nil in conformance mode: there `action` is an event like any other.
+        var actions: SocketActions?
         /// nil where no liveConnection hook was registered: then it costs nothing.
         var liveConnection: LiveConnectionRunner?
         /// nil where no hook judges handshakes.
@@ -71,7 +73,7 @@ final class LiveServer: Sendable {
         self.headLimits = limits.head
         self.addresses = AddressLimits(limits.addresses)
         self.socketOptions = limits.sockets(
-            engine: self.engineOptions, connectTimeout: setup.options.connectTimeout)
+            engine: self.engineOptions, connectTimeout: setup.options.connectTimeout, answers: setup.actions != nil)
         self.work = WorkPool(name: "live", limit: setup.options.runningHandlers)
         self.children = NamespaceChildren(limit: setup.options.dynamicNamespaces)
         let applications = setup.namespaces.mapValues(\.application)
@@ -118,6 +120,7 @@ final class LiveServer: Sendable {
     var patterns: [NamespacePattern] { self.setup.patterns }
     var roomLimits: RoomTable.Limits { self.setup.options.rooms }
     var identifier: SocketIdentifier? { self.setup.identifier }
+    var actions: SocketActions? { self.setup.actions }
     var isSessionActive: SessionGuard.Reader { self.setup.isSessionActive }
     var logger: Logger { self.setup.logger }
     var believesAuth: Bool { self.setup.mode != .production }

@@ -104,9 +104,7 @@ extension LiveSession {
 
     /// Ends the connection for a reason that the client is told (SPEC WS-0).
     func logout(_ reason: LogoutReason) {
-        if let connection = self.connection, connection.speaksProduct, connection.phase == .ready {
-            self.send(.logout(reason))
-        }
+        if let connection = self.connection, connection.isToldWhy { self.send(.logout(reason)) }
         guard !reason.reconnects else { return self.close(.forcedClose) }
         if let connection = self.connection {
             if self.sockets.leave(.root, at: .now(), options: self.loop.server.socketOptions) {

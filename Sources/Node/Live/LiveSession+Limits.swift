@@ -28,6 +28,7 @@ extension LiveSession {
         case .attached(let slot, let attached):
             guard attached.packet.kind == .binaryEvent || attached.packet.kind == .event else { return true }
             kind = attached.text.withUnsafeReadableBytes { Self.kind(of: attached.packet, in: slot, $0) }
+        case .malformedAction: kind = .action
         case .connect, .connectError, .left: kind = .event
         case .none, .ack, .close: return true
         }
@@ -42,8 +43,8 @@ extension LiveSession {
             }
             return true
         case .refuse:
-            // The events' own handlers will answer BUSY or 429.
             self.loop.server.metrics.hit(Limit(kind))
+            if kind == .action { self.refuseOverRate(action, text) }
             return false
         case .excessive:
             self.loop.server.metrics.hit(.tenfoldRate)

@@ -20,6 +20,9 @@ extension LiveSession {
                 }
             }
         case .ack(let slot, let packet): self.acknowledged(slot, packet, text)
+        case .malformedAction(let id):
+            if let limit = self.sockets.fault.flatMap(Limit.init) { self.loop.server.metrics.hit(limit) }
+            self.connection?.actionDesk()?.takeMalformed(ackID: id)
         case .connect(let slot, let packet):
             let auth = UnsafeRawBufferPointer(rebasing: text[packet.payload])
             self.connect(slot, auth: auth)
@@ -41,6 +44,7 @@ extension LiveSession {
     private func dispatch(
         _ slot: NamespaceSlot, _ packet: SocketPacket, _ text: UnsafeRawBufferPointer, _ attachments: [ByteBuffer] = []
     ) {
+        if slot == .root, self.performProduct(packet, text, attachments) { return }
         guard let socket = self.socket(slot) else { return }
         let event = LoopEvent(session: self, socket: socket, packet: packet, text: text, attachments: attachments)
         guard let handler = socket.namespace.application.events.handler(for: event) else {

@@ -80,6 +80,7 @@ final class LiveSession: Timed {
         if let connection = self.connection {
             if let connect = connection.connectDeadline { next = min(next, connect) }
             if let ack = connection.acks.nextDeadline { next = min(next, ack) }
+            if let action = connection.desk?.nextDeadline { next = min(next, action) }
         }
         for socket in self.elsewhere.values {
             if let ack = socket.acks.nextDeadline { next = min(next, ack) }
@@ -112,6 +113,7 @@ final class LiveSession: Timed {
                 self.connection?.giveUpConnecting(.unavailable)
             }
             self.connection?.expireAcks(at: now)
+            self.connection?.desk?.expire(at: now)
             for socket in self.elsewhere.values { socket.expireAcks(at: now) }
         }
         return self.nextDeadline

@@ -29,18 +29,22 @@ public final class Agent: Sendable {
     public let address: String
     public let userAgent: String?
     private let authority: SessionAuthority?
-    private let originIsOwn: Bool
+    /// Whether the request has no `Origin`, or that of its own host (SPEC ID-5).
+    package let originIsOwn: Bool
+    /// Called before the session changes; nil where nobody has to know.
+    private let willChange: (@Sendable () -> Void)?
     private let state: Mutex<State>
 
     init(
         domain: String, address: String, userAgent: String?, authority: SessionAuthority?, originIsOwn: Bool,
-        state: State
+        state: State, willChange: (@Sendable () -> Void)? = nil
     ) {
         self.domain = domain
         self.address = address
         self.userAgent = userAgent
         self.authority = authority
         self.originIsOwn = originIsOwn
+        self.willChange = willChange
         self.state = Mutex(state)
     }
 
@@ -82,6 +86,7 @@ public final class Agent: Sendable {
     ) async throws(SessionError) {
         guard let authority = self.authority else { throw .detached }
         guard self.originIsOwn || fromForeignOrigin else { throw .foreignOrigin }
+        self.willChange?()
         try await authority.setActive(self, user: user, client: client, rememberMe: rememberMe)
     }
 
@@ -92,6 +97,7 @@ public final class Agent: Sendable {
     public func setIdle(user: String? = nil, client: String? = nil, rememberMe: Bool? = nil) async throws(SessionError)
     {
         guard let authority = self.authority else { throw .detached }
+        self.willChange?()
         try await authority.setIdle(self, user: user, client: client, rememberMe: rememberMe)
     }
 
@@ -101,6 +107,7 @@ public final class Agent: Sendable {
     /// - Throws: ``SessionError``.
     public func logout(client: String? = nil) async throws(SessionError) {
         guard let authority = self.authority else { throw .detached }
+        self.willChange?()
         try await authority.logout(self, client: client)
     }
 
@@ -118,6 +125,14 @@ public final class Agent: Sendable {
             authority.proves(token, record, self.originIsOwn)
         else { return }
         self.state.withLock { $0.isDomestic = true }
+    }
+
+    /// Cookies that the reply owes beside those of the agent's own changes, and in place of equally named ones.
+    package func owe(_ cookies: [SetCookie]) {
+        let names = Set(cookies.map(\.name))
+        self.state.withLock { state in
+            state.cookies = state.cookies.filter { !names.contains($0.name) } + cookies
+        }
     }
 
     func snapshot() -> State { self.state.withLock { $0 } }

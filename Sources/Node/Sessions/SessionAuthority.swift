@@ -27,11 +27,11 @@ package final class SessionAuthority: Sendable {
 
     let cache: SessionCache
     private let store: any SessionStore
-    private let machine: SessionMachine
+    let machine: SessionMachine
     private let cookies: SessionCookies
     private let domestic: DomesticToken
     private let revocation: Revocation
-    private let now: @Sendable () -> Int64
+    let now: @Sendable () -> Int64
     private let submit: @Sendable (@escaping @Sendable () async -> Void) -> Bool
     private let logger: Logger
     private let superseded = Counter(label: "submergence_session_superseded_total")
@@ -225,7 +225,7 @@ package final class SessionAuthority: Sendable {
         }
     }
 
-    private func find(_ hash: [UInt8], in domain: String) async throws(StoreError) -> SessionRecord? {
+    func find(_ hash: [UInt8], in domain: String) async throws(StoreError) -> SessionRecord? {
         for _ in 0..<Self.rereads {
             switch self.cache.lookup(hash, in: domain, at: self.now()) {
             case .known(let record): return record

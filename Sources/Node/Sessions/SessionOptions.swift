@@ -16,6 +16,8 @@ public struct SessionOptions: Sendable, Equatable {
     public var activityResolution: Double
     /// How long a replaced token stays good once its successor was presented (SPEC ID-9). Default 2 min.
     public var renewalGrace: Double
+    /// How long a ticket of a socket's session change can be redeemed (SPEC ID-17). Default 1 min.
+    public var ticketLifespan: Double
     /// How long a logout or login waits for its writes before it fails and goes on in the background (SPEC ID-13).
     /// Default 10 s.
     public var revocationTimeout: Double
@@ -35,6 +37,7 @@ public struct SessionOptions: Sendable, Equatable {
         self.cacheSessions = 100_000
         self.activityResolution = 5 * 60
         self.renewalGrace = 2 * 60
+        self.ticketLifespan = 60
         self.revocationTimeout = 10
         self.insecureCookies = false
         self.crossSiteCookies = false
@@ -47,6 +50,7 @@ public struct SessionOptions: Sendable, Equatable {
             ("sessionCacheTimeout", self.sessionCacheTimeout), ("sessionLifespan", self.sessionLifespan),
             ("sessionRenewalTimeout", self.sessionRenewalTimeout), ("cookieLifespan", self.cookieLifespan),
             ("activityResolution", self.activityResolution), ("revocationTimeout", self.revocationTimeout),
+            ("ticketLifespan", self.ticketLifespan),
         ]
         for (name, value) in durations where !(value > 0 && value <= 10 * 365 * 86_400) {
             return "\(name) must be more than 0 and at most ten years"

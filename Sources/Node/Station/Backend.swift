@@ -7,6 +7,7 @@ struct Backend: Sendable {
     let routes: any RouteStore
     let sessions: any SessionStore
     let registry: any NodeRegistry
+    let tickets: any TicketStore
     /// nil while connection state recovery is off.
     let recoveryLog: (any RecoveryLog)?
     /// Whether there can be other nodes at all.
@@ -20,11 +21,12 @@ struct Backend: Sendable {
 
     private init(
         routes: any RouteStore, sessions: any SessionStore, registry: any NodeRegistry,
-        recoveryLog: (any RecoveryLog)?, isClustered: Bool, kind: Kind
+        tickets: any TicketStore, recoveryLog: (any RecoveryLog)?, isClustered: Bool, kind: Kind
     ) {
         self.routes = routes
         self.sessions = sessions
         self.registry = registry
+        self.tickets = tickets
         self.recoveryLog = recoveryLog
         self.isClustered = isClustered
         self.kind = kind
@@ -33,6 +35,7 @@ struct Backend: Sendable {
     static func memory(recovery: Bool = false) -> Backend {
         Backend(
             routes: InMemoryRouteStore(), sessions: InMemorySessionStore(), registry: InMemoryNodeRegistry(),
+            tickets: InMemoryTicketStore(),
             recoveryLog: recovery ? InMemoryRecoveryLog() : nil, isClustered: false, kind: .memory(LoopbackHub()))
     }
 
@@ -51,6 +54,7 @@ struct Backend: Sendable {
             }
         return Backend(
             routes: cluster.routes, sessions: cluster.sessions, registry: cluster.nodes,
+            tickets: cluster.tickets,
             recoveryLog: cluster.recoveryLog, isClustered: true, kind: .mongo(cluster, bus))
     }
 

@@ -11,7 +11,6 @@ extension RunningStation {
         _ configuration: Configuration, _ registrations: Station.Registrations, logger: Logger
     ) async throws -> RunningStation {
         let keys = try configuration.loadKeys()
-        let router = try self.router(registrations)
         if let complaint = registrations.templates?.complaint {
             throw StartError("cannot use the templates", why: complaint, remedy: "Mend them.")
         }
@@ -44,8 +43,12 @@ extension RunningStation {
             store: backend.sessions, cache: cache, keys: keys, options: sessionOptions, revocation: revocation,
             now: { knot.life?.current?.view.clusterTime ?? SystemClusterClock().wallTime() },
             submit: { background.submit($0) }, logger: logger)
+        let tickets = SessionTickets(
+            store: backend.tickets, options: sessionOptions,
+            now: { knot.life?.current?.view.clusterTime ?? SystemClusterClock().wallTime() }, logger: logger)
         let pipeline = ActionPipeline(
-            router: router, options: sessionOptions, templates: registrations.templates,
+            router: try self.router([SessionEndpoint.action(tickets)] + registrations.actions), options: sessionOptions,
+            templates: registrations.templates,
             submit: { background.submit($0) }, logger: logger)
         let domains = try configuration.domainTable()
         let proxies = try configuration.proxyTrust()
@@ -74,6 +77,7 @@ extension RunningStation {
                         accepts: $0.accepts, installed: InstalledNamespace($0.application, isDynamic: true))
                 },
                 identifier: self.identifier(authority, logger), isSessionActive: isActive,
+                actions: self.socketActions(configuration, pipeline, tickets, authority, logger),
                 liveConnection: self.liveConnectionRunner(registrations.liveConnection, logger),
                 allowRequest: registrations.allowRequest,
                 responder: responder.handle, logger: logger))
@@ -94,13 +98,13 @@ extension RunningStation {
         ) { knot.life?.current?.unreadiness ?? ["no incarnation: this node has no lease"] }
         return RunningStation(
             configuration: configuration, logger: logger, backend: backend, live: live, life: life,
-            revocation: revocation, background: background, control: control, group: group,
-            onStart: registrations.onStart)
+            revocation: revocation, authority: authority, pipeline: pipeline, background: background,
+            control: control, group: group, setup: registrations.setup, onStart: registrations.onStart)
     }
 
-    private static func router(_ registrations: Station.Registrations) throws -> ActionRouter {
+    private static func router(_ actions: [Action]) throws -> ActionRouter {
         do {
-            return try ActionRouter(registrations.actions)
+            return try ActionRouter(actions)
         } catch {
             throw StartError("cannot register an action", why: "\(error)", remedy: "Mend its path or its options.")
         }

@@ -14,16 +14,20 @@ final class RunningStation: Sendable {
     let live: LiveServer
     let life: ClusterLife
     let revocation: Revocation
+    let authority: SessionAuthority
+    let pipeline: ActionPipeline
     /// Background work of sessions and actions.
     let background: WorkPool
     private let control: ControlListener
     private let group: MultiThreadedEventLoopGroup
+    private let setup: [SetupHook]
     private let onStart: [@Sendable ([String]) -> Void]
 
     init(
         configuration: Configuration, logger: Logger, backend: Backend, live: LiveServer, life: ClusterLife,
-        revocation: Revocation, background: WorkPool, control: ControlListener, group: MultiThreadedEventLoopGroup,
-        onStart: [@Sendable ([String]) -> Void]
+        revocation: Revocation, authority: SessionAuthority, pipeline: ActionPipeline, background: WorkPool,
+        control: ControlListener, group: MultiThreadedEventLoopGroup,
+        setup: [SetupHook], onStart: [@Sendable ([String]) -> Void]
     ) {
         self.configuration = configuration
         self.logger = logger
@@ -31,9 +35,12 @@ final class RunningStation: Sendable {
         self.live = live
         self.life = life
         self.revocation = revocation
+        self.authority = authority
+        self.pipeline = pipeline
         self.background = background
         self.control = control
         self.group = group
+        self.setup = setup
         self.onStart = onStart
     }
 
@@ -51,12 +58,14 @@ final class RunningStation: Sendable {
     }
 
     private func work() async throws {
-        let first = try await self.life.open()
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await self.live.run() }
             group.addTask { await self.background.run() }
             group.addTask { await self.control.run() }
             do {
+                // Before there is a lease that would have to be renewed meanwhile.
+                try await cancelWhenGracefulShutdown { try await self.setup.runAll() }
+                let first = try await self.life.open()
                 try await self.openListeners(first, &group)
                 // Whichever comes first: the order to stop, or the end of the cluster life.
                 try await group.next()

@@ -34,6 +34,7 @@ public final class Station: Service {
         var namespaces: [String: NamespaceApplication] = ["/": NamespaceApplication()]
         var patterns: [Pattern] = []
         var pages: [StaticPages] = []
+        var setup: [SetupHook] = []
         var onStart: [@Sendable ([String]) -> Void] = []
         var metrics: PrometheusMetricsFactory?
         var templates: Templates?

@@ -13,6 +13,9 @@ package enum SocketAction: Equatable {
     case ack(NamespaceSlot, SocketPacket)
     /// An event or an ack (see its packet's kind) with its attachments.
     case attached(NamespaceSlot, AttachedPacket)
+    /// An `action` for `/` whose JSON is malformed or nested too deeply (see `SocketSession.fault`): its answer is 400, and
+    /// the session goes on. Only where ``SocketOptions/answersMalformedActions`` is set.
+    case malformedAction(ackID: Int64?)
     /// The client left: `clientNamespaceDisconnect`. No reply; the session stays open (SOCKETIO §11.11).
     case left(NamespaceSlot)
     /// End the whole Engine.IO session.

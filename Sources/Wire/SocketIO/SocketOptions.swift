@@ -18,6 +18,9 @@ package struct SocketOptions: Equatable, Sendable {
     package var maxPacketBytes: Int
     /// Nesting of a packet's JSON, its own array being one level; at most `JSONScanner.depthLimit`.
     package var maxDepth: Int
+    /// Whether an `action` that is no JSON is answered with 400 (SPEC AC-12), rather than ending the session as any other
+    /// malformed packet does (SOCKETIO §10.3).
+    package var answersMalformedActions = false
     /// Time for all attachments of a packet to arrive: `pingInterval + pingTimeout`.
     package var attachmentTimeout: TimeAmount
 

@@ -52,6 +52,11 @@ package struct SocketSession {
             packet = try SocketPacketParser.parse(text, options: options)
         } catch {
             self.fault = error
+            if options.answersMalformedActions, self.root == .connected,
+                let head = ActionHead(text, error)
+            {
+                return .malformedAction(ackID: head.ackID)
+            }
             return self.close(.parseError)
         }
         let found = self.slot(of: packet, in: text)

@@ -107,7 +107,23 @@ class Mongo:
         self._folder.cleanup()
 
 
-class Node:
+class Watched:
+    """A process with a control listener and a log."""
+
+    def control(self, path):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.control_port}{path}", timeout=5) as response:
+            return response.read().decode()
+
+    def metric(self, name):
+        """The sum of a metric over its labels, or the one whose labels are given as well: `name{label="value"}`."""
+        lines = self.control("/metrics").split("\n")
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith((name + "{", name + " ")))
+
+    def log(self):
+        return self._log_path.read_text(encoding="utf8", errors="replace")
+
+
+class Node(Watched):
     """One node process."""
 
     def __init__(self, folder, name, command="conformance", mongo=None, options=()):
@@ -140,9 +156,6 @@ class Node:
     def is_running(self):
         return self.process.poll() is None
 
-    def log(self):
-        return self._log_path.read_text(encoding="utf8", errors="replace")
-
     def presence(self):
         """What this node announced, in order: [{"t", "user", "client"?, "seq", "node"}]. A line that is still being
         written is left for the next call."""
@@ -150,15 +163,6 @@ class Node:
             return []
         lines = self._presence_path.read_text(encoding="utf8").split("\n")
         return [json.loads(line) for line in lines[:-1]]
-
-    def control(self, path):
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.control_port}{path}", timeout=5) as response:
-            return response.read().decode()
-
-    def metric(self, name):
-        """The sum of a metric over its labels."""
-        lines = self.control("/metrics").split("\n")
-        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith((name + "{", name + " ")))
 
     @property
     def sessions_opened(self):
@@ -219,21 +223,25 @@ class Nodes:
             node.stop()
 
 
-class Example:
-    """A program of Examples/, which runs in development mode."""
+class Example(Watched):
+    """A program of Examples/ or Tests/Applications, which runs in development mode.
 
-    def __init__(self, folder, name):
+    `environment` is added to ours.
+    """
+
+    def __init__(self, folder, name, environment=None):
         self.port = free_port()
+        self.control_port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log_path = pathlib.Path(folder) / f"{name}.log"
-        ports = {"SUBMERGENCE_PORT": str(self.port), "SUBMERGENCE_CONTROL_PORT": str(free_port())}
+        ports = {"SUBMERGENCE_PORT": str(self.port), "SUBMERGENCE_CONTROL_PORT": str(self.control_port)}
         with open(self._log_path, "wb") as log:
             self.process = subprocess.Popen(
                 [pathlib.Path(executable()).with_name(name)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, **ports},
+                env={**os.environ, **ports, **(environment or {})},
             )
 
         def is_listening():

@@ -12,8 +12,10 @@ import Testing
     private struct Driver {
         var session = SocketSession(at: start, options: options)
 
-        mutating func text(_ text: String, at now: NIODeadline = start) -> String {
-            WireFixture.withBytes(text) { bytes in
+        mutating func text(_ text: String, at now: NIODeadline = start, answersActions: Bool = false) -> String {
+            var options = options
+            options.answersMalformedActions = answersActions
+            return WireFixture.withBytes(text) { bytes in
                 switch self.session.receive(text: bytes, at: now, options: options) {
                 case .none: return "none"
                 case .connect(let slot, let packet):
@@ -22,6 +24,7 @@ import Testing
                 case .event(let slot, let packet): return "event \(slot.rawValue) \(packet.name(in: bytes))"
                 case .ack(let slot, let packet): return "ack \(slot.rawValue) \(packet.ackID ?? -1)"
                 case .attached(let slot, let attached): return "attached \(slot.rawValue) \(attached.attachments.count)"
+                case .malformedAction(let id): return "malformed action \(id ?? -1)"
                 case .left(let slot): return "left \(slot.rawValue)"
                 case .close(let reason): return "close \(reason.text)"
                 }
@@ -64,6 +67,29 @@ import Testing
         #expect(driver.text("0") == "connect 0 ")
         #expect(driver.session.accept(.root) == true)
         #expect(driver.session.connected == [.root])
+    }
+
+    @Test(
+        "AC-12: an action that is no JSON, or nested too deeply, is answered, and the session goes on",
+        arguments: [
+            ("2[\"action\",{\"_id\":NaN}]", "malformed action -1"), ("27[\"action\",", "malformed action 7"),
+            ("2/,12[ \"\\u0061ction\" ,{]", "malformed action 12"),
+            ("2[\"action\"," + String(repeating: "[", count: 100), "malformed action -1"),
+            // What may be anything ends the session as ever (SOCKETIO §10.3).
+            ("2[\"action\"", "close parse error"), ("2[\"actions\",{]", "close parse error"),
+            ("2/other,[\"action\",{]", "close parse error"), ("3[\"action\",{]", "close parse error"),
+            ("2[\"action", "close parse error"), ("299999999999999999[\"action\",{]", "close parse error"),
+            ("51-[\"action\",{]", "close parse error"),
+        ])
+    func malformedActions(text: String, outcome: String) {
+        var driver = self.connected()
+        #expect(driver.text(text, answersActions: true) == outcome)
+        if outcome.hasPrefix("malformed") {
+            #expect(driver.text("2[\"still\"]") == "event 0 still")
+            #expect(driver.text(text) == "close parse error", "only where it is asked for")
+        }
+        var outside = Driver()
+        #expect(outside.text(text, answersActions: true).hasPrefix("close"), "not before it has joined")
     }
 
     @Test(

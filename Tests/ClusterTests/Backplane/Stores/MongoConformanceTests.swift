@@ -57,6 +57,11 @@ struct MongoConformanceTests {
         try await check.run(try await self.cluster(fixture).sessions)
     }
 
+    @Test("TicketStore (SPEC ID-17)", arguments: TicketStoreConformance.checks, MongoFixture.allCases)
+    func tickets(check: ConformanceCheck<any TicketStore>, fixture: MongoFixture) async throws {
+        try await check.run(try await self.cluster(fixture).tickets)
+    }
+
     @Test("NodeRegistry (SPEC ND-2 to ND-5)", arguments: NodeRegistryConformance.checks, MongoFixture.allCases)
     func nodes(check: ConformanceCheck<any NodeRegistry>, fixture: MongoFixture) async throws {
         try await check.run(try await self.cluster(fixture).nodes)

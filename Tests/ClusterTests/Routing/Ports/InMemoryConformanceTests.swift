@@ -32,6 +32,11 @@ import Testing
         try await check.run(InMemorySessionStore())
     }
 
+    @Test("TicketStore", arguments: TicketStoreConformance.checks)
+    func tickets(check: ConformanceCheck<any TicketStore>) async throws {
+        try await check.run(InMemoryTicketStore())
+    }
+
     @Test("NodeRegistry", arguments: NodeRegistryConformance.checks)
     func nodes(check: ConformanceCheck<any NodeRegistry>) async throws {
         try await check.run(InMemoryNodeRegistry())
