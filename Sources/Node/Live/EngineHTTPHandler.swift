@@ -33,6 +33,8 @@ final class EngineHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Ti
     /// The present request asks for a protocol that nobody speaks here. The HTTP decoder takes it at its word and reads no
     /// further, so its answer is the connection's last.
     private var isLastRequest = false
+    /// The answer to a HEAD has no body, whatever its head says; with one the next answer would begin in its middle.
+    private var isHead = false
     /// Everything written up to now, an answer being complete.
     private var lastWrite: EventLoopFuture<Void>?
     private var isCatchingUp = false
@@ -159,6 +161,7 @@ final class EngineHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Ti
         switch (self.activity, part) {
         case (.closing, _): break
         case (.idle, .head(let head)):
+            self.isHead = head.method == .head
             guard (head.path?.utf8.count ?? 0) <= self.server.headLimits.targetBytes else {
                 self.server.metrics.refused(.targetTooLong)
                 return self.write(
@@ -320,7 +323,7 @@ final class EngineHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Ti
         var head = answer.head
         if closes { head.headerFields[.connection] = "close" }
         context.write(NIOAny(HTTPResponsePart.head(head)), promise: nil)
-        if answer.body.readableBytes > 0 {
+        if answer.body.readableBytes > 0, !self.isHead {
             context.write(NIOAny(HTTPResponsePart.body(answer.body)), promise: nil)
         }
         let written = context.writeAndFlush(NIOAny(HTTPResponsePart.end(nil)))
