@@ -15,10 +15,5 @@ need_apt libmongoc-dev zlib1g-dev pkg-config
 need_mongo
 need_venv
 cd "$project"
-if [[ -z ${SUBMERGENCE_BIN:-} ]]; then
-    say "building the release (a first build takes several minutes; later ones seconds)"
-    swift build -c release --product submergence >&2
-    SUBMERGENCE_BIN=$(swift build -c release --show-bin-path)/submergence
-fi
-export SUBMERGENCE_BIN
+need_release
 exec "$venv/bin/python" -B scripts/latency.py "$@"

@@ -94,8 +94,8 @@ need_mongo() {
 # shellcheck disable=SC2034
 venv=$project/.build-venv
 # shellcheck disable=SC2034
-python_sources=(Fuzz/seeds.py scripts/conformance.py scripts/latency.py scripts/layers.py scripts/mongo scripts/mongo/mongo-cluster
-    scripts/mutate.py scripts/streams.py
+python_sources=(Fuzz/seeds.py scripts/conformance.py scripts/latency.py scripts/layers.py scripts/recovery.py
+    scripts/mutate.py scripts/streams.py scripts/mongo scripts/mongo/mongo-cluster
     Tests/ClusterTests/EndToEnd)
 
 # Makes the environment, or makes it anew when a list of packages has changed.
@@ -111,4 +111,15 @@ need_venv() {
     "${pip[@]}" --requirement "$lists/requirements.txt" >&2
     "${pip[@]}" --no-deps --requirement "$lists/requirements-bundle.txt" >&2
     cat "$lists"/requirements*.txt >"$venv/lists"
+}
+
+# need_release : SUBMERGENCE_BIN names the executable to run; without it a release is built.
+need_release() {
+    if [[ -z ${SUBMERGENCE_BIN:-} ]]; then
+        say "building the release (a first build takes several minutes; later ones seconds)"
+        (cd "$project" && swift build -c release --product submergence) >&2
+        SUBMERGENCE_BIN=$(cd "$project" && swift build -c release --show-bin-path)/submergence
+    fi
+    [[ -x $SUBMERGENCE_BIN ]] || fail "SUBMERGENCE_BIN is not a program: $SUBMERGENCE_BIN"
+    export SUBMERGENCE_BIN
 }

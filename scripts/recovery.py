@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Connection state recovery under fire (SOCKETIO §14): clients are cut and come back on other nodes while events go on.
 
-Starts a MongoDB cluster and some nodes with recovery on, drives them with `submergence load deliver --recover --roam`, and
-kills one node with -9 in the middle. The load client keeps account of what each client was entitled to; its report is
-printed, and its exit status is this one's. What the recovery log cost is read from the nodes' metrics.
+Starts a MongoDB cluster and some nodes with recovery on, drives them with `submergence load deliver --recover --roam`,
+and kills one node with -9 in the middle. The load client keeps account of what each client was entitled to; its report
+is printed, and its exit status is this one's. What the recovery log cost is read from the nodes' metrics.
 
 Run it with scripts/recovery.sh, which builds a release and has the Python packages.
 """

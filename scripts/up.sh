@@ -84,14 +84,7 @@ for ((i = 0; i <= nodes; i++)); do
 done
 ((${#taken[@]} == 0)) || fail "in use by other programs: port ${taken[*]}" "Choose another block of ports with --port."
 
-if [[ -n ${SUBMERGENCE_BIN:-} ]]; then # as scripts/test.sh and scripts/latency.sh: an executable that is there already
-    binary=$SUBMERGENCE_BIN
-    [[ -x $binary ]] || fail "SUBMERGENCE_BIN is not a program: $binary"
-else
-    say "building the release (a first build takes several minutes; later ones seconds)"
-    (cd "$project" && swift build -c release --product submergence) >&2
-    binary=$(cd "$project" && swift build -c release --show-bin-path)/submergence
-fi
+need_release
 
 # ---- start; whatever happens before the end of this script, the trap takes down what was started
 
@@ -128,7 +121,7 @@ children=()
 for ((i = 1; i <= nodes; i++)); do
     log=$up_dir/nodes/node-$i.log
     # A session of its own: Ctrl-C reaches this script, which lets the nodes drain before MongoDB goes.
-    setsid "$binary" serve --dev --name "node-$i" --port "$(node_port $i)" --control-port "$(control_port $i)" \
+    setsid "$SUBMERGENCE_BIN" serve --dev --name "node-$i" --port "$(node_port $i)" --control-port "$(control_port $i)" \
         --address "http://127.0.0.1:$(node_port $i)" --mongodb "$uri" --signing-keys "$keys" </dev/null >"$log" 2>&1 &
     echo $! >"$up_dir/nodes/node-$i.pid"
     children+=($!)

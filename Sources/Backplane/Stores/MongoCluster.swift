@@ -86,14 +86,6 @@ package struct MongoCluster: Sendable {
                 settings: settings, topology: topology, lanes: self.lanes, general: self.commands, logger: logger)
     }
 
-    /// Reads the chunk tables again (SPEC ND-14): after chunks have moved. A failure leaves the old ones.
-    package func refreshShardMaps() async throws(MongoError) {
-        try await self.topology.routes.refresh(through: self.commands)
-        try await self.topology.sessions.refresh(through: self.commands)
-        try await self.topology.nodes.refresh(through: self.commands)
-        try await self.topology.tickets.refresh(through: self.commands)
-    }
-
     /// Ends all threads once their commands are done. The pools end with the last user.
     package func shutdown() async {
         for lane in self.lanes { await lane.shutdown() }

@@ -55,10 +55,10 @@ private struct Opener {
         try self.makeOrCheckRecoveryLog(self.settings.busDatabase, on: client)
         return MongoTopology(
             deployment: self.setup.deployment, shards: [name], bus: bus,
-            routes: ShardMap(single: name, namespace: self.namespace(self.settings.collections.routes)),
-            sessions: ShardMap(single: name, namespace: self.namespace(self.settings.collections.sessions)),
-            nodes: ShardMap(single: name, namespace: self.namespace(self.settings.collections.nodes)),
-            tickets: ShardMap(single: name, namespace: self.namespace(self.settings.collections.tickets)))
+            routes: ShardMap(single: name),
+            sessions: ShardMap(single: name),
+            nodes: ShardMap(single: name),
+            tickets: ShardMap(single: name))
     }
 
     func openSharded(on client: borrowing MongoClient) throws(MongoError) -> MongoTopology {
@@ -72,7 +72,7 @@ private struct Opener {
             let namespace = self.namespace(collection)
             return isGrouped
                 ? try ShardMap(shards: names, namespace: namespace, on: client)
-                : ShardMap(single: "mixed", namespace: namespace)
+                : ShardMap(single: "mixed")
         }
         return MongoTopology(
             deployment: self.setup.deployment, shards: names, bus: bus,

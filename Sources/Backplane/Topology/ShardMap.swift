@@ -1,39 +1,27 @@
 import NIOCore
-import Synchronization
 import Wire
 
-/// Which shard a key of one collection lies on, as far as this node knows (SPEC ND-14).
-package final class ShardMap: Sendable {
-    /// Names, sorted; fixed for the life of the process, as queues are made per shard. Chunks of a shard that came later
-    /// count as the last one's.
+/// Which shard a key of one collection lay on when this process started (SPEC ND-14).
+///
+/// Never read again: the order of one user's writes and sends rests on their all being in one queue, and queues are per shard
+/// of this map. Where chunks have moved since, the router still finds every document; only batches may then span shards.
+package struct ShardMap: Sendable {
+    /// Names, sorted. Chunks of a shard that came later count as the last one's.
     package let shards: [String]
-    private let namespace: String
-    private let table: Mutex<ChunkTable>
+    private let table: ChunkTable
 
     /// Everything on one shard.
-    package init(single shard: String, namespace: String) {
+    package init(single shard: String) {
         self.shards = [shard]
-        self.namespace = namespace
-        self.table = Mutex(.single)
+        self.table = .single
     }
 
     init(shards: [String], namespace: String, on client: borrowing MongoClient) throws(MongoError) {
         self.shards = shards
-        self.namespace = namespace
-        self.table = Mutex(try Self.read(namespace, shards: shards, on: client))
+        self.table = try Self.read(namespace, shards: shards, on: client)
     }
 
-    package func shard(ofHash hash: Int64) -> Int { self.table.withLock { $0.shard(of: hash) } }
-
-    /// Reads the chunk table again. Needed after chunks have moved, and only for speed.
-    package func refresh(through commands: MongoCommands) async throws(MongoError) {
-        guard self.shards.count > 1 else { return }
-        let (namespace, shards) = (self.namespace, self.shards)
-        let table = try await commands.perform("chunks") { client throws(MongoError) in
-            try Self.read(namespace, shards: shards, on: client)
-        }
-        self.table.withLock { $0 = table }
-    }
+    package func shard(ofHash hash: Int64) -> Int { self.table.shard(of: hash) }
 
     private static func read(
         _ namespace: String, shards: [String], on client: borrowing MongoClient

@@ -9,6 +9,8 @@ struct ConnectionReturn {
     let ownHash: PrivateIDHash
     /// What a recovered connection has until its device has caught up.
     var gate: RecoveryGate?
+    /// Whether the client got back the connection that it had lost.
+    private(set) var isRecovered = false
     /// Where the client says that it is; nil where it does not come back.
     private(set) var position: RecoveryPosition?
     /// False once it is in more rooms than are kept, and so cannot come back.
@@ -37,6 +39,7 @@ struct ConnectionReturn {
         if let presented { self.pid = presented.pid }
         self.gate = gate
         self.missed = history.events
+        self.isRecovered = true
     }
 
     /// It is not.

@@ -69,14 +69,16 @@ final class LiveLoop {
     }
 
     /// Ends some sessions that are still open; the rest comes with the next step.
-    func endSome(_ count: Int, _ reason: LogoutReason) {
-        var left = count
+    /// - Returns: how many it were.
+    func endSome(_ count: Int, _ reason: LogoutReason) -> Int {
+        var told = 0
         // From the back: what ends leaves the list by swapping.
         for session in self.sessions.reversed() where session.engine.isOpen {
             session.shutDown(reason)
-            left -= 1
-            if left == 0 { return }
+            told += 1
+            if told == count { break }
         }
+        return told
     }
 
     /// Flushes a WebSocket behind the I/O events of this tick, however much is written to it until then.

@@ -53,7 +53,7 @@ final class LiveServer: Sendable {
     private let http: HTTPConnections
     private let webSocketSessions = SessionKeyTable()
     private let polling = (0..<16).map { _ in PollingTable() }
-    private let loops = Mutex<[NIOLoopBound<LiveLoop>]>([])
+    let loops = Mutex<[NIOLoopBound<LiveLoop>]>([])
     private let clusterNode = Mutex<ClusterNode?>(nil)
     private let isOpen = Atomic<Bool>(false)
 
@@ -112,7 +112,7 @@ final class LiveServer: Sendable {
 
     // MARK: Options
 
-    private var options: LiveOptions { self.setup.options }
+    var options: LiveOptions { self.setup.options }
     var limits: LimitOptions { self.setup.options.limits }
     var gate: HandshakeGate { self.setup.gate }
     var namespaces: [String: InstalledNamespace] { self.setup.namespaces }
@@ -380,7 +380,7 @@ final class LiveServer: Sendable {
             addresses: self.addresses?.count ?? 0)
     }
 
-    // MARK: Hooks and mass close
+    // MARK: Hooks
 
     /// Runs the handler of an event that another node has sent (SOCKETIO §13).
     /// - Parameter answer: called once.
@@ -411,23 +411,5 @@ final class LiveServer: Sendable {
         let socket = Socket(connection)
         let handshake = connection.session.handshake
         connection.session.enqueueHandler { await run(handshake, identity, socket) }
-    }
-
-    /// Ends all sessions, paced so that no loop stalls (SPEC ND-12, ND-15).
-    /// - Parameter seconds: over which they are spread, if that is slower than the pace.
-    func endAll(_ reason: LogoutReason, over seconds: Double) async {
-        let count = self.metrics.openSessions
-        let perSecond = min(Double(self.options.closesPerSecond), max(Double(count) / max(seconds, 0.001), 50))
-        let step = Duration.milliseconds(20)
-        let loops = self.loops.withLock(\.self)
-        let perStep = Int((perSecond / 50 / Double(max(loops.count, 1))).rounded(.up))
-        let clock = ContinuousClock()
-        let deadline = clock.now + .seconds(max(Double(count) / perSecond, seconds) + 5)
-        while self.metrics.openSessions > 0, clock.now < deadline, !Task.isCancelled {
-            for loop in loops { loop.execute { $0.endSome(perStep, reason) } }
-            do { try await clock.sleep(for: step) } catch { break }
-        }
-        // Who has not fetched its last packets by now does not get them.
-        for loop in loops { loop.execute { $0.abandonAll() } }
     }
 }

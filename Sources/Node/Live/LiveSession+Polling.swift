@@ -149,7 +149,12 @@ extension LiveSession {
         return action
     }
 
+    /// Only the WebSocket that the session has accepted speaks for an upgrade: one that was given up may still have
+    /// frames under way (SOCKETIO §7).
+    private func isProbing(_ handler: WebSocketHandler) -> Bool { self.polling?.probe === handler }
+
     func probe(_ handler: WebSocketHandler, text: UnsafeRawBufferPointer) {
+        guard self.isProbing(handler) else { return }
         switch EnginePacket.parse(text: text, scratch: self.loop.scratch) {
         case .packet(let type, let payload):
             let isProbe = EnginePacket.isProbe(payload)
@@ -159,7 +164,12 @@ extension LiveSession {
         }
     }
 
-    func perform(_ action: ProbeAction, _ handler: WebSocketHandler) {
+    func probeSentBinary(_ handler: WebSocketHandler) {
+        guard self.isProbing(handler) else { return }
+        self.perform(self.engine.probeInvalid(), handler)
+    }
+
+    private func perform(_ action: ProbeAction, _ handler: WebSocketHandler) {
         switch action {
         case .none: break
         case .sendPong(let releasesPoll):

@@ -169,7 +169,7 @@ final class LiveSession: Timed {
     }
 
     func webSocket(_ handler: WebSocketHandler, binary: UnsafeRawBufferPointer) {
-        guard handler === self.webSocket else { return self.perform(self.engine.probeInvalid(), handler) }
+        guard handler === self.webSocket else { return self.probeSentBinary(handler) }
         if self.application == .bareEcho { return handler.send { WebSocketFrameWriter.writeBinary(binary, into: &$0) } }
         if self.engine.isOpen { self.message(binary: binary) }
     }

@@ -176,7 +176,7 @@ public struct Broadcast: Sendable {
 
     // MARK: Nodes
 
-    /// Sends an event to the handlers of all *other* nodes (``Namespace/on(serverSide:_:)``).
+    /// Sends an event to the handlers of all *other* nodes (``NamespaceRegistering/on(serverSide:_:)``).
     public func serverSideEmit(_ event: String, _ arguments: any Encodable...) throws {
         let (dispatcher, scope, _) = try self.resolve()
         dispatcher.emitServerSide(event, try EventEncoding.array(arguments), in: scope)

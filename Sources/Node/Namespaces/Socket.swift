@@ -16,10 +16,14 @@ public struct Socket: Sendable, Identifiable {
     public let client: String?
     /// nil where the namespace had neither middleware nor a connection handler when the client joined.
     public let handshake: SocketHandshake?
+    /// Whether the client has come back as the connection that it had lost, in the rooms that it was in, and with everything
+    /// that it has missed (SOCKETIO §14).
+    public let recovered: Bool
     let loopSocket: LoopSocket
     let server: LiveServer
 
     init(_ socket: LiveSocket) {
+        self.recovered = (socket as? LiveConnection)?.comeback?.isRecovered ?? false
         let identity = (socket as? LiveConnection)?.identity ?? (socket as? NamespaceSocket)?.identity
         let scope = socket.scope
         self.id = socket.sid
@@ -113,6 +117,7 @@ public struct Socket: Sendable, Identifiable {
     }
 
     /// With connection state recovery on, what has to arrive goes the way of all sends, by the log: the client may be away.
+    /// What does not go by the log keeps its place behind that.
     func send(_ packet: OutboundPacket, _ delivery: Delivery) {
         if self.server.recovery != nil, delivery == .required, self.namespace == "/", let user = self.user,
             let socket = SocketID(self.id), let node = self.server.currentNode
@@ -120,7 +125,19 @@ public struct Socket: Sendable, Identifiable {
             let key = RouteKey(domain: self.domain, user: user)
             return node.dispatcher.send(packet, to: key, client: self.client, socket: socket) { _ in }
         }
-        self.loopSocket.whileJoined { $0.session.send(packet, delivery) }
+        self.inOrder { $0.whileJoined { $0.session.send(packet, delivery) } }
+    }
+
+    /// Runs `body` behind what was sent to the client before and still waits for the log: at once where nothing does.
+    func inOrder(_ body: @escaping @Sendable (LoopSocket) -> Void) {
+        let socket = self.loopSocket
+        guard self.server.recovery != nil, self.namespace == "/", let user = self.user,
+            let node = self.server.currentNode
+        else { return body(socket) }
+        let key = RouteKey(domain: self.domain, user: user)
+        node.rooms.inOrder(RoomScope(domain: self.domain, namespace: self.namespace)) {
+            node.dispatcher.follow(key) { body(socket) }
+        }
     }
 
     /// Sends an event and waits for the client's acknowledgement.
@@ -140,10 +157,12 @@ public struct Socket: Sendable, Identifiable {
         let packet = try self.server.packet(event, arguments, namespace: self.namespace)
             .numbered(id, namespace: self.namespace)
         let answer: AckAnswer = await withCheckedContinuation { continuation in
-            self.loopSocket.onLoop { socket in
-                guard socket.seat >= 0 else { return continuation.resume(returning: .none(.disconnected)) }
-                let deadline = NIODeadline.now() + .milliseconds(timeout.milliseconds)
-                socket.emit(SharedPacket(packet), ackID: id, until: deadline) { continuation.resume(returning: $0) }
+            self.inOrder {
+                $0.onLoop { socket in
+                    guard socket.seat >= 0 else { return continuation.resume(returning: .none(.disconnected)) }
+                    let deadline = NIODeadline.now() + .milliseconds(timeout.milliseconds)
+                    socket.emit(SharedPacket(packet), ackID: id, until: deadline) { continuation.resume(returning: $0) }
+                }
             }
         }
         switch answer {
@@ -157,7 +176,7 @@ public struct Socket: Sendable, Identifiable {
     /// Disconnects the client from the namespace; it does not come back by itself.
     /// - Parameter close: from all namespaces, and ends its connection.
     public func disconnect(close: Bool = false) {
-        self.loopSocket.whileJoined { $0.disconnect(closes: close) }
+        self.inOrder { $0.whileJoined { $0.disconnect(closes: close) } }
     }
 
     // MARK: Data

@@ -119,6 +119,11 @@ enum ConformanceRooms {
             try order.broadcast(event.socket, includingSender: true).disconnectSockets(close: order.close ?? false)
             try event.acknowledge(true)
         }
+        namespace.on(event: "emit-me") { event in
+            let order = try event.argument(0, as: Order.self)
+            try event.socket.emit(order.event ?? "room", arguments: order.arguments ?? [])
+            try event.acknowledge(event.socket.recovered)
+        }
         namespace.on(event: "ask-me") { event in
             let order = try event.argument(0, as: Order.self)
             do {

@@ -8,8 +8,8 @@ public struct Receipt: Sendable, Equatable, Codable {
     public var local: Int
     /// Other nodes with matching connections; each has the event in its inbox.
     public var nodes: Int
-    /// Somebody is away who may come back within the recovery window, and will find the event then (SPEC EV-3). False
-    /// while connection state recovery is off.
+    /// It is in the recovery log, as somebody whom it is for can come back: away by now or not, they get it within the
+    /// recovery window (SPEC EV-3). False while connection state recovery is off, and where nobody can come back.
     public var stored: Bool
     /// False when somebody may have missed it: a route could not be read, or an inbox not be written.
     public var isComplete: Bool

@@ -44,8 +44,9 @@ public struct SocketEvent: Sendable {
     /// - Throws: `EncodingError`.
     public func acknowledge(_ values: any Encodable...) throws {
         guard let ack = self.ack else { return }
-        ack.send(
-            try OutboundPacket.ack(id: ack.id, values.map(EventEncoding.argument), namespace: self.socket.namespace))
+        let packet = try OutboundPacket.ack(
+            id: ack.id, values.map(EventEncoding.argument), namespace: self.socket.namespace)
+        self.socket.inOrder { _ in ack.send(packet) }
     }
 }
 

@@ -16,6 +16,7 @@ extension EventDispatcher {
         /// nil where nothing of it is to be logged.
         var place: String?
         var isLogged = false
+        var isReread = false
     }
 
     /// A second reading that failed is repeated before the round goes on with what the first one found.
@@ -62,11 +63,12 @@ extension EventDispatcher {
             let reread = await self.reread(plans.filter { $0.place != nil }.map(\.key), lane, remote)
             for index in plans.indices {
                 guard let place = plans[index].place else { continue }
-                plans[index].isLogged = logged.contains(place) && reread != nil
+                plans[index].isLogged = logged.contains(place)
+                plans[index].isReread = reread != nil
                 if let reread { plans[index].document = reread[plans[index].key] }
             }
         }
-        for plan in plans { await self.deliver(plan, remote, appender) }
+        for plan in plans { await self.deliver(plan, remote) }
     }
 
     /// - Returns: the places that have everything.
@@ -97,15 +99,14 @@ extension EventDispatcher {
         return nil
     }
 
-    private func deliver(_ plan: Plan, _ remote: Remote, _ appender: RecoveryAppender) async {
-        let now = appender.now
+    private func deliver(_ plan: Plan, _ remote: Remote) async {
         for (send, mark) in plan.sends {
             // Marked also where it is not in the log: who gets it now has passed the hole.
             self.deliverHere(send, plan.key, mark: mark)
             if mark != nil {
                 send.expect(1)
-                let isStored = plan.isLogged && plan.document?.isAwaited(send, now: now) == true
-                send.report(stored: isStored, isComplete: plan.isLogged)
+                // Not "somebody is away": a socket that has just been lost is live in its route for a moment longer.
+                send.report(stored: plan.isLogged, isComplete: plan.isLogged && plan.isReread)
             }
             if let document = plan.document {
                 await self.publish(send, document, remote, number: mark?.number)
@@ -116,12 +117,12 @@ extension EventDispatcher {
     }
 
     private func deliverHere(_ send: PendingSend, _ key: RouteKey, mark: RecoveryMark?) {
-        self.index.deliver(send.delivery(to: key, mark: mark)) { send.report(local: $0) }
+        self.index.deliver(send.delivery(to: key, mark: mark)) { send.delivered($0) }
     }
 
     /// The queue is closed: nothing is logged any more.
     func giveUp(_ send: PendingSend) {
-        if self.isRecoverable { send.report() }
+        if self.isRecoverable { send.delivered(0) }
         send.report(isComplete: false)
     }
 }
@@ -130,10 +131,7 @@ extension RouteDocument {
     /// Whether somebody whom the event is for is recoverable, there or away.
     fileprivate func isRecoverable(_ send: PendingSend, now: Int64) -> Bool {
         guard send.mode == .required, send.packet.takesOffset else { return false }
-        return self.live.contains { $0.recovery?.pid != nil && send.matches($0) } || self.isAwaited(send, now: now)
-    }
-
-    fileprivate func isAwaited(_ send: PendingSend, now: Int64) -> Bool {
-        self.away.contains { $0.until > now && send.matches($0) }
+        return self.live.contains { $0.recovery?.pid != nil && send.matches($0) }
+            || self.away.contains { $0.until > now && send.matches($0) }
     }
 }

@@ -110,7 +110,7 @@ package final class EventDispatcher: Sendable {
         }
         // With recovery on nobody gets it before it is logged: the round delivers here as well.
         if self.appender != nil, isTaken { return lane.signal() }
-        self.index.deliver(delivery) { send.report(local: $0) }
+        self.index.deliver(delivery) { send.delivered($0) }
         if isTaken {
             lane.signal()
         } else {
@@ -118,6 +118,15 @@ package final class EventDispatcher: Sendable {
             self.appender?.doubt()
             send.report(isComplete: false)
         }
+    }
+
+    /// Runs `body` behind the sends to a user that were handed in before and wait for the log: behind their delivery to
+    /// connections of this node. At once where recovery is off, or none is under way.
+    package func follow(_ key: RouteKey, _ body: @escaping @Sendable () -> Void) {
+        guard self.appender != nil, let remote = self.remote else { return body() }
+        let lane = self.lanes[remote.routes.shard(of: key)]
+        guard let last = lane.queue.withLock({ $0.sends.last(to: key) }) else { return body() }
+        last.follow(body)
     }
 
     var isRecoverable: Bool { self.appender != nil }

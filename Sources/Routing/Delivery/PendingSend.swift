@@ -14,6 +14,9 @@ final class PendingSend: Sendable {
         /// Parts that have not reported: the local delivery, the route read, each publish.
         var missing: Int
         var receipt: SendReceipt
+        var isDelivered = false
+        /// What waits for the delivery here.
+        var followers: [@Sendable () -> Void] = []
     }
 
     init(
@@ -45,6 +48,26 @@ final class PendingSend: Sendable {
     func delivery(to key: RouteKey, mark: RecoveryMark? = nil) -> ConnectionIndex.Delivery {
         ConnectionIndex.Delivery(
             key: key, client: self.client, socket: self.socket, packet: self.packet, mark: mark, mode: self.mode)
+    }
+
+    /// Its connections on this node have it, or there are none: the local part reports.
+    func delivered(_ count: Int) {
+        let followers = self.state.withLock { state in
+            state.isDelivered = true
+            defer { state.followers = [] }
+            return state.followers
+        }
+        for follower in followers { follower() }
+        self.report(local: count)
+    }
+
+    /// Runs `body` once the connections on this node have it: at once, where they do.
+    func follow(_ body: @escaping @Sendable () -> Void) {
+        let isDelivered = self.state.withLock { state in
+            if !state.isDelivered { state.followers.append(body) }
+            return state.isDelivered
+        }
+        if isDelivered { body() }
     }
 
     func report(local: Int = 0, nodes: Int = 0, stored: Bool = false, isComplete: Bool = true) {

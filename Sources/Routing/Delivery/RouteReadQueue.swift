@@ -9,7 +9,8 @@ package struct RouteReadQueue<Send> {
     private var waiting: [RouteKey: Waiting] = [:]
     /// Keys that wait and are not being read, in order of arrival.
     private var ready: [RouteKey] = []
-    private var reading: Set<RouteKey> = []
+    /// Keys that are being read, with the last send that this read serves.
+    private var reading: [RouteKey: Send] = [:]
     private let countLimit: Int
     private let byteLimit: Int
     private let batch: Int
@@ -31,19 +32,22 @@ package struct RouteReadQueue<Send> {
         guard self.count < self.countLimit, self.bytes + bytes <= self.byteLimit else { return false }
         self.count += 1
         self.bytes += bytes
-        if self.waiting[key] == nil, !self.reading.contains(key) { self.ready.append(key) }
+        if self.waiting[key] == nil, self.reading[key] == nil { self.ready.append(key) }
         self.waiting[key, default: Waiting()].sends.append(send)
         self.waiting[key, default: Waiting()].bytes += bytes
         return true
     }
+
+    /// The last send to a key that has not been handed over yet; nil where none is under way.
+    package func last(to key: RouteKey) -> Send? { self.waiting[key]?.sends.last ?? self.reading[key] }
 
     /// The next read, with the sends that it serves; nil when nothing waits.
     package mutating func next() -> [(key: RouteKey, sends: [Send])]? {
         guard !self.ready.isEmpty else { return nil }
         let keys = self.ready.prefix(self.batch)
         let round = keys.map { key in
-            self.reading.insert(key)
             let waiting = self.waiting.removeValue(forKey: key) ?? Waiting()
+            self.reading[key] = waiting.sends.last
             self.count -= waiting.sends.count
             self.bytes -= waiting.bytes
             return (key, waiting.sends)
@@ -55,7 +59,7 @@ package struct RouteReadQueue<Send> {
     /// The sends of this read have been handed over: their keys may be read again.
     package mutating func finish(_ keys: some Sequence<RouteKey>) {
         for key in keys {
-            self.reading.remove(key)
+            self.reading[key] = nil
             if self.waiting[key] != nil { self.ready.append(key) }
         }
     }

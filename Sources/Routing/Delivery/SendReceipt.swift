@@ -4,7 +4,8 @@ package struct SendReceipt: Sendable, Equatable {
     package var local: Int
     /// Other nodes with matching connections, each of which has the event in its inbox.
     package var nodes: Int
-    /// Somebody whom it is for is away and may come back, and gets it then (SPEC EV-3): it is in the recovery log.
+    /// It is in the recovery log: whoever it is for gets it, even if the connection is lost or was lost before, once back
+    /// within the window (SPEC EV-3).
     package var stored: Bool
     /// False when a route could not be read or a node's inbox could not be written: somebody may not get it.
     package var isComplete: Bool

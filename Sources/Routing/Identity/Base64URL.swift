@@ -1,20 +1,10 @@
-/// The digits of RFC 4648 §5, for identifiers of a fixed length. Not a general codec.
+import Wire
+
+/// base64url of RFC 4648 §5, for identifiers of a fixed length. Not a general codec.
 package enum Base64URL {
-    private static let digits: StaticString = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    package static func digit(_ value: UInt8) -> UInt8 { Base64URLDigit.digit(value) }
 
-    /// - Parameter value: six bits; higher ones are ignored.
-    package static func digit(_ value: UInt8) -> UInt8 { self.digits.utf8Start[Int(value & 63)] }
-
-    package static func value(of digit: UInt8) -> UInt8? {
-        switch digit {
-        case UInt8(ascii: "A")...UInt8(ascii: "Z"): digit - UInt8(ascii: "A")
-        case UInt8(ascii: "a")...UInt8(ascii: "z"): digit - UInt8(ascii: "a") + 26
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0") + 52
-        case UInt8(ascii: "-"): 62
-        case UInt8(ascii: "_"): 63
-        default: nil
-        }
-    }
+    package static func value(of digit: UInt8) -> UInt8? { Base64URLDigit.value(of: digit) }
 
     /// 128 bits of the system generator in 22 digits (SPEC OP-3).
     package static func random128() -> String {

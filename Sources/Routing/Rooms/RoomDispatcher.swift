@@ -75,7 +75,7 @@ package final class RoomDispatcher: Sendable {
 
     /// Where broadcasts of a scope are logged, its operations wait for each other, so that those of one caller keep their
     /// order; everywhere else `body` runs at once.
-    func inOrder(_ scope: RoomScope, _ body: @escaping @Sendable () -> Void) {
+    package func inOrder(_ scope: RoomScope, _ body: @escaping @Sendable () -> Void) {
         guard let log = self.log, scope.isRecoverable else { return body() }
         log.follow(scope.domain, body)
     }

@@ -17,9 +17,9 @@ struct LoadCommand: AsyncParsableCommand {
 
             EXIT CODES
               0   the promise held
-              1   something was lost, duplicated or reordered, or connections were away at the end
+              1   something was lost, duplicated, reordered or mangled, nothing came, or connections were away at the end
               64  wrong arguments
-              69  no server answers, or not all connections came live in time
+              69  no server answers, not all connections came live in time, or too few descriptors are allowed
             """,
         version: Version.text,
         subcommands: [ConnectLoad.self, EchoLoad.self, DeliverLoad.self, FanoutLoad.self, SlowLoad.self])

@@ -90,11 +90,11 @@ extension RecoveryPosition {
             count += 8
             while count >= 6 {
                 count -= 6
-                target[position] = self.digit(bits >> count)
+                target[position] = Base64URLDigit.digit(UInt8(truncatingIfNeeded: bits >> count))
                 position += 1
             }
         }
-        if count > 0 { target[position] = self.digit(bits << (6 - count)) }
+        if count > 0 { target[position] = Base64URLDigit.digit(UInt8(truncatingIfNeeded: bits << (6 - count))) }
     }
 
     private static func decode(_ digits: Substring.UTF8View) -> ByteBuffer? {
@@ -103,7 +103,7 @@ extension RecoveryPosition {
         var bits: UInt32 = 0
         var count: UInt32 = 0
         for digit in digits {
-            guard let value = self.value(of: digit) else { return nil }
+            guard let value = Base64URLDigit.value(of: digit) else { return nil }
             bits = bits << 6 | UInt32(value)
             count += 6
             if count >= 8 {
@@ -113,20 +113,5 @@ extension RecoveryPosition {
         }
         // The rest of the last digit is padding.
         return bits & (1 << count - 1) == 0 ? bytes : nil
-    }
-
-    private static let digits: StaticString = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-
-    private static func digit(_ value: UInt32) -> UInt8 { self.digits.utf8Start[Int(value & 63)] }
-
-    private static func value(of digit: UInt8) -> UInt8? {
-        switch digit {
-        case UInt8(ascii: "A")...UInt8(ascii: "Z"): digit - UInt8(ascii: "A")
-        case UInt8(ascii: "a")...UInt8(ascii: "z"): digit - UInt8(ascii: "a") + 26
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0") + 52
-        case UInt8(ascii: "-"): 62
-        case UInt8(ascii: "_"): 63
-        default: nil
-        }
     }
 }

@@ -208,6 +208,71 @@ def test_official_browser_client_on_one_transport(nodes, transport):
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("compresses", [True, False], ids=["compressed", "plain"])
+def test_browsers_agree_on_permessage_deflate(nodes, compresses):
+    """RFC 7692 with a browser's own WebSocket: what it makes of the answer, and small and large events both ways."""
+    (node,) = nodes.start(1, options=[*PATIENT, *(["--compress-messages"] if compresses else [])])
+    agreed = "permessage-deflate" if compresses else ""
+
+    def connect(user):
+        return f"""new Promise((resolve, reject) => {{
+            window.seen = [];
+            window.socket = io({json.dumps(node.url)},
+                {{ transports: ["websocket"], auth: {{ user: {json.dumps(user)}, client: "browser" }} }});
+            socket.on("msg", payload => seen.push(payload));
+            socket.on("connect_error", reject);
+            socket.on("connect", () => resolve(socket.io.engine.transport.ws.extensions.split(";")[0]));
+        }})"""
+
+    # Text that packs well, bytes that do not: from 10 bytes to 200 KB.
+    make = """
+        window.text = count => "ünïcödé 🌊 ".repeat(count / 10).slice(0, count);
+        window.noise = count => {
+            const bytes = new Uint8Array(count);
+            for (let at = 0; at < count; at += 65536) crypto.getRandomValues(bytes.subarray(at, at + 65536));
+            return bytes;
+        };
+        window.same = (one, other) => {
+            const [left, right] = [new Uint8Array(one), new Uint8Array(other)];
+            return left.length === right.length && left.every((byte, at) => byte === right[at]);
+        };
+        true"""
+    echo = """(async () => {
+        for (const count of [10, 1000, 1100, 70000, 200000]) {
+            const [words, bytes] = [text(count), noise(count)];
+            const back = await new Promise(resolve => socket.emit("echo", words, bytes, (...all) => resolve(all)));
+            if (back.length !== 2 || back[0] !== words || !same(back[1], bytes)) return count;
+            const receipt = await socket.emitWithAck("pub", "bob", { words, bytes: bytes.buffer });
+            if (!receipt.didReceive || !receipt.isComplete) return receipt;
+            if (!(await socket.emitWithAck("pub", "alice", words)).didReceive) return words;
+        }
+        return "all";
+    })()"""
+
+    async def scenario():
+        async with page_server() as address, Chromium() as browser:
+            windows = []
+            for user in ("alice", "bob"):
+                window = await browser.open(address)
+                assert await window.run(connect(user)) == agreed
+                await window.run(make)
+                windows.append(window)
+            alice, bob = windows
+            assert await alice.run(echo) == "all"
+            await alice.until("seen.length === 5 && seen[4] === text(200000)")
+            await bob.until("seen.length === 5")
+            assert await bob.run("seen.map(({words, bytes}) => [words === text(words.length), bytes.byteLength])") == [
+                [True, 10],
+                [True, 1000],
+                [True, 1100],
+                [True, 70000],
+                [True, 200000],
+            ]
+
+    asyncio.run(scenario())
+    assert node.metric("submergence_websocket_deflate_agreed_total") == (2 if compresses else 0)
+
+
 def test_pong_keeps_and_silence_ends(nodes):
     """The heartbeat of the suites, 300 and 200 ms: who answers stays, who is silent is ended (LC-9)."""
     (node,) = nodes.start(1)

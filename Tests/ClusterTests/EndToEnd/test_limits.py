@@ -1,5 +1,5 @@
 """Every limit of SOCKETIO §18 that a client can meet, by the name that `submergence_limits_hit_total` has for it: what
-happens, and that the metric moves. The number of namespaces is in SocketSessionTests: no server here has so many."""
+happens, and that the metric moves. Those that need options of their own are in LimitMetricTests."""
 
 import re
 from contextlib import contextmanager

@@ -1,71 +1,10 @@
 """Connection state recovery and rooms (SOCKETIO §14): whoever comes back, on whatever node, is in its rooms and gets
 what was broadcast meanwhile."""
 
-import json
 import threading
 
 from processes import wait_for
-from raw import SOCKET_IO, Wire, open_packet, websocket
-
-OPTIONS = ["--loops", "2", "--recovery", "120", "--ping-interval", "25000", "--ping-timeout", "20000"]
-
-
-class Member:
-    """A client that keeps private ID and offset as the official one does. Its events are without the offset."""
-
-    def __init__(self, user):
-        self.user = user
-        self.sid = self.pid = self.offset = self.wire = None
-        self.events = []
-        self.acks = {}
-        self._next = 0
-
-    def connect(self, node):
-        """Whether the connection was recovered."""
-        node.ping = (25000, 20000)
-        self.wire = Wire(node)
-        self.wire.upgrade_request(websocket(SOCKET_IO)).upgraded()
-        open_packet(node, self.wire.receive())
-        auth = {"user": self.user, "client": "phone"}
-        if self.pid and self.offset:
-            auth |= {"pid": self.pid, "offset": self.offset}
-        self.wire.send_text("40" + json.dumps(auth))
-        before = (self.sid, self.pid)
-        while not self._take(self.wire.receive()):
-            pass
-        return (self.sid, self.pid) == before
-
-    def _take(self, text):
-        """Whether it was the answer to CONNECT."""
-        if text.startswith("40"):
-            answer = json.loads(text[2:])
-            self.sid, self.pid = answer["sid"], answer["pid"]
-            return True
-        if text.startswith("43"):
-            bracket = text.index("[")
-            self.acks[int(text[2:bracket])] = json.loads(text[bracket:])
-            return False
-        assert text.startswith("42["), text
-        *event, self.offset = json.loads(text[2:])
-        if event[0] != "auth":
-            self.events.append(event)
-        return False
-
-    def ask(self, name, *arguments):
-        """Sends an event, and waits for its acknowledgement."""
-        self._next += 1
-        self.wire.send_text(f"42{self._next}" + json.dumps([name, *arguments]))
-        while self._next not in self.acks:
-            self._take(self.wire.receive())
-        return self.acks.pop(self._next)
-
-    def until(self, *event):
-        while list(event) not in self.events:
-            self._take(self.wire.receive())
-
-    def cut(self):
-        """The network takes the connection away; nobody says goodbye."""
-        self.wire.reset()
+from returning import OPTIONS, Member
 
 
 def emit(sender, event, *arguments, **order):

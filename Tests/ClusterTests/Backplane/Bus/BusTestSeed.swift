@@ -1,16 +1,12 @@
-/// SplitMix64: the same seed gives the same history on every machine.
+import Routing
+
+/// The same seed gives the same history on every machine.
 struct BusTestSeed: RandomNumberGenerator {
-    private var state: UInt64
+    private var generator: SplitMix64
 
-    init(_ seed: UInt64) { self.state = seed &* 0x2545_F491_4F6C_DD1D }
+    init(_ seed: UInt64) { self.generator = SplitMix64(seed: seed &* 0x2545_F491_4F6C_DD1D) }
 
-    mutating func next() -> UInt64 {
-        self.state &+= 0x9E37_79B9_7F4A_7C15
-        var value = self.state
-        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-        return value ^ (value >> 31)
-    }
+    mutating func next() -> UInt64 { self.generator.next() }
 
     /// True in so many of a hundred cases.
     mutating func chance(_ percent: Int) -> Bool { Int.random(in: 0..<100, using: &self) < percent }

@@ -47,6 +47,17 @@ struct MongoConformanceTests {
         try await check.run(try await self.cluster(fixture).routes)
     }
 
+    @Test(
+        "ND-14: with a stale chunk table batches span shards, and are right all the same",
+        arguments: RouteStoreConformance.checks)
+    func staleChunkTable(check: ConformanceCheck<any RouteStore>) async throws {
+        let cluster = try await self.cluster(.sharded)
+        try await check.run(
+            MongoRouteStore(
+                settings: cluster.settings, shards: ShardMap(single: "all"), lanes: [cluster.commands],
+                general: cluster.commands, logger: Self.quiet))
+    }
+
     @Test("RecoveryLog (SOCKETIO §14.2)", arguments: RecoveryLogConformance.checks, MongoFixture.allCases)
     func recoveryLog(check: ConformanceCheck<any RecoveryLog>, fixture: MongoFixture) async throws {
         try await check.run(try #require(try await self.cluster(fixture).recoveryLog))

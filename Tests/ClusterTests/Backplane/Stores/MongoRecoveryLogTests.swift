@@ -74,7 +74,7 @@ struct MongoRecoveryLogTests {
         let other = narrow.removeLast()
         let topology = MongoTopology(
             deployment: cluster.topology.deployment, shards: narrow, bus: cluster.topology.bus,
-            routes: ShardMap(single: narrow[0], namespace: "routes"), sessions: cluster.topology.sessions,
+            routes: ShardMap(single: narrow[0]), sessions: cluster.topology.sessions,
             nodes: cluster.topology.nodes, tickets: cluster.topology.tickets)
         let log = MongoRecoveryLog(
             settings: cluster.settings, topology: topology, lanes: [cluster.commands], general: cluster.commands,

@@ -10,6 +10,7 @@ final class RecoveryTestCluster: Sendable {
     let routes: any RouteStore
     let log: any RecoveryLog
     let hub = LoopbackHub()
+    let directory = Directory()
     let nodes: [RecoveryTestNode]
     let alice = RouteKey(domain: "d", user: "alice-\(Base64URL.random128())")
 
@@ -22,7 +23,7 @@ final class RecoveryTestCluster: Sendable {
     init(nodes: Int, routes: any RouteStore, log: any RecoveryLog, isOn: Bool = true) throws {
         self.routes = routes
         self.log = log
-        let directory = Directory()
+        let directory = self.directory
         var made: [RecoveryTestNode] = []
         for index in 0..<nodes {
             let node = try RecoveryTestNode(

@@ -74,11 +74,16 @@ extension RecoveryTestCluster {
 
     /// The node notices that the connection is gone.
     func leave(_ connection: RecoveryTestConnection) async throws {
+        try await self.vanish(connection)
+        _ = try await self.commit(.disconnect(connection.prepared, node: connection.node.id), on: connection.node.id)
+    }
+
+    /// The first half of leaving: its loop has forgotten the connection, its route has not.
+    func vanish(_ connection: RecoveryTestConnection) async throws {
         try await connection.node.loop.submit {
             connection.member.value.leaveRooms()
             _ = connection.node.table.value.leave(connection.member.value)
         }.get()
-        _ = try await self.commit(.disconnect(connection.prepared, node: connection.node.id), on: connection.node.id)
     }
 
     /// As `Socket.join` does it: here, then in the route.

@@ -66,12 +66,8 @@ import Wire
 
     @Test("§14.1.6: a broadcast that could not be logged is delivered all the same; who missed it is not recovered")
     func failingAppend() async throws {
-        let isFailing = Flag()
-        let fault = StoreFault(before: { operation in
-            operation == "recovery.append" && isFailing.isSet
-                ? StoreError(.unavailable, operation: operation, message: "test") : nil
-        })
-        let cluster = try RecoveryTestCluster(nodes: 1, fault: fault)
+        let isFailing = RecoveryTestFlag()
+        let cluster = try RecoveryTestCluster(nodes: 1, fault: isFailing.failingAppends)
         let node = cluster.nodes[0]
         try await cluster.run {
             let (away, other, there) = (RecoveryTestClient(), RecoveryTestClient(), RecoveryTestClient())
@@ -126,53 +122,19 @@ import Wire
     /// Two of three nodes broadcast and send by identity while a client joins a room and is cut, again and again.
     @Test("§14.3: in replay or in live delivery, never in both nor in none", arguments: 0..<UInt64(24))
     func races(seed: UInt64) async throws {
-        let random = Mutex(SplitMix64(seed: seed))
-        @Sendable func draw(_ below: UInt64) -> UInt64 { random.withLock { $0.next() % below } }
-        let isFaulty = seed % 2 == 1
-        let appends = Counted()
-        let wait: @Sendable (String) async -> StoreError? = { operation in
-            let (steps, luck) = random.withLock { ($0.next() % 12, $0.next() % 100) }
-            for _ in 0..<steps { await Task.yield() }
-            guard isFaulty, luck < 8, operation != "routes.read" else { return nil }
-            // An append, and what writes its holes, must not fail at once: that is the case that is not covered.
-            guard operation != "recovery.append" || appends.next() % 4 == 0 else { return nil }
-            return StoreError(.unknownOutcome, operation: operation, message: "test")
-        }
-        let cluster = try RecoveryTestCluster(nodes: 3, fault: StoreFault(before: wait, after: wait))
+        let race = RecoveryTestRace(seed: seed, failures: 8)
+        let cluster = try RecoveryTestCluster(nodes: 3, fault: race.fault)
         let client = RecoveryTestClient()
         try await cluster.run {
-            var connection = try await cluster.connect(client, to: cluster.nodes[0])
-            try await cluster.join(connection, ["r"])
-            client.state.withLock { $0.history.append("joined") }
-            let isDone = Flag()
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                for node in cluster.nodes.dropFirst() {
-                    group.addTask {
-                        await Self.broadcast(100, from: node)
-                        isDone.set(true)
-                    }
-                    group.addTask { await Self.send(100, from: node, to: cluster.alice) }
-                }
-                while !isDone.isSet {
-                    for _ in 0..<draw(30) { await Task.yield() }
-                    client.cut()
-                    let lost = connection
-                    let isNoticed = draw(2) == 0
-                    if isNoticed { try await cluster.leave(lost) }
-                    for _ in 0..<draw(30) { await Task.yield() }
-                    connection = try await cluster.connect(
-                        client, to: cluster.nodes[Int(draw(3))], after: lost)
-                    if !isNoticed { try await cluster.leave(lost) }
-                    #expect(isFaulty || connection.isRecovered)
-                    if !connection.isRecovered {
-                        try await cluster.join(connection, ["r"])
-                        client.state.withLock { $0.history.append("joined") }
-                    }
-                }
-                try await group.waitForAll()
+            let senders = cluster.nodes.dropFirst().flatMap { node -> [@Sendable () async -> Void] in
+                [{ await Self.broadcast(100, from: node) }, { await Self.send(100, from: node, to: cluster.alice) }]
             }
-            try await cluster.settle()
-            Self.check(client.log, seed: seed, isFaulty: isFaulty)
+            let wasAlwaysRecovered = try await race.run(client, on: cluster, senders: senders) { connection in
+                try await cluster.join(connection, ["r"])
+                client.state.withLock { $0.history.append("joined") }
+            }
+            #expect(race.isFaulty || wasAlwaysRecovered)
+            Self.check(client.log, seed: seed, isFaulty: race.isFaulty)
         }
     }
 
@@ -210,17 +172,6 @@ import Wire
         #expect(log.count { $0 == "new" } == 1, "seed \(seed)")
         #expect(newest == ["B": 100, "C": 100, "Bb": 100, "Cb": 100], "seed \(seed)")
     }
-}
-
-private final class Flag: Sendable {
-    private let value = Atomic<Bool>(false)
-    var isSet: Bool { self.value.load(ordering: .relaxed) }
-    func set(_ value: Bool) { self.value.store(value, ordering: .relaxed) }
-}
-
-private final class Counted: Sendable {
-    private let value = Atomic<Int>(0)
-    func next() -> Int { self.value.add(1, ordering: .relaxed).newValue }
 }
 
 extension RecoveryTestConnection {

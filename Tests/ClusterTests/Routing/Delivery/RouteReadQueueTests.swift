@@ -35,6 +35,24 @@ import Testing
         #expect(round?.map(\.sends) == [[2]])
     }
 
+    @Test("The last send that is not handed over: one that waits, else one whose route is being read")
+    func last() {
+        var queue = RouteReadQueue<Int>(countLimit: 10, byteLimit: 1_000, batch: 10)
+        #expect(queue.last(to: self.a) == nil)
+        _ = queue.add(1, to: self.a, bytes: 10)
+        _ = queue.add(2, to: self.a, bytes: 10)
+        #expect(queue.last(to: self.a) == 2)
+        _ = queue.next()
+        #expect(queue.last(to: self.a) == 2 && queue.last(to: self.b) == nil)
+        _ = queue.add(3, to: self.a, bytes: 10)
+        #expect(queue.last(to: self.a) == 3)
+        queue.finish([self.a])
+        _ = queue.next()
+        #expect(queue.last(to: self.a) == 3)
+        queue.finish([self.a])
+        #expect(queue.last(to: self.a) == nil)
+    }
+
     @Test("A full queue refuses; what is taken out makes room")
     func bounded() {
         var queue = RouteReadQueue<Int>(countLimit: 2, byteLimit: 1_000, batch: 1)

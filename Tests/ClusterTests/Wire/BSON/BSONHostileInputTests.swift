@@ -1,25 +1,13 @@
 import NIOCore
+import Routing
 import Testing
 
 @testable import Wire
 
 @Suite("BSON from elsewhere (SPEC OP-4)")
 struct BSONHostileInputTests {
-    /// SplitMix64: the same seed, the same bytes.
-    private struct Generator: RandomNumberGenerator {
-        var state: UInt64
-
-        mutating func next() -> UInt64 {
-            self.state &+= 0x9E37_79B9_7F4A_7C15
-            var value = self.state
-            value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-            value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-            return value ^ (value >> 31)
-        }
-    }
-
     private static func write(
-        depth: Int, using generator: inout Generator, into writer: inout BSONWriter
+        depth: Int, using generator: inout SplitMix64, into writer: inout BSONWriter
     ) {
         for index in 0..<Int.random(in: 0...5, using: &generator) {
             let name = "k\(index)"
@@ -59,7 +47,7 @@ struct BSONHostileInputTests {
 
     @Test("OP-4, CVE-2025-61765: mutated documents are refused or read, never a crash", arguments: UInt64(1)...40)
     func mutations(seed: UInt64) throws {
-        var generator = Generator(state: seed)
+        var generator = SplitMix64(seed: seed)
         for _ in 0..<60 {
             var writer = BSONWriter()
             Self.write(depth: 4, using: &generator, into: &writer)
@@ -85,7 +73,7 @@ struct BSONHostileInputTests {
 
     @Test("OP-4: arbitrary bytes are refused or read, never a crash", arguments: UInt64(1)...20)
     func noise(seed: UInt64) {
-        var generator = Generator(state: seed)
+        var generator = SplitMix64(seed: seed)
         for _ in 0..<2_000 {
             var buffer = ByteBuffer(
                 bytes: (0..<Int.random(in: 0...64, using: &generator)).map { _ in

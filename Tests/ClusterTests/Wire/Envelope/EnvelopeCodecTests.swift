@@ -1,4 +1,5 @@
 import NIOCore
+import Routing
 import Testing
 
 @testable import Wire
@@ -161,19 +162,13 @@ import Testing
     }
 }
 
-/// SplitMix64: the same seed gives the same case on every machine.
+/// The same seed gives the same case on every machine.
 private struct EnvelopeSeed: RandomNumberGenerator {
-    private var state: UInt64
+    private var generator: SplitMix64
 
-    init(_ seed: UInt64) { self.state = seed }
+    init(_ seed: UInt64) { self.generator = SplitMix64(seed: seed) }
 
-    mutating func next() -> UInt64 {
-        self.state &+= 0x9E37_79B9_7F4A_7C15
-        var value = self.state
-        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-        return value ^ (value >> 31)
-    }
+    mutating func next() -> UInt64 { self.generator.next() }
 
     mutating func bytes(upTo limit: Int) -> ByteBuffer {
         var buffer = ByteBuffer()
