@@ -36,6 +36,11 @@ struct Conformance: AsyncParsableCommand {
     var maxFragments = 1_024
 
     @OptionGroup var transport: TransportFlags
+    @OptionGroup var identity: IdentityFlags
+    @OptionGroup var tokens: TokenFlags
+
+    @Option(help: "A domain that is served, in place of the one of development mode; may be repeated.")
+    var domain: [String] = []
 
     @Option(help: "Append announced presence to this file, as JSON lines.")
     var logPresence: String?
@@ -58,6 +63,10 @@ struct Conformance: AsyncParsableCommand {
         settings.live.transport.maximumFragments = self.maxFragments
         self.transport.apply(to: &settings.live.transport)
         settings.presenceLog = self.logPresence
+        settings.domains = self.domain.map { Configuration.Domain($0) }
+        settings.publicPorts = [self.listeners.port]
+        self.identity.apply(to: &settings)
+        self.tokens.apply(to: &settings)
         try await Runner.run(settings, logLevel: self.listeners.logLevel)
     }
 }

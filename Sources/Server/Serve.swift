@@ -15,6 +15,8 @@ struct Serve: AsyncParsableCommand {
     @OptionGroup var listeners: ListenerOptions
     @OptionGroup var mongo: MongoFlags
     @OptionGroup var limits: LimitFlags
+    @OptionGroup var identity: IdentityFlags
+    @OptionGroup var tokens: TokenFlags
 
     @Flag(help: "Development mode: loopback only, identities are believed, keys are made at start, /demo/ is served.")
     var dev = false
@@ -61,6 +63,8 @@ struct Serve: AsyncParsableCommand {
         settings.address = self.address ?? (self.dev ? "http://\(self.listeners.host):\(self.listeners.port)" : nil)
         settings.presenceLog = self.logPresence
         self.limits.apply(to: &settings)
+        self.identity.apply(to: &settings)
+        self.tokens.apply(to: &settings)
         return settings
     }
 }

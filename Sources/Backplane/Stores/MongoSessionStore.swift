@@ -44,6 +44,18 @@ package final class MongoSessionStore: SessionStore {
         }
     }
 
+    /// Linearizable: a primary that was deposed and does not know it cannot answer.
+    package func findLatest(_ hash: [UInt8]) async throws(StoreError) -> SessionRecord? {
+        let batch = try await self.access.find("sessions.readLatest", through: self.lane(of: hash)) { command in
+            command.append("filter", Self.identity(hash))
+            command.append("limit", Int32(1))
+            command.document("readConcern") { $0.append("level", "linearizable") }
+        }
+        return try batch.documents.first.map { document throws(StoreError) in
+            try self.decode(document, operation: "sessions.readLatest")
+        }
+    }
+
     /// Malformed records are logged, counted and left out.
     package func find(_ hashes: [[UInt8]]) async throws(StoreError) -> [SessionRecord] {
         var records: [SessionRecord] = []
@@ -121,6 +133,21 @@ package final class MongoSessionStore: SessionStore {
         ) { Self.writeInvalidation(reason: reason, into: &$0) }.modified
     }
 
+    package func invalidateChain(
+        _ chain: [UInt8], domain: String, user: String, client: String, reason: String
+    ) async throws(StoreError) -> Int {
+        let filter = BSONDocument {
+            $0.append("D", domain)
+            $0.append("U", user)
+            $0.append("C", client)
+            $0.append("f", BSONBinary(chain))
+            $0.append("v", true)
+        }
+        return try await self.access.update(
+            "sessions.invalidateChain", through: self.general, multi: true, filter: filter
+        ) { Self.writeInvalidation(reason: reason, into: &$0) }.modified
+    }
+
     private static func writeInvalidation(reason: String, into statement: inout BSONWriter) {
         statement.document("u") { update in
             update.document("$set") { set in
@@ -140,14 +167,16 @@ package final class MongoSessionStore: SessionStore {
         }
     }
 
-    /// One command: the nonce is set where there is none and the record is valid, and the record comes back in any case.
-    package func beginRenewal(_ hash: [UInt8], nonce: [UInt8]) async throws(StoreError) -> SessionRecord? {
+    /// One command: nonce and key are set where there is none and the record is valid, and the record comes back in any case.
+    package func beginRenewal(
+        _ hash: [UInt8], _ renewal: SessionRecord.Renewal
+    ) async throws(StoreError) -> SessionRecord? {
         let document = try await self.access.findAndModify(
             "sessions.renew", through: self.lane(of: hash), filter: Self.identity(hash)
         ) { command in
             command.array("update") { stages in
                 stages.documentElement { stage in
-                    stage.document("$set") { $0.document("s") { Self.writeNonce(nonce, into: &$0) } }
+                    stage.document("$set") { $0.document("s") { Self.writeRenewal(renewal.stored, into: &$0) } }
                 }
             }
         }
@@ -156,7 +185,7 @@ package final class MongoSessionStore: SessionStore {
         }
     }
 
-    private static func writeNonce(_ nonce: [UInt8], into expression: inout BSONWriter) {
+    private static func writeRenewal(_ stored: [UInt8], into expression: inout BSONWriter) {
         expression.array("$cond") { condition in
             condition.documentElement { test in
                 test.array("$and") { tests in
@@ -169,12 +198,14 @@ package final class MongoSessionStore: SessionStore {
                     }
                 }
             }
-            condition.element(BSONBinary(nonce))
+            condition.element(BSONBinary(stored))
             condition.element("$s")
         }
     }
 
-    package func noteSuccessorPresented(_ hash: [UInt8], at now: Int64) async throws(StoreError) {
+    package func noteSuccessorPresented(
+        _ hash: [UInt8], successor: [UInt8], at now: Int64
+    ) async throws(StoreError) {
         let filter = BSONDocument {
             $0.append("_id", BSONBinary(hash))
             $0.document("sc") { $0.append("$exists", false) }
@@ -183,7 +214,10 @@ package final class MongoSessionStore: SessionStore {
             "sessions.successor", through: self.lane(of: hash), filter: filter
         ) { statement in
             statement.document("u") { update in
-                update.document("$set") { $0.append("sc", BSONDate(milliseconds: now)) }
+                update.document("$set") { set in
+                    set.append("sc", BSONDate(milliseconds: now))
+                    set.append("n", BSONBinary(successor))
+                }
             }
         }
     }

@@ -2,7 +2,7 @@ import NIOCore
 import Routing
 import Wire
 
-/// Session records as they are stored (SPEC §3): `{_id, D, U, C, c, a, v, L, r, f, l, s, sc, x, z}` and `fv`.
+/// Session records as they are stored (SPEC §3): `{_id, D, U, C, c, a, v, L, r, f, l, s, sc, n, x, z}` and `fv`.
 enum SessionCodec {
     static func decode(_ document: BSONDocument) throws(DocumentError) -> SessionRecord {
         try document.checkFormat()
@@ -16,8 +16,11 @@ enum SessionCodec {
         record.isValid = try document.require("v") { $0.bool }
         record.chain = try document.require("f", self.bytes)
         record.predecessor = try document.optional("l", self.bytes)
-        record.renewalNonce = try document.optional("s", self.bytes)
+        record.renewal = try document.optional("s") { element in
+            self.bytes(element).flatMap { SessionRecord.Renewal(stored: $0) }
+        }
         record.successorPresented = try document.optional("sc") { $0.date }
+        record.successor = try document.optional("n", self.bytes)
         record.reason = try document.optional("z") { $0.string }
         return record
     }
@@ -39,8 +42,9 @@ enum SessionCodec {
         writer.append("r", record.isRemembered)
         writer.append("f", BSONBinary(record.chain))
         writer.append("l", ifPresent: record.predecessor.map { BSONBinary($0) })
-        writer.append("s", ifPresent: record.renewalNonce.map { BSONBinary($0) })
+        writer.append("s", ifPresent: record.renewal.map { BSONBinary($0.stored) })
         writer.append("sc", ifPresent: record.successorPresented.map { BSONDate(milliseconds: $0) })
+        writer.append("n", ifPresent: record.successor.map { BSONBinary($0) })
         writer.append("x", BSONDate(milliseconds: record.expires))
         writer.append("z", ifPresent: record.reason)
     }

@@ -25,8 +25,11 @@ public struct ActionError: Error, Sendable, Equatable {
     static let unsupported = ActionError(415, "MEDIA_TYPE")
     static let misdirected = ActionError(421, "DOMAIN")
     static let badHost = ActionError(400, "HOST")
+    /// A bearer token that is not taken; why is in the metrics.
+    static let token = ActionError(401, "TOKEN")
     static let slowBody = ActionError(408, "SLOW")
-    static let tooMany = ActionError(429, "RATE")
+    /// Faster than a socket or an address may (SPEC LK-17).
+    static let overRate = ActionError(429, "RATE")
     static let unavailable = ActionError(503, "UNAVAILABLE")
     static let busy = ActionError(503, "BUSY")
     static let timeout = ActionError(504, "TIMEOUT")

@@ -82,7 +82,12 @@ package struct ActionPipeline: Sendable {
         query.merge(call.query) { $1 }
         let queryProof = query.removeValue(forKey: "_domestic")
 
-        let agent = try await trace.measure("authenticate") { try await call.authenticate() }
+        let agent = try await trace.measure("authenticate") {
+            let agent = try await call.authenticate()
+            // Only HTTP answers carry cookies; a socket's client is asked to come by HTTP (ID-9, ID-16).
+            if call.transport == .http { await agent.renewIfDue() }
+            return agent
+        }
         trace.agent = agent
         // A form may carry the proof, which is known only once it is read; it counts before that of the query (ID-4).
         let type = ActionBodyParser.type(call.contentType)

@@ -27,13 +27,13 @@ extension Configuration {
 
     /// The domain of calls that name none: the only one there is.
     var defaultDomain: String? {
-        if self.isDevelopment { return "localhost" }
+        if self.isDevelopment, self.domains.isEmpty { return "localhost" }
         return self.domains.count == 1 ? HostName.configured(self.domains[0].name) : nil
     }
 
     /// - Returns: nil for a domain that is not served here.
     func canonicalDomain(_ text: String) -> String? {
-        if self.isDevelopment { return text == "localhost" ? text : nil }
+        if self.isDevelopment, self.domains.isEmpty { return text == "localhost" ? text : nil }
         guard let name = HostName.configured(text) else { return nil }
         return self.domains.contains { HostName.configured($0.name) == name } ? name : nil
     }
@@ -79,6 +79,7 @@ extension Configuration {
         }
         _ = try self.domainTable()
         _ = try self.proxyTrust()
+        try self.validateIdentity()
     }
 
     static func isLoopback(_ host: String) -> Bool {
@@ -104,8 +105,8 @@ extension Configuration {
     func domainTable() throws -> DomainTable {
         switch self.mode {
         case .development: return .development
-        case .conformance: return .conformance
-        case .production: break
+        case .conformance where self.domains.isEmpty: return .conformance
+        case .conformance, .production: break
         }
         do {
             return try DomainTable(self.domains.map { ($0.name, $0.aliases) }, ports: self.publicPorts)

@@ -45,7 +45,11 @@ public struct Configuration: Sendable {
     public var signingKeys: KeySource
     /// Proxies whose `X-Forwarded-*` headers are believed, as CIDR blocks (SPEC TR-2).
     public var trustedProxies: [String]
+    /// Seconds after which the signing key file is read again; 0: only on order. Default 30.
+    public var signingKeyRefresh: Double
     public var sessions: SessionOptions
+    /// Identity providers whose tokens are taken beside session cookies. Default none.
+    public var tokenIssuers: [TokenIssuer]
     public var live: LiveOptions
     public var http: HTTPOptions
     /// Whether `/demo/` is served and its events are sent. Default: in development mode.
@@ -87,7 +91,9 @@ public struct Configuration: Sendable {
         self.eventLoops = 0
         self.signingKeys = .generated
         self.trustedProxies = ["127.0.0.0/8", "::1/128"]
+        self.signingKeyRefresh = 30
         self.sessions = SessionOptions()
+        self.tokenIssuers = []
         self.live = LiveOptions(mode: mode)
         self.http = HTTPOptions()
         self.presenceLog = nil

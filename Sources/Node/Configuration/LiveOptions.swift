@@ -32,6 +32,8 @@ public struct LiveOptions: Sendable {
     public var maximumSessions: Int
     /// Sockets from foreign origins may connect (SPEC ID-18). Default false.
     public var allowForeignSockets: Bool
+    /// Who may open a live connection (SPEC ID-18). Default ``LiveRequirement/active``.
+    public var liveRequires: LiveRequirement
     /// Application handlers that may run or wait at once on this node. Default 10,000.
     public var runningHandlers: Int
     /// Paths, transports, cookie, CORS, compression.
@@ -67,6 +69,7 @@ public struct LiveOptions: Sendable {
         self.drainSpread = 5
         self.maximumSessions = 100_000
         self.allowForeignSockets = isConformance
+        self.liveRequires = isConformance ? .nothing : .active
         self.runningHandlers = 10_000
         self.dynamicNamespaces = 10_000
         if isConformance { self.transport.crossOrigin.origins = .any }

@@ -9,6 +9,7 @@ package struct ActionResponder: Sendable {
     private let domains: DomainTable
     private let proxies: ProxyTrust
     private let authority: SessionAuthority
+    private let tokens: TokenAuthority?
     private let pipeline: ActionPipeline
     private let pages: [StaticPages]
     private let crossOrigin: ActionCrossOrigin
@@ -26,13 +27,14 @@ package struct ActionResponder: Sendable {
     ///   - bodyTimeout: how long a body may take to arrive; then 408 (SPEC AC-12).
     package init(
         domains: DomainTable, proxies: ProxyTrust, authority: SessionAuthority, pipeline: ActionPipeline,
-        pages: [StaticPages] = [], crossOrigin: ActionCrossOrigin = .off, rate: ActionRate? = nil,
+        tokens: TokenAuthority? = nil, pages: [StaticPages] = [], crossOrigin: ActionCrossOrigin = .off, rate: ActionRate? = nil,
         bodyTimeout: Duration = .seconds(10), isLeaving: @escaping @Sendable () -> Bool = { false },
         sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
     ) {
         self.domains = domains
         self.proxies = proxies
         self.authority = authority
+        self.tokens = tokens
         self.pipeline = pipeline
         self.pages = pages
         self.crossOrigin = crossOrigin
@@ -145,7 +147,7 @@ package struct ActionResponder: Sendable {
         if let rate = self.rate, !rate.admits(source.key) {
             self.limits.hit(.addressActions)
             self.metrics.refused(.rate)
-            return self.exchange(ActionAnswer(.tooMany), to: head)
+            return self.exchange(ActionAnswer(.overRate), to: head)
         }
         let presented = SessionAuthority.Presented(domain: destination.domain, source: source, origin: origin)
         let call = ActionCall(
@@ -154,7 +156,10 @@ package struct ActionResponder: Sendable {
             contentEncoding: request.headers[.contentEncoding], accept: head.values("accept"),
             body: body.map { ActionCall.Body.stream($0) } ?? ActionCall.Body.none,
             hasProof: !head.values("x-domestic").isEmpty,
-            authenticate: { try await self.authority.agent(head, presented) })
+            authenticate: {
+                if let agent = try await self.tokens?.agent(head, presented) { return agent }
+                return try await self.authority.agent(head, presented)
+            })
         return self.exchange(await self.pipeline.run(call), to: head)
     }
 
@@ -164,6 +169,9 @@ package struct ActionResponder: Sendable {
         if let allow = answer.allow { fields[.allow] = allow.joined(separator: ", ") }
         if let location = answer.location { fields[.location] = PercentEncoding.encodeNonASCII(location) }
         for cookie in answer.cookies { fields.append(HTTPField(name: .setCookie, value: cookie.text)) }
+        if answer.content["error"] == "TOKEN", answer.status == 401 {
+            fields[.wwwAuthenticate] = "Bearer error=\"invalid_token\""
+        }
         if answer.status == 503 || answer.status == 429 { fields[.retryAfter] = "1" }
         let status = HTTPResponse.Status(code: answer.status)
         if let stream = answer.stream {

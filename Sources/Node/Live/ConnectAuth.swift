@@ -9,6 +9,8 @@ struct ConnectAuth: Sendable, Equatable {
     /// The page instance's own ID, 1 to 64 bytes of printable ASCII; anything else is as if absent.
     var endpoint: String?
     var domestic: String?
+    /// Of an identity provider (docs/identity.md, "Tokens").
+    var token: String?
     /// What an official client says of the connection that it has lost (SOCKETIO §14.1.4). `offset` is absent where it was
     /// never sent an event.
     var pid: String?
@@ -38,6 +40,8 @@ struct ConnectAuth: Sendable, Equatable {
                 self.endpoint = Self.string(value).flatMap { Self.isEndpoint($0) ? $0 : nil }
             } else if key.elementsEqual("domestic".utf8) {
                 self.domestic = Self.string(value)
+            } else if key.elementsEqual("token".utf8) {
+                self.token = Self.string(value)
             } else if key.elementsEqual("pid".utf8) {
                 self.pid = Self.string(value)
             } else if key.elementsEqual("offset".utf8) {
@@ -50,9 +54,10 @@ struct ConnectAuth: Sendable, Equatable {
         }
     }
 
-    /// A CONNECT payload without what belongs to connection state recovery: that is none of the application's (SOCKETIO
-    /// §14.1.7).
-    static func withoutRecovery(_ payload: UnsafeRawBufferPointer) -> ByteBuffer {
+    /// A CONNECT payload without what is none of the application's: connection state recovery (SOCKETIO §14.1.7) and
+    /// credentials (SPEC ID-4).
+    static func payload(_ payload: UnsafeRawBufferPointer, without withheld: [StaticString]) -> ByteBuffer {
+        guard !withheld.isEmpty else { return ByteBuffer(bytes: payload) }
         var object = ByteBuffer()
         guard !payload.isEmpty else { return object }
         object.writeString("{")
@@ -60,7 +65,7 @@ struct ConnectAuth: Sendable, Equatable {
         var isFirst = true
         while let member = reader.next() {
             let key = UnsafeRawBufferPointer(rebasing: payload[member.key])
-            if key.elementsEqual("pid".utf8) || key.elementsEqual("offset".utf8) { continue }
+            if withheld.contains(where: { name in name.withUTF8Buffer { key.elementsEqual($0) } }) { continue }
             if !isFirst { object.writeString(",") }
             isFirst = false
             object.writeString("\"")

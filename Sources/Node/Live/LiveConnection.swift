@@ -23,12 +23,10 @@ final class LiveConnection: LiveSocket, LocalConnection {
     private(set) var phase = Phase.authenticating
     /// When a connect that is not ready is given up (SPEC ND-15).
     private(set) var connectDeadline: NIODeadline?
-    /// nil for a guest (conformance mode only): not reachable, no route.
-    private(set) var identity: ConnectionIdentity?
     /// Whether the client speaks the product's own events (SPEC §8).
     let speaksProduct: Bool
     /// Whether it gets the `logout` event: plain clients do, too (SPEC §8), but no client of the official suites.
-    var isToldWhy: Bool { self.phase == .ready && (self.speaksProduct || !self.loop.server.guestsMayConnect) }
+    var isToldWhy: Bool { self.phase == .ready && (self.speaksProduct || self.loop.server.sendsProductEvents) }
     let endpoint: String
     let clusterNode: ClusterNode
     /// What came before it was ready, within the bytes of any socket's queue.
@@ -38,6 +36,8 @@ final class LiveConnection: LiveSocket, LocalConnection {
     var comeback: ConnectionReturn?
     /// Its actions, once there was one.
     var desk: ActionDesk?
+    /// Whether a new token of its is being looked at.
+    var isTakingToken = false
 
     init(session: LiveSession, namespace: InstalledNamespace, clusterNode: ClusterNode, auth: ConnectAuth) {
         self.clusterNode = clusterNode
@@ -102,10 +102,9 @@ final class LiveConnection: LiveSocket, LocalConnection {
         if !isQueued { self.giveUpConnecting(.busy) }
     }
 
-    /// The session was replaced by another one of the same login (SPEC ID-10).
-    func rebind(to session: ConnectionIdentity.Session) {
-        self.identity = self.identity?.bound(to: session)
-    }
+    override var mayBeAsked: Bool { self.speaksProduct }
+
+    override func endAuthority(_ reason: LogoutReason) { self.end(reason) }
 
     /// Without an identity there is no route: a guest is let in where guests may connect.
     func admitGuest() {
@@ -155,6 +154,7 @@ final class LiveConnection: LiveSocket, LocalConnection {
         for held in held { self.pass(held.packet, held.stamp) }
         self.dropGate()
         self.transportChanged()
+        self.watchAuthority()
         if let identity = self.identity { self.loop.server.runLiveConnectionHook(self, identity) }
     }
 

@@ -24,6 +24,8 @@ final class LiveLoop {
     /// The incarnation that new connections belong to; nil while there is none (SPEC ND-3).
     private(set) var clusterNode: ClusterNode?
     private(set) var sessions: [LiveSession] = []
+    /// Sockets outside `/` by the user that they belong to; ``table`` knows those on `/`.
+    private var outside: [RouteKey: [ObjectIdentifier: NamespaceSocket]] = [:]
     private var unflushed: [WebSocketHandler] = []
     private var flushing: [WebSocketHandler] = []
 
@@ -43,6 +45,34 @@ final class LiveLoop {
 
     func adopt(_ clusterNode: ClusterNode?) {
         self.clusterNode = clusterNode
+    }
+
+    /// A socket outside `/` has an identity, or is about to be let in with one.
+    func addOutside(_ socket: NamespaceSocket) {
+        guard let key = socket.identity?.key else { return }
+        self.outside[key, default: [:]][ObjectIdentifier(socket)] = socket
+    }
+
+    func removeOutside(_ socket: NamespaceSocket) {
+        guard let key = socket.identity?.key else { return }
+        self.outside[key]?[ObjectIdentifier(socket)] = nil
+        if self.outside[key]?.isEmpty == true { self.outside[key] = nil }
+    }
+
+    /// Every socket of the user, or of one of its clients, in whatever namespace, connecting ones included.
+    func sockets(of key: RouteKey, client: String?) -> [LiveSocket] {
+        var found = self.table.connections(of: key, client: client).compactMap { $0 as? LiveSocket }
+        for socket in (self.outside[key] ?? [:]).values where client == nil || socket.identity?.client == client {
+            found.append(socket)
+        }
+        return found
+    }
+
+    /// Every socket that has an identity.
+    var identified: [LiveSocket] {
+        var found = self.table.allConnections.compactMap { $0 as? LiveSocket }
+        for sockets in self.outside.values { for socket in sockets.values { found.append(socket) } }
+        return found
     }
 
     /// A new engine session is on this loop.

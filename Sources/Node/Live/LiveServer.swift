@@ -26,6 +26,13 @@ final class LiveServer: Sendable {
         var isSessionActive: SessionGuard.Reader
         /// nil in conformance mode: there `action` is an event like any other.
         var actions: SocketActions?
+        /// Looks at the session of an open socket; asked every ``sessionCheck`` seconds (SPEC ID-8).
+        var watchSession: SessionWatch
+        var sessionCheck: Double
+        /// Server time, milliseconds since 1970.
+        var wallTime: @Sendable () -> Int64
+        /// Whether any domain takes tokens: then they are kept from the application.
+        var takesTokens: Bool
         /// nil where no liveConnection hook was registered: then it costs nothing.
         var liveConnection: LiveConnectionRunner?
         /// nil where no hook judges handshakes.
@@ -49,17 +56,13 @@ final class LiveServer: Sendable {
     let keepsAuth: Bool
     /// Whether the client's first request is kept after `/` has been joined: a namespace that is joined later asks for it.
     let keepsHandshakes: Bool
-    private let setup: Setup
+    let setup: Setup
     private let http: HTTPConnections
     private let webSocketSessions = SessionKeyTable()
     private let polling = (0..<16).map { _ in PollingTable() }
     let loops = Mutex<[NIOLoopBound<LiveLoop>]>([])
     private let clusterNode = Mutex<ClusterNode?>(nil)
     private let isOpen = Atomic<Bool>(false)
-
-    private static let timerFraction: Int64 = 20
-    /// The official suites let three pings of 300 ms come within a connect timeout of a second.
-    private static let conformanceTick: TimeAmount = .milliseconds(2)
 
     private final class PollingTable: Sendable {
         let sessions = Mutex<[String: PollingEntry]>([:])
@@ -107,50 +110,6 @@ final class LiveServer: Sendable {
                 preconditionFailure("a channel is set up by its server")
             }
             return server
-        }
-    }
-
-    // MARK: Options
-
-    var options: LiveOptions { self.setup.options }
-    var limits: LimitOptions { self.setup.options.limits }
-    var gate: HandshakeGate { self.setup.gate }
-    var namespaces: [String: InstalledNamespace] { self.setup.namespaces }
-    var recovery: LiveRecovery? { self.setup.recovery }
-    var patterns: [NamespacePattern] { self.setup.patterns }
-    var roomLimits: RoomTable.Limits { self.setup.options.rooms }
-    var identifier: SocketIdentifier? { self.setup.identifier }
-    var actions: SocketActions? { self.setup.actions }
-    var isSessionActive: SessionGuard.Reader { self.setup.isSessionActive }
-    var logger: Logger { self.setup.logger }
-    var believesAuth: Bool { self.setup.mode != .production }
-    var guestsMayConnect: Bool { self.setup.mode == .conformance }
-    var allowsForeignSockets: Bool { self.options.allowForeignSockets }
-    var transport: TransportOptions { self.options.transport }
-    var allowRequest: AllowRequestHook? { self.setup.allowRequest }
-    var allowRequestTimeout: TimeAmount { .milliseconds(Int64(self.options.transport.allowRequestTimeout * 1000)) }
-    var headTimeout: TimeAmount { .milliseconds(Int64(self.options.headTimeout * 1000)) }
-    var connectDeadline: TimeAmount { .milliseconds(Int64(self.options.pendingConnectTimeout * 1000)) }
-    var firstByteTimeout: TimeAmount { .milliseconds(Int64(self.limits.firstByteTimeout * 1000)) }
-    var bodyTimeout: TimeAmount { .milliseconds(Int64(self.limits.bodyTimeout * 1000)) }
-    var stallTimeout: TimeAmount { .milliseconds(Int64(self.limits.answerStallTimeout * 1000)) }
-    var idleTimeout: TimeAmount { .milliseconds(Int64(self.limits.idleTimeout * 1000)) }
-
-    /// How often a loop looks at its wheel: fine enough for the shortest heartbeat.
-    var tick: TimeAmount {
-        if self.setup.mode == .conformance { return Self.conformanceTick }
-        let shortest = min(self.engineOptions.pingInterval, self.engineOptions.pingTimeout).nanoseconds
-        return .nanoseconds(min(max(shortest / Self.timerFraction, 5_000_000), 500_000_000))
-    }
-
-    /// What runs on a path, with or without its trailing slash (SOCKETIO §2.1).
-    func enginePath(_ path: String) -> EngineApplication? {
-        if path == self.options.transport.path || path == self.options.transport.barePath { return .socketIO }
-        guard self.setup.mode == .conformance else { return nil }
-        return switch path {
-        case "/engine.io/", "/engine.io": .echo
-        case "/echo": .bareEcho
-        default: nil
         }
     }
 
@@ -307,6 +266,14 @@ final class LiveServer: Sendable {
         }
         self.loops.withLock { $0 = loops }
         return (ConnectionIndex(tables: tables), RoomIndex(loops: rooms, limits: self.roomLimits))
+    }
+
+    /// Runs `body` on every loop, with what its sessions share.
+    /// - Parameter tally: entered once for each loop, before any of them runs.
+    func onEveryLoop(entering tally: CutTally? = nil, _ body: @escaping @Sendable (LiveLoop) -> Void) {
+        let loops = self.loops.withLock(\.self)
+        for _ in loops { tally?.enter() }
+        for loop in loops { loop.execute(body) }
     }
 
     /// The state of the loop that a channel lives on. Call from that loop.

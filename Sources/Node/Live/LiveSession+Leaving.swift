@@ -44,6 +44,7 @@ extension LiveSession {
     /// CONNECT_ERROR; the session stays open, and may join other namespaces.
     func refuse(_ slot: NamespaceSlot, _ message: String, data: ByteBuffer? = nil) {
         self.auths[slot] = nil
+        self.stopJoining(slot)
         if slot == .root {
             self.connection?.end(isFinal: true)
             self.connection = nil
@@ -63,9 +64,13 @@ extension LiveSession {
             self.connection = nil
             self.loop.server.metrics.disconnected(reason)
         } else {
-            self.elsewhere[socket.slot] = nil
+            self.forget(socket.slot)
         }
         self.reschedule()
+    }
+
+    private func forget(_ slot: NamespaceSlot) {
+        if let socket = self.elsewhere.removeValue(forKey: slot) { self.loop.removeOutside(socket) }
     }
 
     /// Takes a socket out of its rooms and tells the application, once (SOCKETIO §11.11).
@@ -124,7 +129,8 @@ extension LiveSession {
     /// The engine session has ended: whoever is in a namespace is told once.
     func announceEnd(_ reason: CloseReason) {
         for socket in self.elsewhere.values { self.retire(socket, reason) }
-        self.elsewhere = [:]
+        for slot in self.elsewhere.keys { self.forget(slot) }
+        for slot in self.joining.keys { self.stopJoining(slot) }
         if let connection = self.connection {
             self.retire(connection, reason)
             self.connection = nil

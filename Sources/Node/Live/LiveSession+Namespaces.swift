@@ -30,6 +30,7 @@ extension LiveSession {
             if let limit = Limit(refusal) { self.loop.server.metrics.hit(limit) }
             self.send(.connectError(message: refusal.rawValue, namespace: packet.namespaceName(in: text)))
         case .left(let slot):
+            self.stopJoining(slot)
             if let socket = self.socket(slot) { self.left(socket, .clientNamespaceDisconnect) }
         case .close(let reason):
             self.loop.server.metrics.protocolErrors.increment()
@@ -71,10 +72,7 @@ extension LiveSession {
         let server = self.loop.server
         let name = self.sockets.name(of: slot)
         let auth = ConnectAuth(payload)
-        let kept =
-            !server.keepsAuth
-            ? ByteBuffer()
-            : server.recovery == nil ? ByteBuffer(bytes: payload) : ConnectAuth.withoutRecovery(payload)
+        let kept = server.keepsAuth ? ConnectAuth.payload(payload, without: server.withheldAuth) : ByteBuffer()
         if server.keepsAuth { self.auths[slot] = kept }
         if let namespace = server.namespaces[name] { return self.connect(slot, auth, to: namespace) }
         guard !server.patterns.isEmpty else { return self.refuse(slot, ConnectRefusal.invalidNamespace.rawValue) }
@@ -115,9 +113,9 @@ extension LiveSession {
             switch finding {
             case .known(let identity):
                 session.askMiddleware(connection, identity) { connection in connection.commit(identity) }
-            case .guest where server.guestsMayConnect:
+            case _ where server.liveRequires.admits(finding):
                 session.askMiddleware(connection, nil) { connection in connection.admitGuest() }
-            case .guest: session.refuseRoot(.login, isTemporary: false)
+            case .guest, .idle, .refused: session.refuseRoot(.login, isTemporary: false)
             case .foreign: session.refuseRoot(.foreign, isTemporary: false)
             case .unavailable: connection.giveUpConnecting(.unavailable)
             }
@@ -131,8 +129,8 @@ extension LiveSession {
             guard session.sockets.isPending(slot) else { return }
             switch finding {
             case .known(let identity): session.admit(slot, identity, to: namespace)
-            case .guest where server.guestsMayConnect: session.admit(slot, nil, to: namespace)
-            case .guest: session.refuse(slot, ConnectErrorCode.login.rawValue)
+            case _ where server.liveRequires.admits(finding): session.admit(slot, nil, to: namespace)
+            case .guest, .idle, .refused: session.refuse(slot, ConnectErrorCode.login.rawValue)
             case .foreign: session.refuse(slot, ConnectErrorCode.foreign.rawValue)
             case .unavailable: session.close(.forcedClose)
             }
@@ -141,13 +139,42 @@ extension LiveSession {
 
     private func admit(_ slot: NamespaceSlot, _ identity: ConnectionIdentity?, to namespace: InstalledNamespace) {
         let socket = NamespaceSocket(session: self, slot: slot, namespace: namespace, identity: identity)
+        self.joining[slot] = socket
+        // A kick or logout finds it from here on; one that came before is seen by the look that follows.
+        self.loop.addOutside(socket)
+        self.checkSession(socket)
         self.askMiddleware(socket, identity) { socket in
             let session = socket.session
-            guard session.sockets.accept(slot) else { return }
+            guard session.joining[slot] === socket, session.sockets.accept(slot) else {
+                return session.stopJoining(slot)
+            }
+            session.joining[slot] = nil
             session.elsewhere[slot] = socket
             session.send(.connect(sid: socket.sid, namespace: session.sockets.name(of: slot)))
             session.joined(socket)
+            socket.watchAuthority()
         }
+    }
+
+    /// An invalidation between the reading of the session and ``LiveLoop/addOutside(_:)`` missed this socket (SPEC ID-13).
+    private func checkSession(_ socket: NamespaceSocket) {
+        guard let identity = socket.identity, let session = identity.session else { return }
+        let server = self.loop.server
+        let bound = LoopSocket(socket)
+        let isQueued = server.work.submit {
+            do {
+                if try await server.isSessionActive(session.hash, identity.domain) { return }
+                bound.onLoop { $0.endAuthority(.session) }
+            } catch {
+                bound.onLoop { $0.endAuthority(.node) }
+            }
+        }
+        if !isQueued { socket.endAuthority(.node) }
+    }
+
+    /// A socket that waited to be let in is not.
+    func stopJoining(_ slot: NamespaceSlot) {
+        if let socket = self.joining.removeValue(forKey: slot) { self.loop.removeOutside(socket) }
     }
 
     /// Lets the application's middleware decide, in the order of its registration (SOCKETIO §11.5).
@@ -204,7 +231,7 @@ extension LiveSession {
         let server = self.loop.server
         if let connection = self.connection, connection.phase == .ready {
             // Already known on `/`: the same person in another namespace.
-            return then(self, connection.identity.map { .known($0) } ?? .guest)
+            return then(self, connection.identity.map { .known($0) } ?? .idle)
         }
         if server.believesAuth, auth.user != nil {
             guard let identity = auth.believed(in: self.handshake.domain) else { return then(self, .guest) }

@@ -24,6 +24,8 @@ final class LiveSession: Timed {
     var connection: LiveConnection?
     /// The sockets of other namespaces, once they have been joined.
     var elsewhere: [NamespaceSlot: NamespaceSocket] = [:]
+    /// Those that wait for the application to let them in; mostly empty.
+    var joining: [NamespaceSlot: NamespaceSocket] = [:]
     /// Packets of which only the latest counts, while the transport cannot take them; nil while none waits.
     var latest: LatestPackets?
     /// CONNECT payloads that an application wants to see once its client has joined; mostly empty.
@@ -81,9 +83,11 @@ final class LiveSession: Timed {
             if let connect = connection.connectDeadline { next = min(next, connect) }
             if let ack = connection.acks.nextDeadline { next = min(next, ack) }
             if let action = connection.desk?.nextDeadline { next = min(next, action) }
+            next = min(next, connection.authorityDeadline)
         }
         for socket in self.elsewhere.values {
             if let ack = socket.acks.nextDeadline { next = min(next, ack) }
+            next = min(next, socket.authorityDeadline)
         }
         if let resumption = self.rateResumption { next = min(next, resumption) }
         return next
@@ -115,6 +119,8 @@ final class LiveSession: Timed {
             self.connection?.expireAcks(at: now)
             self.connection?.desk?.expire(at: now)
             for socket in self.elsewhere.values { socket.expireAcks(at: now) }
+            self.connection?.authorityDue(at: now)
+            for socket in self.elsewhere.values { socket.authorityDue(at: now) }
         }
         return self.nextDeadline
     }

@@ -19,6 +19,12 @@ class LiveSocket: RoomMember {
     var handshake: SocketHandshake?
     var rooms: [Room] = []
     var seat: Int32 = -1
+    /// Whom it belongs to; nil for a guest, where guests may connect, and before that is known.
+    var identity: ConnectionIdentity?
+    /// When its authority is looked at next (SPEC ID-16).
+    var authorityDeadline = NIODeadline.distantFuture
+    /// Whether the client is still to be asked to renew.
+    var isAskDue = false
 
     init(session: LiveSession, slot: NamespaceSlot, namespace: InstalledNamespace) {
         self.session = session
@@ -31,6 +37,14 @@ class LiveSocket: RoomMember {
 
     var scope: RoomScope {
         RoomScope(domain: self.session.handshake.domain, namespace: self.session.sockets.name(of: self.slot))
+    }
+
+    /// Whether the client understands a question for its renewal.
+    var mayBeAsked: Bool { false }
+
+    /// What vouched for it does so no more.
+    func endAuthority(_ reason: LogoutReason) {
+        preconditionFailure("a socket is one of two kinds, each with an end of its own")
     }
 
     // MARK: From rooms

@@ -3,15 +3,20 @@ import Wire
 
 /// A socket outside `/`: it has an identity like any other, and no route (SPEC §8).
 final class NamespaceSocket: LiveSocket {
-    /// Who it is; nil for a guest, where guests may connect.
-    let identity: ConnectionIdentity?
     private let random: UInt128
 
     init(session: LiveSession, slot: NamespaceSlot, namespace: InstalledNamespace, identity: ConnectionIdentity?) {
         var generator = SystemRandomNumberGenerator()
         self.random = UInt128(generator.next() as UInt64) << 64 | UInt128(generator.next() as UInt64)
-        self.identity = identity
         super.init(session: session, slot: slot, namespace: namespace)
+        self.identity = identity
+    }
+
+    /// Only on `/` a client is told; here it sees the namespace's DISCONNECT, or its CONNECT refused.
+    override func endAuthority(_ reason: LogoutReason) {
+        guard !reason.reconnects else { return self.session.close(.forcedClose) }
+        guard self.session.elsewhere[self.slot] !== self else { return self.session.disconnect(self, closes: false) }
+        if self.session.joining[self.slot] === self { self.session.refuse(self.slot, ConnectErrorCode.login.rawValue) }
     }
 
     override var randomPart: UInt128 { self.random }

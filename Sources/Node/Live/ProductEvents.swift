@@ -23,6 +23,14 @@ extension OutboundPacket {
         }
     }
 
+    /// `session {renew:true}`: the client is to renew, over HTTP or with a new token (SPEC ID-16).
+    static var askToRenew: OutboundPacket { self.product("session") { $0.writeString("{\"renew\":true}") } }
+
+    /// What has become of the client's `auth` event.
+    static func session(_ object: ByteBuffer) -> OutboundPacket {
+        self.product("session") { $0.writeImmutableBuffer(object) }
+    }
+
     static func logout(_ reason: LogoutReason) -> OutboundPacket {
         self.product("logout") { object in
             object.writeString("{\"reason\":\"\(reason.rawValue)\",\"reconnect\":\(reason.reconnects)}")

@@ -1,4 +1,4 @@
-/// Finds out who a socket belongs to, by the cookies of its handshake and the proof in its CONNECT payload.
+/// Finds out who a socket belongs to, by the cookies of its handshake, or the token, and the proof in its CONNECT payload.
 typealias SocketIdentifier = @Sendable (Handshake, ConnectAuth) async -> SocketFinding
 
 /// Runs the application's liveConnection hook for a connection that has come live.
@@ -7,8 +7,12 @@ typealias LiveConnectionRunner = @Sendable (Handshake, ConnectionIdentity, Socke
 /// Who a socket belongs to.
 enum SocketFinding: Sendable {
     case known(ConnectionIdentity)
-    /// No usable session, or one that is not logged in (SPEC ID-18).
+    /// No usable session (SPEC ID-18).
     case guest
+    /// User and client are known, but not logged in.
+    case idle
+    /// It named somebody by a token that is not taken: nobody's connection, wherever guests may connect.
+    case refused
     /// From a foreign origin (SPEC ID-18).
     case foreign
     /// The sessions cannot be read now.

@@ -20,6 +20,10 @@ public final class Agent: Sendable {
         /// The stored session behind it; nil for a guest, and where the identity did not come from a session.
         var record: SessionRecord?
         var isDomestic: Bool
+        /// The signing key of the domestic token that proved it.
+        var domesticKey: [UInt8]?
+        /// The cookie's secret, where its session is due for renewal.
+        var due: SessionSecret?
         /// By name: a later change of the session replaces an earlier one's.
         var cookies: [SetCookie]
     }
@@ -116,15 +120,23 @@ public final class Agent: Sendable {
     /// The session that a live connection is bound to; nil where the identity was believed.
     package var session: SessionRecord? { self.state.withLock(\.record) }
 
+    package var domesticKey: [UInt8]? { self.state.withLock(\.domesticKey) }
+
     /// `Set-Cookie` fields that the reply owes.
     package var cookies: [SetCookie] { self.state.withLock(\.cookies) }
+
+    /// Replaces the session's token if it has reached its age (SPEC ID-9): the reply then owes new cookies. For transports
+    /// that can set them. A session that ended meanwhile shows at once; a store that fails changes nothing.
+    package func renewIfDue() async {
+        await self.authority?.renewIfDue(self)
+    }
 
     /// A proof that arrived in the body or query, where no header named one (SPEC ID-4).
     package func proveDomestic(_ token: String) {
         guard let authority = self.authority, let record = self.session,
-            authority.proves(token, record, self.originIsOwn)
+            let key = authority.proof(token, record, self.originIsOwn)
         else { return }
-        self.state.withLock { $0.isDomestic = true }
+        self.state.withLock { ($0.isDomestic, $0.domesticKey) = (true, key) }
     }
 
     /// Cookies that the reply owes beside those of the agent's own changes, and in place of equally named ones.
@@ -143,7 +155,8 @@ public final class Agent: Sendable {
             state.user = record?.user
             state.client = record?.client
             state.record = record
-            if record == nil { state.isDomestic = false }
+            state.due = nil
+            if record == nil { (state.isDomestic, state.domesticKey) = (false, nil) }
             let names = Set(cookies.map(\.name))
             state.cookies = state.cookies.filter { !names.contains($0.name) } + cookies
         }

@@ -13,7 +13,12 @@ package struct DomesticToken: Sendable {
 
     /// Constant-time in what it compares.
     package func isRight(_ text: String, domain: String, chain: [UInt8]) -> Bool {
-        guard text.utf8.count == 43, let code = Base64URLText.decode(text), code.count == 32 else { return false }
+        self.key(of: text, domain: domain, chain: chain) != nil
+    }
+
+    /// The ID of the key that made the token; nil where it is wrong.
+    package func key(of text: String, domain: String, chain: [UInt8]) -> [UInt8]? {
+        guard text.utf8.count == 43, let code = Base64URLText.decode(text), code.count == 32 else { return nil }
         return self.keys.verify(code, of: Self.message(domain: domain, chain: chain))
     }
 

@@ -15,10 +15,13 @@ package struct Revocation: Sendable {
         package let publish: @Sendable (BusMessage, NodeRecord, @escaping @Sendable (PublishError?) -> Void) -> Void
         /// The node's present incarnation; it is told directly.
         package let localNode: @Sendable () -> NodeID
+        /// Tells how many sockets were cut, when the last one is.
+        package typealias Cut = @Sendable (Int) -> Void
+
         /// Applies an invalidation to this node's sockets. The cache has forgotten the sessions by then.
-        package let invalidate: @Sendable (Invalidation) -> Void
+        package let invalidate: @Sendable (Invalidation, @escaping Cut) -> Void
         /// Cuts this node's connections.
-        package let kick: @Sendable (Kick) -> Void
+        package let kick: @Sendable (Kick, @escaping Cut) -> Void
         /// Makes lost connections of the user, or of one client, unrecoverable (SOCKETIO §14.2).
         package let forget: @Sendable (_ domain: String, _ user: String, _ client: String?) -> Void
         /// Runs work that may outlive its caller, in a bounded pool; false: it will not run.
@@ -29,8 +32,9 @@ package struct Revocation: Sendable {
         package init(
             nodes: @escaping @Sendable () async throws(StoreError) -> DirectoryReading,
             publish: @escaping @Sendable (BusMessage, NodeRecord, @escaping @Sendable (PublishError?) -> Void) -> Void,
-            localNode: @escaping @Sendable () -> NodeID, invalidate: @escaping @Sendable (Invalidation) -> Void,
-            kick: @escaping @Sendable (Kick) -> Void,
+            localNode: @escaping @Sendable () -> NodeID,
+            invalidate: @escaping @Sendable (Invalidation, @escaping Cut) -> Void,
+            kick: @escaping @Sendable (Kick, @escaping Cut) -> Void,
             forget: @escaping @Sendable (_ domain: String, _ user: String, _ client: String?) -> Void = { _, _, _ in },
             submit: @escaping @Sendable (@escaping @Sendable () async -> Void) -> Bool,
             sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
@@ -51,11 +55,14 @@ package struct Revocation: Sendable {
     private let environment: Environment
     private let timeout: Duration
     private let logger: Logger
+    package let ledger: RevocationLedger
     private let late = Counter(label: "submergence_revocations_late_total")
 
     package init(
-        store: any SessionStore, cache: SessionCache, options: SessionOptions, environment: Environment, logger: Logger
+        store: any SessionStore, cache: SessionCache, options: SessionOptions, environment: Environment,
+        ledger: RevocationLedger = RevocationLedger(), logger: Logger
     ) {
+        self.ledger = ledger
         self.store = store
         self.cache = cache
         self.environment = environment
@@ -65,49 +72,57 @@ package struct Revocation: Sendable {
 
     /// Marks every session of the user, or of one of its clients.
     package func revokeAll(_ invalidation: Invalidation) async throws(SessionError) {
-        try await self.run("logout") { () throws(StoreError) in
+        try await self.run(.logout) { () throws(StoreError) in
             while try await self.store.invalidateAll(
                 domain: invalidation.domain, user: invalidation.user, client: invalidation.client,
                 reason: invalidation.reason.rawValue) > 0
             {}
-        } then: {
+        } then: { done in
             self.environment.forget(invalidation.domain, invalidation.user, invalidation.client)
-            self.apply(invalidation)
+            self.apply(invalidation, done)
             return invalidation.message
         }
     }
 
-    /// Marks one session, that of `hash`.
-    package func revoke(_ hash: [UInt8], _ invalidation: Invalidation) async throws(SessionError) {
-        try await self.run("session") { () throws(StoreError) in
-            try await self.store.invalidate(hash, reason: invalidation.reason.rawValue)
-        } then: {
-            self.apply(invalidation)
+    /// Marks the sessions of one login: the invalidation names its client and chain.
+    package func revokeChain(_ invalidation: Invalidation) async throws(SessionError) {
+        guard let client = invalidation.client, let chain = invalidation.chain else {
+            preconditionFailure("a chain belongs to a client")
+        }
+        try await self.run(.session) { () throws(StoreError) in
+            while try await self.store.invalidateChain(
+                chain, domain: invalidation.domain, user: invalidation.user, client: client,
+                reason: invalidation.reason.rawValue) > 0
+            {}
+        } then: { done in
+            self.apply(invalidation, done)
             return invalidation.message
         }
     }
 
     /// Cuts the connections of the user, or of one of its clients, on every node. Sessions stay (ID-14).
     package func kick(_ kick: Kick) async throws(SessionError) {
-        try await self.run("kick") { () throws(StoreError) in
-        } then: {
+        try await self.run(.kick) { () throws(StoreError) in
+        } then: { done in
             self.environment.forget(kick.domain, kick.user, kick.client)
-            self.environment.kick(kick)
+            self.environment.kick(kick, done)
             return kick.message
         }
     }
 
     /// What a node does about an invalidation, its own or one that arrived.
-    package func apply(_ invalidation: Invalidation) {
+    /// - Parameter done: gets the number of sockets that were cut, when the last one is.
+    package func apply(_ invalidation: Invalidation, _ done: @escaping Environment.Cut) {
         self.cache.drop(domain: invalidation.domain, user: invalidation.user, client: invalidation.client)
-        self.environment.invalidate(invalidation)
+        self.environment.invalidate(invalidation, done)
     }
 
     /// Returns when everything is written; throws after the timeout, while the work goes on in the background.
     private func run(
-        _ what: String, mark: @escaping @Sendable () async throws(StoreError) -> Void,
-        then tell: @escaping @Sendable () -> BusMessage
+        _ what: RevocationLedger.Kind, mark: @escaping @Sendable () async throws(StoreError) -> Void,
+        then tell: @escaping @Sendable (@escaping Environment.Cut) -> BusMessage
     ) async throws(SessionError) {
+        let begun = self.ledger.moment
         let outcome = FirstAnswer<Bool>()
         let isAccepted = self.environment.submit {
             await withTaskGroup(of: Void.self) { group in
@@ -116,13 +131,14 @@ package struct Revocation: Sendable {
                         try await self.environment.sleep(self.timeout)
                         if outcome.offer(false) {
                             self.late.increment()
-                            self.logger.warning("revocation goes on in the background", metadata: ["kind": "\(what)"])
+                            self.logger.warning(
+                                "revocation goes on in the background", metadata: ["kind": "\(what.rawValue)"])
                         }
                     } catch {
                         // Cancelled: the work below has ended, one way or the other.
                     }
                 }
-                let isDone = await self.persist(what, mark: mark, then: tell)
+                let isDone = await self.persist(what, begun: begun, mark: mark, then: tell)
                 outcome.offer(isDone)
                 group.cancelAll()
             }
@@ -135,37 +151,41 @@ package struct Revocation: Sendable {
 
     /// - Returns: false when the process ends before it is done.
     private func persist(
-        _ what: String, mark: @escaping @Sendable () async throws(StoreError) -> Void,
-        then tell: @Sendable () -> BusMessage
+        _ what: RevocationLedger.Kind, begun: Int64, mark: @escaping @Sendable () async throws(StoreError) -> Void,
+        then tell: @Sendable (@escaping Environment.Cut) -> BusMessage
     ) async -> Bool {
         guard await self.insist(what, { try await mark() }) else { return false }
-        let message = tell()
+        let local = self.environment.localNode()
+        let number = self.ledger.open(what, begun: begun, local: local)
+        var message = tell { cut in if let number { self.ledger.note(number, from: local, cut: cut) } }
+        if let number { message.source = RevocationReport.source(number) }
         var targets: [NodeRecord] = []
         let isListed = await self.insist(what) {
             let reading = try await self.environment.nodes()
             guard reading.isComplete else {
                 throw StoreError(.unavailable, operation: "nodes.list", message: "a shard did not answer")
             }
-            let local = self.environment.localNode()
             targets = reading.records.filter { $0.id != local && $0.state < .claimed }
         }
         guard isListed else { return false }
+        if let number { self.ledger.expect(targets.map(\.id), for: number) }
         return await self.insist(what) {
-            let failed = await self.publish(message, to: targets)
+            let failed = await self.publish(message, number, to: targets)
             targets = failed.map(\.target)
             if let first = failed.first { throw first.error }
         }
     }
 
     /// Repeats a step until it succeeds, with pauses of 0.1 to 2 s.
-    private func insist(_ what: String, _ step: () async throws -> Void) async -> Bool {
+    private func insist(_ what: RevocationLedger.Kind, _ step: () async throws -> Void) async -> Bool {
         var pause = Duration.milliseconds(100)
         while !Task.isCancelled {
             do {
                 try await step()
                 return true
             } catch {
-                self.logger.warning("revocation is retried", metadata: ["kind": "\(what)", "error": "\(error)"])
+                self.logger.warning(
+                    "revocation is retried", metadata: ["kind": "\(what.rawValue)", "error": "\(error)"])
             }
             do { try await self.environment.sleep(pause) } catch { return false }
             pause = min(pause * 2, .seconds(2))
@@ -175,12 +195,15 @@ package struct Revocation: Sendable {
 
     /// - Returns: the targets that were not reached. A node that is gone needs nothing: it reads marked records (ND-2).
     private func publish(
-        _ message: BusMessage, to targets: [NodeRecord]
+        _ message: BusMessage, _ number: UInt64?, to targets: [NodeRecord]
     ) async -> [(target: NodeRecord, error: PublishError)] {
         guard !targets.isEmpty else { return [] }
         let tally = PublishTally(count: targets.count)
         for target in targets {
-            self.environment.publish(message, target) { error in tally.note(target, error) }
+            self.environment.publish(message, target) { error in
+                if let number, error == .targetGone { self.ledger.note(number, from: target.id, cut: 0) }
+                tally.note(target, error)
+            }
         }
         return await tally.outcome.value
     }

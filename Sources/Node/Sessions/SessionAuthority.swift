@@ -24,17 +24,19 @@ package final class SessionAuthority: Sendable {
 
     /// A read that an invalidation spoils is made again, this often; then the store is called busy.
     private static let rereads = 5
+    private static let longestWalk = 16
 
     let cache: SessionCache
-    private let store: any SessionStore
+    let store: any SessionStore
     let machine: SessionMachine
     private let cookies: SessionCookies
-    private let domestic: DomesticToken
-    private let revocation: Revocation
+    let keys: SigningKeyring
+    let revocation: Revocation
     let now: @Sendable () -> Int64
-    private let submit: @Sendable (@escaping @Sendable () async -> Void) -> Bool
-    private let logger: Logger
-    private let superseded = Counter(label: "submergence_session_superseded_total")
+    let submit: @Sendable (@escaping @Sendable () async -> Void) -> Bool
+    let logger: Logger
+    let renewals = RenewalMetrics()
+    let revokesSupersededChains: Bool
     private let proofs = ProofMetrics()
     private let malformed = Counter(label: "submergence_session_cookies_malformed_total")
 
@@ -42,7 +44,7 @@ package final class SessionAuthority: Sendable {
     ///   - now: milliseconds since 1970.
     ///   - submit: runs short work in the background, in a bounded pool; false: it will not run.
     package init(
-        store: any SessionStore, cache: SessionCache, keys: SigningKeys, options: SessionOptions,
+        store: any SessionStore, cache: SessionCache, keys: SigningKeyring, options: SessionOptions,
         revocation: Revocation,
         now: @escaping @Sendable () -> Int64,
         submit: @escaping @Sendable (@escaping @Sendable () async -> Void) -> Bool,
@@ -52,7 +54,8 @@ package final class SessionAuthority: Sendable {
         self.cache = cache
         self.machine = SessionMachine(options)
         self.cookies = SessionCookies(options)
-        self.domestic = DomesticToken(keys: keys)
+        self.keys = keys
+        self.revokesSupersededChains = options.revokesSupersededChains
         self.revocation = revocation
         self.now = now
         self.submit = submit
@@ -61,42 +64,61 @@ package final class SessionAuthority: Sendable {
 
     /// The agent of a request. A guest costs no read unless a well-formed cookie came with it (ID-1).
     package func agent(_ headers: some HeaderView, _ presented: Presented) async throws(StoreError) -> Agent {
-        let record = try await self.record(headers, in: presented.domain)
+        let (record, secret) = try await self.record(headers, in: presented.domain)
         var standing = Agent.Standing.guest
+        var due: SessionSecret?
         switch self.machine.state(of: record, in: presented.domain, at: self.now()) {
-        case .guest(.superseded):
-            self.superseded.increment()
-            self.logger.warning(
-                "a replaced session was presented after its grace",
-                metadata: [
-                    "domain": "\(presented.domain)", "address": "\(presented.source.address)",
-                    "session": "\(Self.mark(record))",
-                ])
+        case .guest(.superseded): self.noteSuperseded(record, address: presented.source.address)
         case .guest: break
         case .idle: standing = .idle
-        case .active: standing = .active
+        case .active(let isDue):
+            standing = .active
+            if isDue { due = secret }
         }
         let known = standing == .guest ? nil : record
-        if let known, standing == .active { self.noteActivity(of: known) }
+        if let known, standing == .active {
+            self.noteActivity(of: known)
+            self.notePresented(known)
+        }
         let proof = headers.values("x-domestic").first ?? presented.socketProof
         let originIsOwn = presented.origin != .foreign
-        let isDomestic = known.map { record in proof.map { self.proves($0, record, originIsOwn) } ?? false } ?? false
+        let key = known.flatMap { record in proof.flatMap { self.proof($0, record, originIsOwn) } }
         return Agent(
             domain: presented.domain, address: presented.source.address, userAgent: headers.single("user-agent"),
             authority: self, originIsOwn: originIsOwn,
             state: Agent.State(
-                standing: standing, user: known?.user, client: known?.client, record: known, isDomestic: isDomestic,
-                cookies: []))
+                standing: standing, user: known?.user, client: known?.client, record: known, isDomestic: key != nil,
+                domesticKey: key, due: due, cookies: []))
     }
 
-    /// The present standing of a session that a live connection is bound to, through the cache.
-    package func state(of hash: [UInt8], in domain: String) async throws(StoreError) -> SessionMachine.State {
-        self.machine.state(of: try await self.find(hash, in: domain), in: domain, at: self.now())
+    /// Whether the session that a live connection is bound to still holds it, through the cache (ID-13, ID-16).
+    package func holdsSockets(_ hash: [UInt8], in domain: String) async throws(StoreError) -> Bool {
+        self.machine.holdsSockets(try await self.find(hash, in: domain), in: domain, at: self.now())
     }
 
-    /// When the authority of a session ends for good (ID-16), in milliseconds since 1970; nil: never.
-    package func loginEnd(of record: SessionRecord) -> Int64? {
-        self.machine.loginLifespan > 0 ? record.login + self.machine.loginLifespan : nil
+    /// What holds an open socket that the session of `hash` has opened: the newest of its successors that was presented, as
+    /// the browser has that one now (ID-9, ID-16). The open connection is activity of it (ID-8).
+    /// - Returns: nil when nothing does.
+    func hold(of hash: [UInt8], in domain: String) async throws(StoreError) -> SessionHold? {
+        let now = self.now()
+        guard var record = try await self.find(hash, in: domain), self.machine.holdsSockets(record, in: domain, at: now)
+        else { return nil }
+        // A socket looks every few minutes, a token is renewed once a day: one step, mostly.
+        for _ in 0..<Self.longestWalk {
+            guard let next = record.successor, let successor = try await self.find(next, in: domain),
+                self.machine.holdsSockets(successor, in: domain, at: now)
+            else { break }
+            record = successor
+        }
+        self.noteActivity(of: record)
+        return SessionHold(session: .init(hash: record.hash, chain: record.chain), warrant: self.warrant(of: record))
+    }
+
+    /// When a socket of this session is asked to renew it, and when it ends (ID-16).
+    func warrant(of record: SessionRecord) -> Warrant {
+        Warrant(
+            ask: record.created + self.machine.lifespan,
+            end: self.machine.loginLifespan > 0 ? record.login + self.machine.loginLifespan : .max)
     }
 
     /// Notes activity of a session, an action or an open connection (ID-8). Written in the background, at most once per
@@ -114,10 +136,10 @@ package final class SessionAuthority: Sendable {
         if !isAccepted { self.logger.warning("activity was not written", metadata: ["error": "the work pool is full"]) }
     }
 
-    /// Whether the token proves same-origin access (SPEC ID-5); what does not is counted.
-    func proves(_ token: String, _ record: SessionRecord, _ originIsOwn: Bool) -> Bool {
-        self.proofs.judge(
-            isRight: self.domestic.isRight(token, domain: record.domain, chain: record.chain), originIsOwn: originIsOwn)
+    /// The ID of the signing key of a token that proves same-origin access (SPEC ID-5); what does not is counted.
+    func proof(_ token: String, _ record: SessionRecord, _ originIsOwn: Bool) -> [UInt8]? {
+        let key = DomesticToken(keys: self.keys.current).key(of: token, domain: record.domain, chain: record.chain)
+        return self.proofs.judge(isRight: key != nil, originIsOwn: originIsOwn) ? key : nil
     }
 
     // MARK: Changes
@@ -130,8 +152,7 @@ package final class SessionAuthority: Sendable {
         try await self.insert(record)
         if let old = before.record, old.isValid {
             let isSame = old.user == record.user && old.client == record.client
-            try await self.revocation.revoke(
-                old.hash,
+            try await self.revocation.revokeChain(
                 Invalidation(
                     domain: old.domain, user: old.user, client: old.client, reason: .session, chain: old.chain,
                     successor: isSame ? record.hash : nil))
@@ -147,8 +168,7 @@ package final class SessionAuthority: Sendable {
         record.isValid = false
         record.reason = "idle"
         if let old = before.record, old.user != record.user || old.client != record.client {
-            try await self.revocation.revoke(
-                old.hash,
+            try await self.revocation.revokeChain(
                 Invalidation(
                     domain: old.domain, user: old.user, client: old.client, reason: .session, chain: old.chain))
         }
@@ -190,14 +210,13 @@ package final class SessionAuthority: Sendable {
         let now = self.now()
         let record = SessionRecord(
             hash: secret.hash, domain: domain, user: user, client: client, now: now, isRemembered: isRemembered,
-            expires: self.machine.expiry(isRemembered: isRemembered, at: now))
+            expires: self.machine.expiry(isRemembered: isRemembered, login: now, at: now))
         return (record, secret)
     }
 
-    private func cookies(for record: SessionRecord, _ secret: SessionSecret) -> [SetCookie] {
-        self.cookies.login(
-            secret, domesticToken: self.domestic.text(domain: record.domain, chain: record.chain),
-            isRemembered: record.isRemembered)
+    func cookies(for record: SessionRecord, _ secret: SessionSecret) -> [SetCookie] {
+        let token = DomesticToken(keys: self.keys.current).text(domain: record.domain, chain: record.chain)
+        return self.cookies.login(secret, domesticToken: token, isRemembered: record.isRemembered)
     }
 
     private func insert(_ record: SessionRecord) async throws(SessionError) {
@@ -210,18 +229,20 @@ package final class SessionAuthority: Sendable {
 
     // MARK: Reading
 
-    private func record(_ headers: some HeaderView, in domain: String) async throws(StoreError) -> SessionRecord? {
+    private func record(
+        _ headers: some HeaderView, in domain: String
+    ) async throws(StoreError) -> (SessionRecord?, SessionSecret?) {
         switch CookieHeader(headers).lookup(self.cookies.session) {
-        case .absent: return nil
+        case .absent: return (nil, nil)
         case .ambiguous:
             self.malformed.increment()
-            return nil
+            return (nil, nil)
         case .value(let text):
             guard let secret = SessionSecret(text) else {
                 self.malformed.increment()
-                return nil
+                return (nil, nil)
             }
-            return try await self.find(secret.hash, in: domain)
+            return (try await self.find(secret.hash, in: domain), secret)
         }
     }
 
@@ -241,10 +262,5 @@ package final class SessionAuthority: Sendable {
             }
         }
         throw StoreError(.busy, operation: "sessions.find", message: "invalidated again and again while it was read")
-    }
-
-    /// Enough of a hash to find it in a log.
-    private static func mark(_ record: SessionRecord?) -> String {
-        Base64URLText.encode((record?.hash ?? []).prefix(6))
     }
 }

@@ -5,8 +5,9 @@ internal import Synchronization
 /// Sessions as a node knows them, by (domain, hash) (SPEC ID-15). Time is an argument, in milliseconds since 1970.
 ///
 /// An active session is trusted for `sessionCacheTimeout`, and read once more when it is used 15 s or more after it was
-/// first read, as a deposed primary may have answered then. What is not active, or not there, is trusted for 2 s. The
-/// state is computed at each use, so no entry outlives a lifetime.
+/// first read, as a deposed primary may have answered then. What is not active, or not there, or due for renewal, is
+/// trusted for 2 s: a successor may be presented elsewhere at any moment. The state is computed at each use, so no entry
+/// outlives a lifetime.
 package final class SessionCache: Sendable {
     /// A read of the store that began; ``finish(_:with:at:)`` takes it back.
     package struct Read: Sendable, Equatable {
@@ -26,12 +27,16 @@ package final class SessionCache: Sendable {
     private let machine: SessionMachine
     private let trust: Int64
     private let capacity: Int
+    private let isFresh: @Sendable () -> Bool
     private let table: Mutex<Table>
     private let hits = Counter(label: "submergence_session_cache_hits_total")
     private let misses = Counter(label: "submergence_session_cache_misses_total")
     private let discarded = Counter(label: "submergence_session_reads_discarded_total")
 
-    package init(_ options: SessionOptions) {
+    /// - Parameter isFresh: whether lease and bus are fresh at this very moment: asked at each look-up, as a node that was
+    ///   paused is woken by a request as soon as by its own timers (SPEC ND-3, ND-11).
+    package init(_ options: SessionOptions, isFresh: @escaping @Sendable () -> Bool = { true }) {
+        self.isFresh = isFresh
         self.machine = SessionMachine(options)
         self.trust = Int64(options.sessionCacheTimeout * 1_000)
         self.capacity = options.cacheSessions
@@ -41,8 +46,10 @@ package final class SessionCache: Sendable {
     /// What is known of a session, or the token of a read that the caller now makes.
     package func lookup(_ hash: [UInt8], in domain: String, at now: Int64) -> Lookup {
         let key = Key(domain: domain, hash: hash)
+        let isFresh = self.isFresh()
         let lookup = self.table.withLock { table -> Lookup in
-            if !table.isBypassed, let entry = table.entry(of: key), self.isTrusted(entry, in: domain, at: now) {
+            if isFresh, !table.isBypassed, let entry = table.entry(of: key), self.isTrusted(entry, in: domain, at: now)
+            {
                 return .known(entry.record)
             }
             return .read(table.beginRead(key))
@@ -55,15 +62,18 @@ package final class SessionCache: Sendable {
     /// - Returns: false when the session was invalidated while the read was under way: its result is worth nothing and
     ///   the caller reads again (SPEC ID-13).
     package func finish(_ read: Read, with record: SessionRecord?, at now: Int64) -> Bool {
+        let isFresh = self.isFresh()
         let isGood = self.table.withLock { table in
             guard table.endRead(read.generation, of: record) else { return false }
-            guard !table.isBypassed, self.capacity > 0 else { return true }
+            guard isFresh, !table.isBypassed, self.capacity > 0 else { return true }
             // A second read of an entry that was still trusted confirms it; after that time it begins anew.
             let earlier = table.entry(of: read.key)
             let isConfirmed =
                 earlier.map { $0.record != nil && (Self.confirmationAge..<self.trust).contains(now - $0.made) } ?? false
             table.store(
-                Entry(record: record, made: now, isConfirmed: isConfirmed), at: read.key, capacity: self.capacity)
+                Entry(
+                    record: record, made: now, isConfirmed: isConfirmed, isPresented: earlier?.isPresented ?? false),
+                at: read.key, capacity: self.capacity)
             return true
         }
         if !isGood { self.discarded.increment() }
@@ -87,6 +97,17 @@ package final class SessionCache: Sendable {
                 return true
             } ?? true
         }
+    }
+
+    /// Claims the note that a successor was presented, so that of concurrent requests one writes it (SPEC ID-9).
+    /// - Returns: false when somebody else claimed it. Of a session that is not cached it is always granted.
+    package func claimPresentation(_ record: SessionRecord) -> Bool {
+        self.table.withLock { $0.setPresented(Key(domain: record.domain, hash: record.hash), true) ?? true }
+    }
+
+    /// The note could not be written.
+    package func releasePresentation(_ record: SessionRecord) {
+        self.table.withLock { _ = $0.setPresented(Key(domain: record.domain, hash: record.hash), false) }
     }
 
     /// Forgets the sessions of a user, or of one of its clients, and spoils reads of them that are under way (ID-13).
@@ -113,7 +134,7 @@ package final class SessionCache: Sendable {
     private func isTrusted(_ entry: Entry, in domain: String, at now: Int64) -> Bool {
         let age = now - entry.made
         guard age >= 0 else { return false }
-        guard case .active = self.machine.state(of: entry.record, in: domain, at: now) else {
+        guard case .active(isDue: false) = self.machine.state(of: entry.record, in: domain, at: now) else {
             return age < Self.negativeTrust
         }
         return age < self.trust && (entry.isConfirmed || age < Self.confirmationAge)
@@ -130,6 +151,8 @@ extension SessionCache {
         var record: SessionRecord?
         let made: Int64
         let isConfirmed: Bool
+        /// Whether it is on record that this successor was presented.
+        var isPresented: Bool
     }
 
     fileprivate struct Drop {
@@ -182,6 +205,13 @@ extension SessionCache {
             slot.entry.record = record
             self.slots[index] = slot
             return result
+        }
+
+        /// - Returns: whether that changed anything; nil where it is not cached.
+        mutating func setPresented(_ key: Key, _ isPresented: Bool) -> Bool? {
+            guard let index = self.index[key], let slot = self.slots[index] else { return nil }
+            self.slots[index]?.entry.isPresented = isPresented
+            return slot.entry.isPresented != isPresented
         }
 
         mutating func store(_ entry: Entry, at key: Key, capacity: Int) {

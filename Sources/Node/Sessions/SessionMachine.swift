@@ -47,10 +47,18 @@ package struct SessionMachine: Sendable {
         return .idle
     }
 
+    /// Whether a socket that the session opened may stay (SPEC ID-16): its age, its inactivity and its successors are no
+    /// matter, as an open connection is activity, and cannot take a new cookie.
+    package func holdsSockets(_ record: SessionRecord?, in domain: String, at now: Int64) -> Bool {
+        guard let record, record.domain == domain, now < record.expires, record.isValid else { return false }
+        return self.loginLifespan == 0 || now - record.login < self.loginLifespan
+    }
+
     /// When a record that is made now goes (`x`): with the last moment at which it could be more than a guest's.
-    package func expiry(isRemembered: Bool, at now: Int64) -> Int64 {
+    /// - Parameter login: when its chain began.
+    package func expiry(isRemembered: Bool, login: Int64, at now: Int64) -> Int64 {
         if isRemembered || self.loginLifespan == 0 { return now + max(self.cookieLifespan, self.lifespan) }
-        return now + max(self.loginLifespan, self.lifespan + self.renewalTimeout)
+        return max(login + self.loginLifespan, now + self.lifespan + self.renewalTimeout)
     }
 
     /// Whether activity at `now` is worth a write (SPEC ID-8).

@@ -18,6 +18,9 @@ public struct SessionOptions: Sendable, Equatable {
     public var renewalGrace: Double
     /// How long a ticket of a socket's session change can be redeemed (SPEC ID-17). Default 1 min.
     public var ticketLifespan: Double
+    /// Whether a replaced token that is presented after its grace ends the whole chain: somebody holds a copy, and nobody
+    /// can tell who is the thief. A browser that was offline with an old cookie looks the same. Default false (SPEC ID-6).
+    public var revokesSupersededChains: Bool
     /// How long a logout or login waits for its writes before it fails and goes on in the background (SPEC ID-13).
     /// Default 10 s.
     public var revocationTimeout: Double
@@ -38,6 +41,7 @@ public struct SessionOptions: Sendable, Equatable {
         self.activityResolution = 5 * 60
         self.renewalGrace = 2 * 60
         self.ticketLifespan = 60
+        self.revokesSupersededChains = false
         self.revocationTimeout = 10
         self.insecureCookies = false
         self.crossSiteCookies = false

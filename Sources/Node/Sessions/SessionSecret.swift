@@ -21,6 +21,11 @@ package struct SessionSecret: Sendable {
         self.bytes = bytes
     }
 
+    /// The secret that follows this one (SPEC ID-9): the same for everybody who knows this one, key and nonce.
+    func successor(by key: SigningKeys.Key, nonce: [UInt8]) -> SessionSecret {
+        SessionSecret(bytes: key.sign(SignedFields.message("renew/v1", self.bytes, nonce)))
+    }
+
     /// The cookie's value.
     package var text: String { "v1." + Base64URLText.encode(self.bytes) }
 

@@ -1,4 +1,5 @@
 internal import Crypto
+internal import Routing
 
 /// The keys behind domestic tokens and renewals: the first signs, all verify, which is how they are rotated (SPEC
 /// ID-2).
@@ -6,7 +7,29 @@ package struct SigningKeys: Sendable {
     /// Shortest key, in bytes (SPEC OP-1).
     package static let minimumLength = 32
 
-    private let keys: [SymmetricKey]
+    /// One key, with a name that says nothing of it.
+    struct Key: Sendable {
+        /// The first ``SessionRecord/Renewal/keyLength`` bytes of an HMAC over a constant.
+        let id: [UInt8]
+        private let key: SymmetricKey
+
+        init(_ key: SymmetricKey) {
+            self.key = key
+            let code = HMAC<SHA256>.authenticationCode(for: SignedFields.message("key-id/v1"), using: key)
+            self.id = Array(code.prefix(SessionRecord.Renewal.keyLength))
+        }
+
+        func sign(_ message: [UInt8]) -> [UInt8] {
+            Array(HMAC<SHA256>.authenticationCode(for: message, using: self.key))
+        }
+
+        /// Compares in constant time.
+        func verify(_ code: [UInt8], of message: [UInt8]) -> Bool {
+            HMAC<SHA256>.isValidAuthenticationCode(code, authenticating: message, using: self.key)
+        }
+    }
+
+    private let keys: [Key]
 
     /// - Parameter keys: at least one, each of at least ``minimumLength`` bytes.
     package init(_ keys: [[UInt8]]) throws(SigningKeyError) {
@@ -15,11 +38,11 @@ package struct SigningKeys: Sendable {
             guard key.count >= Self.minimumLength else { throw .tooShort(line: index + 1) }
             guard !keys[..<index].contains(key) else { throw .repeated(line: index + 1) }
         }
-        self.keys = keys.map { SymmetricKey(data: $0) }
+        self.keys = keys.map { Key(SymmetricKey(data: $0)) }
     }
 
     private init(_ key: SymmetricKey) {
-        self.keys = [key]
+        self.keys = [Key(key)]
     }
 
     /// A key that only this process knows: for development.
@@ -27,18 +50,22 @@ package struct SigningKeys: Sendable {
         SigningKeys(SymmetricKey(size: .bits256))
     }
 
+    /// The one that signs.
+    var first: Key { self.keys[0] }
+
+    var ids: Set<[UInt8]> { Set(self.keys.map(\.id)) }
+
+    func key(_ id: [UInt8]) -> Key? { self.keys.first { $0.id == id } }
+
     /// HMAC-SHA-256 with the first key.
-    func sign(_ message: [UInt8]) -> [UInt8] {
-        Array(HMAC<SHA256>.authenticationCode(for: message, using: self.keys[0]))
-    }
+    func sign(_ message: [UInt8]) -> [UInt8] { self.first.sign(message) }
 
     /// Compares in constant time, with every key.
-    func verify(_ code: [UInt8], of message: [UInt8]) -> Bool {
-        var isRight = false
-        for key in self.keys where HMAC<SHA256>.isValidAuthenticationCode(code, authenticating: message, using: key) {
-            isRight = true
-        }
-        return isRight
+    /// - Returns: the ID of the key that made the code; nil where it is wrong.
+    func verify(_ code: [UInt8], of message: [UInt8]) -> [UInt8]? {
+        var found: [UInt8]?
+        for key in self.keys where key.verify(code, of: message) { found = key.id }
+        return found
     }
 }
 

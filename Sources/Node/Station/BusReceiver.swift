@@ -9,7 +9,7 @@ import Wire
 final class BusReceiver: ClusterReceiver {
     private let index: ConnectionIndex
     private let rooms: LateRooms
-    private let revocations: @Sendable (BusMessage) -> Void
+    private let revocations: @Sendable (BusMessage, NodeID) -> Void
     private let gaps: @Sendable (String) -> Void
     private let logger: Logger
     private let malformed = Counter(label: "submergence_bus_messages_malformed_total")
@@ -19,10 +19,11 @@ final class BusReceiver: ClusterReceiver {
     private let room = DispatchSemaphore(value: 64)
 
     /// - Parameters:
-    ///   - revocations: applies `invalidate` and `kick` messages.
+    ///   - revocations: applies `invalidate` and `kick` messages, and takes the reports about them.
     ///   - gaps: what a gap means for caches and sockets (SPEC ND-9).
     init(
-        index: ConnectionIndex, rooms: LateRooms, revocations: @escaping @Sendable (BusMessage) -> Void,
+        index: ConnectionIndex, rooms: LateRooms,
+        revocations: @escaping @Sendable (BusMessage, NodeID) -> Void,
         gaps: @escaping @Sendable (String) -> Void, logger: Logger
     ) {
         self.index = index
@@ -44,8 +45,9 @@ final class BusReceiver: ClusterReceiver {
                 if let order = Supersession(message) {
                     order.apply(to: self.index)
                 } else {
-                    self.revocations(message)
+                    self.revocations(message, sender)
                 }
+            case .ack where RevocationReport.isReport(message): self.revocations(message, sender)
             case .room, .ack:
                 self.deliver(&events)
                 self.handOver(message, from: sender)

@@ -21,8 +21,8 @@ final class ClusterLife: Sendable {
         var drainSpread: Double
         var presence: PresenceHandlers
         var cache: SessionCache
-        /// Applies `kick` and `invalidate` messages of other nodes.
-        var revocations: @Sendable (BusMessage) -> Void
+        /// Applies `kick` and `invalidate` messages of other nodes, and their reports.
+        var revocations: @Sendable (BusMessage, NodeID) -> Void
         /// Sessions of all sockets are to be read again.
         var recheck: @Sendable () -> Void
         var logger: Logger

@@ -40,6 +40,17 @@ final class ClusterNode: Sendable {
             && !self.isDraining.load(ordering: .relaxed)
     }
 
+    /// Whether lease and bus are fresh enough to trust a cache, at this moment (ND-3, ND-11). Probes come once a second, behind
+    /// whatever was written to the inbox before: a process that was stopped has missed some, and must hear one before it knows
+    /// what else it has missed (ID-13).
+    var mayUseSessionCache: Bool {
+        guard self.view.standing.mayUseSessionCache, let age = self.adapter.health.probeAge.min() else { return false }
+        return age <= Self.trustedProbeAge
+    }
+
+    /// Seconds; less than what ND-11 calls degraded.
+    private static let trustedProbeAge = 2.0
+
     /// Looks at the bus for ``mayAccept``, several times a second.
     /// - Returns: whether lease and bus are fresh enough to trust a cache (ND-3, ND-11).
     func refresh() -> Bool {

@@ -26,7 +26,7 @@ enum ConformanceApplication {
         station.on(event: "kick") { [weak station] event in
             let user: String = try event.argument(0)
             let client: String? = event.count > 1 ? try event.argument(1) : nil
-            try await station?.kick(user: user, client: client)
+            try await station?.kick(user: user, client: client, domain: event.domain)
             try event.acknowledge(true)
         }
         for namespace in ["/", "/custom"] { ConformanceRooms.install(on: station, namespace: namespace) }

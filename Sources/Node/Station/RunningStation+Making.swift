@@ -10,7 +10,7 @@ extension RunningStation {
     static func make(
         _ configuration: Configuration, _ registrations: Station.Registrations, logger: Logger
     ) async throws -> RunningStation {
-        let keys = try configuration.loadKeys()
+        let keys = SigningKeyring(try configuration.loadKeys())
         if let complaint = registrations.templates?.complaint {
             throw StartError("cannot use the templates", why: complaint, remedy: "Mend them.")
         }
@@ -23,10 +23,10 @@ extension RunningStation {
             backend = .memory(recovery: window > 0)
         }
         let sessionOptions = configuration.sessionOptions
-        let cache = SessionCache(sessionOptions)
         let background = WorkPool(name: "background", limit: configuration.live.runningHandlers)
         // The live server, the cluster life and the revocations need each other: this is where they meet.
         let knot = Knot()
+        let cache = SessionCache(sessionOptions) { knot.life?.current?.mayUseSessionCache ?? false }
         let revocation = Revocation(
             store: backend.sessions, cache: cache, options: sessionOptions,
             environment: Revocation.Environment(
@@ -36,31 +36,36 @@ extension RunningStation {
                     node.adapter.publish(message, to: target, completion: completion)
                 },
                 localNode: { knot.life?.current?.id ?? NodeID(high: 0, low: 0) },
-                invalidate: { knot.invalidate($0) }, kick: { knot.kick($0) },
+                invalidate: { knot.invalidate($0, $1) }, kick: { knot.kick($0, $1) },
                 forget: { knot.forget(domain: $0, user: $1, client: $2) }, submit: { background.submit($0) }),
             logger: logger)
+        let now: @Sendable () -> Int64 = {
+            knot.life?.current?.view.clusterTime ?? SystemClusterClock().wallTime()
+        }
         let authority = SessionAuthority(
             store: backend.sessions, cache: cache, keys: keys, options: sessionOptions, revocation: revocation,
-            now: { knot.life?.current?.view.clusterTime ?? SystemClusterClock().wallTime() },
-            submit: { background.submit($0) }, logger: logger)
-        let tickets = SessionTickets(
-            store: backend.tickets, options: sessionOptions,
-            now: { knot.life?.current?.view.clusterTime ?? SystemClusterClock().wallTime() }, logger: logger)
+            now: now, submit: { background.submit($0) }, logger: logger)
+        let tickets = SessionTickets(store: backend.tickets, options: sessionOptions, now: now, logger: logger)
+        let tokens = TokenAuthority(
+            try configuration.issuers(), hook: registrations.tokenHook, now: now, logger: logger)
+        let router = try self.router([SessionEndpoint.action(tickets)] + registrations.actions)
         let pipeline = ActionPipeline(
-            router: try self.router([SessionEndpoint.action(tickets)] + registrations.actions), options: sessionOptions,
-            templates: registrations.templates,
+            router: router, options: sessionOptions, templates: registrations.templates,
             submit: { background.submit($0) }, logger: logger)
         let domains = try configuration.domainTable()
         let proxies = try configuration.proxyTrust()
         let responder = ActionResponder(
             domains: domains, proxies: proxies, authority: authority, pipeline: pipeline,
+            tokens: tokens,
             pages: [.openAPI(router.actions, sessionOptions)] + (configuration.servesDemo ? [.demo()] : [])
                 + registrations.pages,
             crossOrigin: ActionCrossOrigin(configuration.http), rate: ActionRate(configuration.live.limits),
             bodyTimeout: .milliseconds(Int64(configuration.live.limits.actionBodyTimeout * 1000)),
             isLeaving: { knot.life?.isLeaving ?? false })
-        let isActive: SessionGuard.Reader = { hash, domain in
-            if case .active = try await authority.state(of: hash, in: domain) { true } else { false }
+        let isActive: SessionGuard.Reader = { hash, domain in try await authority.holdsSockets(hash, in: domain) }
+        var namespaces = registrations.namespaces
+        if !configuration.tokenIssuers.isEmpty {
+            namespaces["/", default: NamespaceApplication()].events.set(TokenEvent.name, TokenEvent.handler(tokens))
         }
         let live = LiveServer(
             LiveServer.Setup(
@@ -71,26 +76,29 @@ extension RunningStation {
                     crossOrigin: CrossOrigin(configuration.live.transport.crossOrigin),
                     sessionCookie: SessionCookies(sessionOptions).session),
                 mode: configuration.mode, nodeName: configuration.name,
-                namespaces: registrations.namespaces.mapValues { InstalledNamespace($0) },
+                namespaces: namespaces.mapValues { InstalledNamespace($0) },
                 patterns: registrations.patterns.map {
                     NamespacePattern(
                         accepts: $0.accepts, installed: InstalledNamespace($0.application, isDynamic: true))
                 },
-                identifier: self.identifier(authority, logger), isSessionActive: isActive,
+                identifier: self.identifier(authority, tokens, logger), isSessionActive: isActive,
                 actions: self.socketActions(configuration, pipeline, tickets, authority, logger),
+                watchSession: { try await authority.hold(of: $0, in: $1) },
+                sessionCheck: sessionOptions.activityResolution, wallTime: now,
+                takesTokens: !configuration.tokenIssuers.isEmpty,
                 liveConnection: self.liveConnectionRunner(registrations.liveConnection, logger),
                 allowRequest: registrations.allowRequest,
                 responder: responder.handle, logger: logger))
         let group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.loopCount)
         let (index, rooms) = try await live.start(on: group)
-        let sessions = SessionGuard(index: index, work: background, logger: logger)
+        let sessions = SessionGuard(live: live, work: background, logger: logger)
         let life = ClusterLife(
             ClusterLife.Setup(
                 backend: backend, live: live, index: index, rooms: rooms, options: configuration.incarnationOptions,
                 name: configuration.name, address: configuration.address,
                 pendingConnects: configuration.live.pendingConnects, drainSpread: configuration.live.drainSpread,
                 presence: PresenceHandlers(handlers: registrations.presence, log: log, logger: logger), cache: cache,
-                revocations: { knot.apply($0, revocation, logger) },
+                revocations: { knot.apply($0, from: $1, revocation, logger) },
                 recheck: { sessions.recheckAll(isActive: isActive) }, logger: logger))
         knot.tie(life: life, sessions: sessions, isActive: isActive)
         let control = try ControlListener(
@@ -98,8 +106,10 @@ extension RunningStation {
         ) { knot.life?.current?.unreadiness ?? ["no incarnation: this node has no lease"] }
         return RunningStation(
             configuration: configuration, logger: logger, backend: backend, live: live, life: life,
-            revocation: revocation, authority: authority, pipeline: pipeline, background: background,
-            control: control, group: group, setup: registrations.setup, onStart: registrations.onStart)
+            revocation: revocation, authority: authority, pipeline: pipeline, tokens: tokens,
+            keyWatch: configuration.keyWatch(keys, logger: logger) { sessions.forget(keys: $0) },
+            background: background, control: control, group: group, setup: registrations.setup,
+            onStart: registrations.onStart)
     }
 
     private static func router(_ actions: [Action]) throws -> ActionRouter {
@@ -111,19 +121,31 @@ extension RunningStation {
     }
 
     /// Who a socket belongs to, by its session (SPEC ID-18, LC-5).
-    private static func identifier(_ authority: SessionAuthority, _ logger: Logger) -> SocketIdentifier {
+    private static func identifier(
+        _ authority: SessionAuthority, _ tokens: TokenAuthority, _ logger: Logger
+    ) -> SocketIdentifier {
         { handshake, auth in
+            if let text = auth.token, tokens.takes(handshake.domain) {
+                do throws(TokenRefusal) {
+                    let token = try await tokens.verify(text, in: handshake.domain)
+                    return .known(ConnectionIdentity(token, isDomestic: handshake.origin != .foreign))
+                } catch {
+                    return error == .unavailable ? .unavailable : .refused
+                }
+            }
             do {
                 let agent = try await authority.agent(
                     handshake.headers,
                     SessionAuthority.Presented(
                         domain: handshake.domain, source: handshake.source, origin: handshake.origin,
                         socketProof: auth.domestic))
+                if agent.isIdle { return .idle }
                 guard agent.isActive, let record = agent.session else { return .guest }
                 return .known(
                     ConnectionIdentity(
                         domain: record.domain, user: record.user, client: record.client,
-                        session: .init(hash: record.hash, chain: record.chain), isDomestic: agent.isDomestic))
+                        session: .init(hash: record.hash, chain: record.chain), isDomestic: agent.isDomestic,
+                        warrant: authority.warrant(of: record), domesticKey: agent.domesticKey))
             } catch {
                 logger.warning("a socket's session could not be read", metadata: ["error": "\(error)"])
                 return .unavailable
@@ -169,14 +191,15 @@ extension RunningStation {
             self.ends.withLock { $0 = Ends(life: life, sessions: sessions, isActive: isActive) }
         }
 
-        func invalidate(_ invalidation: Invalidation) {
+        func invalidate(_ invalidation: Invalidation, _ done: @escaping Revocation.Environment.Cut) {
             let ends = self.ends.withLock(\.self)
-            guard let sessions = ends.sessions, let isActive = ends.isActive else { return }
-            sessions.invalidate(invalidation, isActive: isActive)
+            guard let sessions = ends.sessions, let isActive = ends.isActive else { return done(0) }
+            sessions.invalidate(invalidation, isActive: isActive, done: done)
         }
 
-        func kick(_ kick: Kick) {
-            self.ends.withLock(\.sessions)?.kick(kick)
+        func kick(_ kick: Kick, _ done: @escaping Revocation.Environment.Cut) {
+            guard let sessions = self.ends.withLock(\.sessions) else { return done(0) }
+            sessions.kick(kick, done: done)
         }
 
         /// Nobody comes back as a connection of theirs that was lost.
@@ -185,13 +208,26 @@ extension RunningStation {
             node.committer.submit(.forget(client: client), key: RouteKey(domain: domain, user: user)) { _ in }
         }
 
+        /// Tells the node that decided. Where that fails it counts a missing report.
+        private func report(_ report: RevocationReport, to node: NodeID) {
+            guard let own = self.life?.current, let target = own.incarnation.membership.record(of: node) else { return }
+            own.adapter.publish(report.message, to: target) { _ in }
+        }
+
         /// A message of another node.
-        func apply(_ message: BusMessage, _ revocation: Revocation, _ logger: Logger) {
+        func apply(_ message: BusMessage, from sender: NodeID, _ revocation: Revocation, _ logger: Logger) {
+            let done: Revocation.Environment.Cut = { cut in
+                guard let number = RevocationReport.number(in: message.source) else { return }
+                self.report(RevocationReport(number: number, cut: cut), to: sender)
+            }
             do throws(PeerMessageError) {
                 switch message.kind {
-                case .kick: self.kick(try Kick(message))
-                case .invalidate: revocation.apply(try Invalidation(message))
-                case .event, .peer, .roster, .room, .link, .ack, .config, .probe: break
+                case .kick: self.kick(try Kick(message), done)
+                case .invalidate: revocation.apply(try Invalidation(message), done)
+                case .ack:
+                    let report = try RevocationReport(message)
+                    revocation.ledger.note(report.number, from: sender, cut: report.cut)
+                case .event, .peer, .roster, .room, .link, .config, .probe: break
                 }
             } catch {
                 logger.warning("a message of the bus is malformed", metadata: ["error": "\(error)"])

@@ -16,6 +16,9 @@ final class RunningStation: Sendable {
     let revocation: Revocation
     let authority: SessionAuthority
     let pipeline: ActionPipeline
+    let tokens: TokenAuthority
+    /// nil where the keys were made at start.
+    let keyWatch: SigningKeyWatch?
     /// Background work of sessions and actions.
     let background: WorkPool
     private let control: ControlListener
@@ -25,9 +28,9 @@ final class RunningStation: Sendable {
 
     init(
         configuration: Configuration, logger: Logger, backend: Backend, live: LiveServer, life: ClusterLife,
-        revocation: Revocation, authority: SessionAuthority, pipeline: ActionPipeline, background: WorkPool,
-        control: ControlListener, group: MultiThreadedEventLoopGroup,
-        setup: [SetupHook], onStart: [@Sendable ([String]) -> Void]
+        revocation: Revocation, authority: SessionAuthority, pipeline: ActionPipeline, tokens: TokenAuthority,
+        keyWatch: SigningKeyWatch?, background: WorkPool, control: ControlListener,
+        group: MultiThreadedEventLoopGroup, setup: [SetupHook], onStart: [@Sendable ([String]) -> Void]
     ) {
         self.configuration = configuration
         self.logger = logger
@@ -37,6 +40,8 @@ final class RunningStation: Sendable {
         self.revocation = revocation
         self.authority = authority
         self.pipeline = pipeline
+        self.tokens = tokens
+        self.keyWatch = keyWatch
         self.background = background
         self.control = control
         self.group = group
@@ -58,10 +63,12 @@ final class RunningStation: Sendable {
     }
 
     private func work() async throws {
+        try await self.tokens.start()
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await self.live.run() }
             group.addTask { await self.background.run() }
             group.addTask { await self.control.run() }
+            group.addTask { await self.tendKeys() }
             do {
                 // Before there is a lease that would have to be renewed meanwhile.
                 try await cancelWhenGracefulShutdown { try await self.setup.runAll() }
@@ -74,6 +81,20 @@ final class RunningStation: Sendable {
                 throw error
             }
             group.cancelAll()
+        }
+    }
+
+    /// Reads keys again, those that sign and those of token issuers; and gives up on reports of revocations.
+    private func tendKeys() async {
+        await withDiscardingTaskGroup { group in
+            group.addTask { await self.tokens.run() }
+            if let watch = self.keyWatch { group.addTask { await watch.run() } }
+            group.addTask {
+                while !Task.isCancelled {
+                    self.revocation.ledger.expire()
+                    do { try await Task.sleep(for: .seconds(5)) } catch { return }
+                }
+            }
         }
     }
 

@@ -3,69 +3,102 @@ import NIOCore
 import Routing
 import Wire
 
-/// What logouts, logins and kicks of any node mean for the sockets of this one (SPEC ID-10, ID-13, ID-14).
+/// What logouts, logins and kicks of any node mean for the sockets of this one, in every namespace, connecting and polling ones
+/// included (SPEC ID-10, ID-13, ID-14).
 struct SessionGuard: Sendable {
-    let index: ConnectionIndex
+    let live: LiveServer
     let work: WorkPool
     let logger: Logger
 
-    /// The present standing of a session, read through the cache; throws while it cannot be read.
+    /// Whether a session still holds sockets, read through the cache; throws while it cannot be read.
     typealias Reader = @Sendable (_ hash: [UInt8], _ domain: String) async throws -> Bool
 
-    func kick(_ kick: Kick) {
+    /// - Parameter done: gets the number of sockets that were cut, once none is left to be.
+    func kick(_ kick: Kick, done: @escaping @Sendable (Int) -> Void) {
         let key = RouteKey(domain: kick.domain, user: kick.user)
-        self.index.end(key, client: kick.client, reason: kick.reason) { _ in }
+        self.visit(done) { loop, tally in
+            for socket in loop.sockets(of: key, client: kick.client) { tally.cut(socket, kick.reason) }
+        }
     }
 
     /// Sockets of the marked sessions end, unless a new login of the same person took them over.
-    func invalidate(_ invalidation: Invalidation, isActive: @escaping Reader) {
+    func invalidate(
+        _ invalidation: Invalidation, isActive: @escaping Reader, done: @escaping @Sendable (Int) -> Void
+    ) {
         let key = RouteKey(domain: invalidation.domain, user: invalidation.user)
-        self.index.visit(key) { table in
-            let connections = table.connections(of: key, client: invalidation.client).compactMap {
-                $0 as? LiveConnection
-            }
-            for connection in connections {
-                guard let session = connection.identity?.session else { continue }
+        self.visit(done) { loop, tally in
+            for socket in loop.sockets(of: key, client: invalidation.client) {
+                guard let identity = socket.identity else { continue }
+                guard let session = identity.session else {
+                    // All of the client's logins end; a token's is one of them (docs/identity.md).
+                    if identity.isByToken, invalidation.chain == nil { tally.cut(socket, invalidation.reason) }
+                    continue
+                }
                 if let chain = invalidation.chain, session.chain != chain { continue }
                 if let successor = invalidation.successor {
-                    connection.rebind(to: .init(hash: successor, chain: successor))
+                    // The next look at its session says how long it holds.
+                    let warrant = Warrant(ask: .max, end: identity.warrant.end)
+                    socket.rebind(to: SessionHold(session: .init(hash: successor, chain: successor), warrant: warrant))
                 } else {
-                    self.recheck(connection, session, invalidation, isActive: isActive)
+                    self.recheck(socket, session, identity.domain, invalidation.reason, isActive: isActive, tally)
                 }
             }
-            return connections.count
-        } completion: { _ in
         }
     }
 
     /// After a gap any invalidation may have been missed: every socket's session is read again (SPEC ND-9).
     func recheckAll(isActive: @escaping Reader) {
-        self.index.onEveryLoop { table in
-            for connection in table.allConnections.compactMap({ $0 as? LiveConnection }) {
-                guard let identity = connection.identity, let session = identity.session else { continue }
-                let invalidation = Invalidation(
-                    domain: identity.domain, user: identity.user, client: identity.client, reason: .session)
-                self.recheck(connection, session, invalidation, isActive: isActive)
+        self.visit({ _ in }) { loop, tally in
+            for socket in loop.identified {
+                guard let identity = socket.identity, let session = identity.session else { continue }
+                self.recheck(socket, session, identity.domain, .session, isActive: isActive, tally)
             }
         }
     }
 
+    /// Proofs of domesticity that a removed signing key had made are none any more; who they belong to is unaffected (SPEC ID-2,
+    /// ID-5).
+    func forget(keys: Set<[UInt8]>) {
+        self.live.onEveryLoop { loop in
+            for socket in loop.identified { socket.identity = socket.identity?.without(keys: keys) }
+        }
+    }
+
+    private func visit(
+        _ done: @escaping @Sendable (Int) -> Void, _ body: @escaping @Sendable (LiveLoop, CutTally) -> Void
+    ) {
+        let tally = CutTally(done)
+        self.live.onEveryLoop(entering: tally) { loop in
+            body(loop, tally)
+            tally.leave()
+        }
+        tally.leave()
+    }
+
     /// A session that cannot be read ends its socket, too: it comes back when it can.
     private func recheck(
-        _ connection: LiveConnection, _ session: ConnectionIdentity.Session, _ invalidation: Invalidation,
-        isActive: @escaping Reader
+        _ socket: LiveSocket, _ session: ConnectionIdentity.Session, _ domain: String, _ reason: LogoutReason,
+        isActive: @escaping Reader, _ tally: CutTally
     ) {
-        let bound = NIOLoopBound(connection, eventLoop: connection.session.loop.eventLoop)
+        let handle = LoopSocket(socket)
+        tally.enter()
         let isQueued = self.work.submit {
-            var reason: LogoutReason? = invalidation.reason
+            var end: LogoutReason? = reason
             do {
-                if try await isActive(session.hash, invalidation.domain) { reason = nil }
+                if try await isActive(session.hash, domain) { end = nil }
             } catch {
                 self.logger.warning("a session could not be checked", metadata: ["error": "\(error)"])
-                reason = .node
+                end = .node
             }
-            if let reason { bound.execute { $0.end(reason) } }
+            guard let end else { return tally.leave() }
+            handle.onLoop { socket in
+                tally.cut(socket, end)
+                tally.leave()
+            }
         }
-        if !isQueued { connection.end(.node) }
+        if !isQueued {
+            tally.cut(socket, .node)
+            tally.leave()
+        }
     }
 }

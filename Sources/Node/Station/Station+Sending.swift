@@ -64,6 +64,20 @@ extension Station {
             Invalidation(domain: key.domain, user: key.user, client: client, reason: .logout))
     }
 
+    /// Reads the signing key file at once, and not only when its time has come (SPEC ID-2).
+    ///
+    /// - Returns: whether the keys are others than before.
+    /// - Throws: ``StationError/unavailable(_:)`` for a file that cannot be used: the keys then stay as they are.
+    @discardableResult
+    public func reloadSigningKeys() throws(StationError) -> Bool {
+        guard let watch = try self.current().keyWatch else { return false }
+        do {
+            return try watch.reload()
+        } catch {
+            throw .unavailable("\(error)")
+        }
+    }
+
     private func packet(_ event: String, _ arguments: [any Encodable]) throws -> OutboundPacket {
         try self.current().live.packet(event, arguments, namespace: "/")
     }

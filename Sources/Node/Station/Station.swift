@@ -31,6 +31,7 @@ public final class Station: Service {
         var presence: [Presence.Change: [PresenceHandler]] = [:]
         var liveConnection: [ActionlessHandler] = []
         var allowRequest: AllowRequestHook?
+        var tokenHook: TokenHook?
         var namespaces: [String: NamespaceApplication] = ["/": NamespaceApplication()]
         var patterns: [Pattern] = []
         var pages: [StaticPages] = []
@@ -89,6 +90,12 @@ public final class Station: Service {
     /// Until it has answered the client waits, so it should be quick, and end by itself.
     public func allowRequest(_ hook: @escaping AllowRequestHook) {
         self.register { $0.allowRequest = hook }
+    }
+
+    /// Registers the hook that may refuse a token which is otherwise in order, as one that was issued before its user's
+    /// password changed; the last one registered counts (docs/identity.md, "Tokens").
+    public func allowToken(_ hook: @escaping TokenHook) {
+        self.register { $0.tokenHook = hook }
     }
 
     /// Registers the handler of an application event that clients send (SPEC WS-2). Handlers of one connection run one

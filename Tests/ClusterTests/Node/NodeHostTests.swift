@@ -270,7 +270,7 @@ struct NodeSigningKeyTests {
         let other = Base64URLText.encode([UInt8](repeating: 8, count: 48))
         let keys = try Self.load("# first signs\n\(other)\n\n\(Self.key)\r\n")
         #expect(keys.sign([1]) == (try SigningKeys([[UInt8](repeating: 8, count: 48)])).sign([1]))
-        #expect(keys.verify(try SigningKeys([[UInt8](repeating: 7, count: 32)]).sign([1]), of: [1]))
+        #expect(keys.verify(try SigningKeys([[UInt8](repeating: 7, count: 32)]).sign([1]), of: [1]) != nil)
         #expect(!"\(keys) \(String(reflecting: keys))".contains(other))
     }
 

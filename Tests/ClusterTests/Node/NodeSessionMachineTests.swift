@@ -79,8 +79,11 @@ struct NodeSessionMachineTests {
 
     @Test("ID-6, ID-7: a record stays until it could be no more than a guest's")
     func expiry() {
-        #expect(self.machine.expiry(isRemembered: true, at: 0) == 365 * Self.day)
-        #expect(self.machine.expiry(isRemembered: false, at: 0) == 14 * Self.day)
+        #expect(self.machine.expiry(isRemembered: true, login: 0, at: 0) == 365 * Self.day)
+        #expect(self.machine.expiry(isRemembered: false, login: 0, at: 0) == 14 * Self.day)
+        #expect(
+            self.machine.expiry(isRemembered: false, login: 0, at: 5 * Self.day) == 14 * Self.day, "a renewal adds none"
+        )
     }
 
     @Test(

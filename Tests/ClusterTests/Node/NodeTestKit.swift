@@ -21,6 +21,7 @@ final class NodeTestStore: SessionStore {
         var finds = 0
         var touches = 0
         var passes = 0
+        var presentations = 0
     }
 
     let inner: InMemorySessionStore
@@ -63,6 +64,18 @@ final class NodeTestStore: SessionStore {
 
     func find(_ hashes: [[UInt8]]) async throws(StoreError) -> [SessionRecord] { try await self.inner.find(hashes) }
 
+    func findLatest(_ hash: [UInt8]) async throws(StoreError) -> SessionRecord? {
+        try self.check("findLatest")
+        return try await self.inner.findLatest(hash)
+    }
+
+    func invalidateChain(
+        _ chain: [UInt8], domain: String, user: String, client: String, reason: String
+    ) async throws(StoreError) -> Int {
+        try self.check("invalidateChain")
+        return try await self.inner.invalidateChain(chain, domain: domain, user: user, client: client, reason: reason)
+    }
+
     func insert(_ record: SessionRecord) async throws(StoreError) {
         try self.check("insert")
         try await self.inner.insert(record)
@@ -86,12 +99,19 @@ final class NodeTestStore: SessionStore {
         try await self.inner.touch(hash, activity: activity)
     }
 
-    func beginRenewal(_ hash: [UInt8], nonce: [UInt8]) async throws(StoreError) -> SessionRecord? {
-        try await self.inner.beginRenewal(hash, nonce: nonce)
+    func beginRenewal(
+        _ hash: [UInt8], _ renewal: SessionRecord.Renewal
+    ) async throws(StoreError) -> SessionRecord? {
+        try self.check("beginRenewal")
+        return try await self.inner.beginRenewal(hash, renewal)
     }
 
-    func noteSuccessorPresented(_ hash: [UInt8], at now: Int64) async throws(StoreError) {
-        try await self.inner.noteSuccessorPresented(hash, at: now)
+    func noteSuccessorPresented(
+        _ hash: [UInt8], successor: [UInt8], at now: Int64
+    ) async throws(StoreError) {
+        self.counted.withLock { $0.presentations += 1 }
+        try self.check("noteSuccessorPresented")
+        try await self.inner.noteSuccessorPresented(hash, successor: successor, at: now)
     }
 }
 
@@ -109,16 +129,17 @@ final class NodeTestPool: Sendable {
     }
 }
 
-/// A node's identity part on a store and a cluster of the test's own.
+/// A node's identity part on a store and a cluster of the test's own; beside another one it has that one's store, clock
+/// and keys.
 final class NodeTestIdentity: Sendable {
-    let clock = NodeTestClock()
+    let clock: NodeTestClock
     let pool = NodeTestPool()
     let store: NodeTestStore
     let cache: SessionCache
     let authority: SessionAuthority
     let revocation: Revocation
     let options: SessionOptions
-    let keys = SigningKeys.generated()
+    let keys: SigningKeyring
     let local = NodeID.random()
 
     struct Log {
@@ -142,12 +163,14 @@ final class NodeTestIdentity: Sendable {
     }
 
     init(
-        _ options: SessionOptions = SessionOptions(),
+        _ options: SessionOptions = SessionOptions(), beside other: NodeTestIdentity? = nil, keys: SigningKeys? = nil,
         sleep: @escaping @Sendable (Duration) async throws -> Void = { _ in try await NodeTestIdentity.never() }
     ) {
+        self.clock = other?.clock ?? NodeTestClock()
+        self.keys = SigningKeyring(keys ?? other?.keys.current ?? .generated())
         let (clock, pool, log, local) = (self.clock, self.pool, self.log, self.local)
         self.options = options
-        self.store = NodeTestStore(clock)
+        self.store = other?.store ?? NodeTestStore(clock)
         self.cache = SessionCache(options)
         self.revocation = Revocation(
             store: self.store, cache: self.cache, options: options,
@@ -168,8 +191,14 @@ final class NodeTestIdentity: Sendable {
                     completion(error)
                 },
                 localNode: { local },
-                invalidate: { invalidation in log.change { $0.invalidations.append(invalidation) } },
-                kick: { kick in log.change { $0.kicks.append(kick) } }, submit: { pool.submit($0) }, sleep: sleep),
+                invalidate: { invalidation, done in
+                    log.change { $0.invalidations.append(invalidation) }
+                    done(0)
+                },
+                kick: { kick, done in
+                    log.change { $0.kicks.append(kick) }
+                    done(0)
+                }, submit: { pool.submit($0) }, sleep: sleep),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         self.authority = SessionAuthority(
             store: self.store, cache: self.cache, keys: self.keys, options: options, revocation: self.revocation,

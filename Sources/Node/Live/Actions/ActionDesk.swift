@@ -49,7 +49,7 @@ final class ActionDesk {
         case .wait: self.actions.metrics.waited.increment()
         case .refuse:
             self.server.metrics.hit(.waitingActions)
-            self.refuse(.tooMany, id: packet.id, packet, ackID: ackID)
+            self.refuse(.tooManyAtOnce, id: packet.id, packet, ackID: ackID)
         }
     }
 
@@ -167,7 +167,7 @@ final class ActionDesk {
                 return self.reschedule()
             }
             self.server.metrics.hit(.streams)
-            refusal = .tooMany
+            refusal = .tooManyAtOnce
         } else {
             refusal = .streamID
         }

@@ -40,6 +40,10 @@ package final class InMemorySessionStore: SessionStore {
         }
     }
 
+    package func findLatest(_ hash: [UInt8]) async throws(StoreError) -> SessionRecord? {
+        try await self.perform("sessions.findLatest") { state, now in Self.record(hash, state, now) }
+    }
+
     package func insert(_ record: SessionRecord) async throws(StoreError) {
         let isTaken = try await self.perform("sessions.insert") { state, now -> Bool in
             if Self.record(record.hash, state, now) != nil { return true }
@@ -64,17 +68,33 @@ package final class InMemorySessionStore: SessionStore {
         domain: String, user: String, client: String?, reason: String
     ) async throws(StoreError) -> Int {
         try await self.perform("sessions.invalidateAll") { state, now in
-            var count = 0
-            for hash in state.owners[Owner(domain: domain, user: user)] ?? [] {
-                guard let record = Self.record(hash, state, now), record.isValid,
-                    client == nil || record.client == client
-                else { continue }
-                state.records[hash]?.isValid = false
-                state.records[hash]?.reason = reason
-                count += 1
+            Self.invalidate(Owner(domain: domain, user: user), reason, &state, now) {
+                client == nil || $0.client == client
             }
-            return count
         }
+    }
+
+    package func invalidateChain(
+        _ chain: [UInt8], domain: String, user: String, client: String, reason: String
+    ) async throws(StoreError) -> Int {
+        try await self.perform("sessions.invalidateChain") { state, now in
+            Self.invalidate(Owner(domain: domain, user: user), reason, &state, now) {
+                $0.client == client && $0.chain == chain
+            }
+        }
+    }
+
+    private static func invalidate(
+        _ owner: Owner, _ reason: String, _ state: inout State, _ now: Int64, where isMeant: (SessionRecord) -> Bool
+    ) -> Int {
+        var count = 0
+        for hash in state.owners[owner] ?? [] {
+            guard let record = Self.record(hash, state, now), record.isValid, isMeant(record) else { continue }
+            state.records[hash]?.isValid = false
+            state.records[hash]?.reason = reason
+            count += 1
+        }
+        return count
     }
 
     package func touch(_ hash: [UInt8], activity: Int64) async throws(StoreError) {
@@ -84,18 +104,23 @@ package final class InMemorySessionStore: SessionStore {
         }
     }
 
-    package func beginRenewal(_ hash: [UInt8], nonce: [UInt8]) async throws(StoreError) -> SessionRecord? {
+    package func beginRenewal(
+        _ hash: [UInt8], _ renewal: SessionRecord.Renewal
+    ) async throws(StoreError) -> SessionRecord? {
         try await self.perform("sessions.beginRenewal") { state, now in
             guard let record = Self.record(hash, state, now) else { return nil }
-            if record.isValid, record.renewalNonce == nil { state.records[hash]?.renewalNonce = nonce }
+            if record.isValid, record.renewal == nil { state.records[hash]?.renewal = renewal }
             return state.records[hash]
         }
     }
 
-    package func noteSuccessorPresented(_ hash: [UInt8], at moment: Int64) async throws(StoreError) {
+    package func noteSuccessorPresented(
+        _ hash: [UInt8], successor: [UInt8], at moment: Int64
+    ) async throws(StoreError) {
         try await self.perform("sessions.noteSuccessor") { state, now in
             guard let record = Self.record(hash, state, now), record.successorPresented == nil else { return }
             state.records[hash]?.successorPresented = moment
+            state.records[hash]?.successor = successor
         }
     }
 

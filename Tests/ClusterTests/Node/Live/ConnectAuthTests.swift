@@ -1,3 +1,4 @@
+import NIOCore
 import Testing
 
 @testable import Node
@@ -27,6 +28,36 @@ import Testing
         #expect(self.auth(#"{"endpoint":"a b"}"#).endpoint == nil)
         #expect(self.auth(#"{"endpoint":7}"#).endpoint == nil)
         #expect(self.auth("{\"endpoint\":\"\(String(repeating: "x", count: 65))\"}").endpoint == nil)
+    }
+
+    @Test("ID-4, SOCKETIO §14.1.7: what is none of the application's is stripped, the rest stays byte for byte")
+    func stripped() {
+        func left(_ json: String, without names: [StaticString]) -> String {
+            var json = json
+            let kept = json.withUTF8 { ConnectAuth.payload(UnsafeRawBufferPointer($0), without: names) }
+            return String(buffer: kept)
+        }
+        let whole = #"{"a": 1,"domestic":"x","token":"y","pid":"z","offset":"o","b":{"token":"mine"}}"#
+        #expect(left(whole, without: []) == whole)
+        #expect(
+            left(whole, without: ["domestic", "token", "pid", "offset"]) == #"{"a":1,"b":{"token":"mine"}}"#)
+        #expect(left(#"{"token":"y"}"#, without: ["token"]) == "{}")
+        #expect(left("", without: ["token"]).isEmpty)
+        #expect(self.auth(#"{"token":"y","domestic":"x"}"#).token == "y")
+        #expect(self.auth(#"{"token":7}"#).token == nil)
+    }
+
+    @Test("ID-18: who may connect without being logged in")
+    func requirements() {
+        for (requirement, guest, idle) in [
+            (.active, false, false), (.identified, false, true), (.nothing, true, true),
+        ] as [(LiveRequirement, Bool, Bool)] {
+            #expect(requirement.admits(.guest) == guest)
+            #expect(requirement.admits(.idle) == idle)
+            // A token that is not taken, a foreign page, and what cannot be known now: never as nobody.
+            #expect(!requirement.admits(.refused) && !requirement.admits(.foreign) && !requirement.admits(.unavailable))
+        }
+        #expect(LiveOptions().liveRequires == .active)
     }
 
     @Test("DESIGN §9: development mode believes a user, and a client if there is one")

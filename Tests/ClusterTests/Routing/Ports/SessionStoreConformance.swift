@@ -17,8 +17,9 @@ enum SessionStoreConformance {
             full.isRemembered = true
             full.chain = Self.hash()
             full.predecessor = Self.hash()
-            full.renewalNonce = Self.hash()
+            full.renewal = Self.renewal()
             full.successorPresented = full.created + 7
+            full.successor = Self.hash()
             full.login = full.created - 5
             full.isValid = false
             full.reason = "expired"
@@ -55,6 +56,34 @@ enum SessionStoreConformance {
             #expect(try await store.find(unknown) == nil)
         },
         ConformanceCheck("ID-13: a pass marks what is valid, and the last pass finds nothing", Self.invalidatesAll),
+        ConformanceCheck("ID-9, ID-10: a pass over a chain marks that chain only") { store async throws in
+            let user = "user-\(Base64URL.random128())"
+            var (first, second) = (Self.record(user: user), Self.record(user: user))
+            (first.chain, second.chain) = (first.hash, first.hash)
+            second.predecessor = first.hash
+            let other = Self.record(user: user)
+            var elsewhere = Self.record(user: user, client: "laptop")
+            elsewhere.chain = first.chain
+            for record in [first, second, other, elsewhere] { try await store.insert(record) }
+            func pass() async throws -> Int {
+                try await store.invalidateChain(
+                    first.chain, domain: first.domain, user: user, client: "phone", reason: "session")
+            }
+            #expect(try await pass() == 2)
+            #expect(try await pass() == 0)
+            #expect(try await store.find(first.hash)?.isValid == false)
+            #expect(try await store.find(second.hash)?.reason == "session")
+            #expect(try await store.find(other.hash) == other)
+            #expect(try await store.find(elsewhere.hash) == elsewhere)
+        },
+        ConformanceCheck("ID-9: the latest read shows what was written") { store async throws in
+            let record = Self.record()
+            #expect(try await store.findLatest(record.hash) == nil)
+            try await store.insert(record)
+            #expect(try await store.findLatest(record.hash) == record)
+            try await store.invalidate(record.hash, reason: "logout")
+            #expect(try await store.findLatest(record.hash)?.isValid == false)
+        },
         ConformanceCheck("ID-8: activity only rises") { store async throws in
             let record = Self.record()
             try await store.insert(record)
@@ -71,29 +100,31 @@ enum SessionStoreConformance {
             try await store.insert(record)
             let nonces = try await withThrowingTaskGroup { group in
                 for _ in 0..<8 {
-                    group.addTask { try await store.beginRenewal(record.hash, nonce: Self.hash())?.renewalNonce }
+                    group.addTask { try await store.beginRenewal(record.hash, Self.renewal())?.renewal }
                 }
-                return try await group.reduce(into: Set<[UInt8]?>()) { $0.insert($1) }
+                return try await group.reduce(into: Set<SessionRecord.Renewal?>()) { $0.insert($1) }
             }
             #expect(nonces.count == 1)
             #expect(nonces.contains(nil) == false)
-            #expect(try await store.find(record.hash)?.renewalNonce == nonces.first)
+            #expect(try await store.find(record.hash)?.renewal == nonces.first)
         },
         ConformanceCheck("ID-9: an invalid session begins no renewal, an unknown one is nil") { store async throws in
             let record = Self.record()
             try await store.insert(record)
             try await store.invalidate(record.hash, reason: "kick")
-            let found = try #require(try await store.beginRenewal(record.hash, nonce: Self.hash()))
-            #expect(found.renewalNonce == nil)
+            let found = try #require(try await store.beginRenewal(record.hash, Self.renewal()))
+            #expect(found.renewal == nil)
             #expect(!found.isValid)
-            #expect(try await store.beginRenewal(Self.hash(), nonce: Self.hash()) == nil)
+            #expect(try await store.beginRenewal(Self.hash(), Self.renewal()) == nil)
         },
         ConformanceCheck("ID-9: the successor's first presentation is noted once") { store async throws in
             let record = Self.record()
             try await store.insert(record)
-            try await store.noteSuccessorPresented(record.hash, at: 1_000)
-            try await store.noteSuccessorPresented(record.hash, at: 2_000)
+            let successor = Self.hash()
+            try await store.noteSuccessorPresented(record.hash, successor: successor, at: 1_000)
+            try await store.noteSuccessorPresented(record.hash, successor: Self.hash(), at: 2_000)
             #expect(try await store.find(record.hash)?.successorPresented == 1_000)
+            #expect(try await store.find(record.hash)?.successor == successor)
         },
     ]
 
@@ -123,6 +154,10 @@ enum SessionStoreConformance {
     private static func hash() -> [UInt8] {
         var generator = SystemRandomNumberGenerator()
         return (0..<32).map { _ in UInt8.random(in: 0...255, using: &generator) }
+    }
+
+    private static func renewal() -> SessionRecord.Renewal {
+        SessionRecord.Renewal(key: Array(Self.hash().prefix(8)), nonce: Self.hash())
     }
 
     private static func record(
