@@ -145,10 +145,8 @@ private struct Members {
 
 extension ActionError {
     static let longTarget = ActionError(414, "TARGET")
-    /// The socket sends actions faster than it may (SPEC LK-17).
-    static let overRate = ActionError(429, "RATE")
     /// More of them than may wait, or than may stream at once.
-    static let tooMany = ActionError(429, "BUSY")
+    static let socketBusy = ActionError(429, "BUSY")
     /// A stream without an `_id`, or with one that another stream has.
     static let streamID = ActionError(400, "ID")
     /// The answer is larger than a socket takes (`LimitOptions.maximumReply`).
