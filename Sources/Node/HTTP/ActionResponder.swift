@@ -27,7 +27,8 @@ package struct ActionResponder: Sendable {
     ///   - bodyTimeout: how long a body may take to arrive; then 408 (SPEC AC-12).
     package init(
         domains: DomainTable, proxies: ProxyTrust, authority: SessionAuthority, pipeline: ActionPipeline,
-        tokens: TokenAuthority? = nil, pages: [StaticPages] = [], crossOrigin: ActionCrossOrigin = .off, rate: ActionRate? = nil,
+        tokens: TokenAuthority? = nil, pages: [StaticPages] = [], crossOrigin: ActionCrossOrigin = .off,
+        rate: ActionRate? = nil,
         bodyTimeout: Duration = .seconds(10), isLeaving: @escaping @Sendable () -> Bool = { false },
         sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
     ) {

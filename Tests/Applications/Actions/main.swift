@@ -8,6 +8,8 @@ import Node
 
 let environment = ProcessInfo.processInfo.environment
 var configuration = Configuration.development
+// Its events would come between those of the tests.
+configuration.servesDemo = false
 configuration.eventLoops = Int(environment["SUBMERGENCE_LOOPS"] ?? "") ?? 1
 if let uri = environment["SUBMERGENCE_MONGODB"] {
     configuration.mongo = .init(uri: uri)

@@ -27,9 +27,10 @@ class Member:
         self.events = []
         self.acks = {}
         self._next = 0
+        self._is_greeted = False
 
     def connect(self, node):
-        """Whether the connection was recovered."""
+        """Whether the connection was recovered. Returns once the client has an event, and with that an offset."""
         self.wire = open_wire(node)
         auth = {"user": self.user, "client": "phone"}
         if self.pid and self.offset:
@@ -38,6 +39,9 @@ class Member:
         before = (self.sid, self.pid)
         while not self._take(self.wire.receive()):
             pass
+        self._is_greeted = False
+        while not self._is_greeted:
+            self._take(self.wire.receive())
         return (self.sid, self.pid) == before
 
     def twin(self):
@@ -58,7 +62,9 @@ class Member:
             return False
         assert text.startswith("42["), text
         *event, self.offset = json.loads(text[2:])
-        if event[0] != "auth":
+        if event[0] == "auth":
+            self._is_greeted = True
+        else:
             self.events.append(event)
         return False
 

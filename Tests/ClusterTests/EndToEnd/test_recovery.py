@@ -134,20 +134,20 @@ def test_in_the_browser_when_the_window_has_passed(mongo, nodes):
 
     async def scenario():
         async with page_server() as address, Chromium() as browser:
-            page = await Page.open(browser, address, node.url, ["websocket"], reconnection=False)
+            page = await Page.open(browser, address, node.url, ["websocket"], "walter", reconnection=False)
             sid, _, _ = await page.connect(1)
             bob = Member("bob")
             bob.connect(node)
-            bob.publish("alice", 1)
+            bob.publish("walter", 1)
             await page.has(1)
             await page.cut()
-            # The receipt says when she is given up.
+            # The receipt says when he is given up. No other test has left him behind in these routes.
             await asyncio.to_thread(
-                wait_for, "the window to pass", lambda: not bob.ask("pub", "alice", "missed")[0]["stored"]
+                wait_for, "the window to pass", lambda: not bob.ask("pub", "walter", "missed")[0]["stored"]
             )
             again, recovered, count = await page.come_back(node.url)
             assert (again != sid, recovered, count) == (True, False, 1)
-            bob.publish("alice", 2)
+            bob.publish("walter", 2)
             await page.has(1, 2)
 
     asyncio.run(scenario())
@@ -355,7 +355,7 @@ def test_a_session_is_taken_once(mongo, nodes):
         def come_back(twin, node):
             try:
                 twin.is_recovered = twin.connect(node)
-            except EOFError:  # the other one has taken it over before it was told anything
+            except (EOFError, AssertionError):  # the other one has taken it over before it was told anything
                 twin.is_recovered = False
 
         threads = [threading.Thread(target=come_back, args=pair) for pair in zip(twins, two)]
@@ -374,7 +374,7 @@ def test_a_session_is_taken_once(mongo, nodes):
 def hears(member, number):
     try:
         member.until("msg", number)
-    except (EOFError, AssertionError):  # its end, or the frame that announces it
+    except (EOFError, AssertionError):  # its end, or the close frame that announces it
         return False
     return True
 

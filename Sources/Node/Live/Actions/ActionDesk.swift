@@ -49,7 +49,7 @@ final class ActionDesk {
         case .wait: self.actions.metrics.waited.increment()
         case .refuse:
             self.server.metrics.hit(.waitingActions)
-            self.refuse(.tooManyAtOnce, id: packet.id, packet, ackID: ackID)
+            self.refuse(.socketBusy, id: packet.id, packet, ackID: ackID)
         }
     }
 
@@ -57,7 +57,7 @@ final class ActionDesk {
     func takeOverRate(_ arguments: UnsafeRawBufferPointer, _ attachments: [ByteBuffer], ackID: Int64?) {
         do throws(ActionPacket.Refusal) {
             let packet = try self.parse(arguments, attachments)
-            self.refuse(.overRate, id: packet.id, packet, ackID: ackID)
+            self.refuse(.tooMany, id: packet.id, packet, ackID: ackID)
         } catch {
             self.refuse(error.error, id: error.id, nil, ackID: ackID)
         }
@@ -167,7 +167,7 @@ final class ActionDesk {
                 return self.reschedule()
             }
             self.server.metrics.hit(.streams)
-            refusal = .tooManyAtOnce
+            refusal = .socketBusy
         } else {
             refusal = .streamID
         }

@@ -146,7 +146,7 @@ private struct Members {
 extension ActionError {
     static let longTarget = ActionError(414, "TARGET")
     /// More of them than may wait, or than may stream at once.
-    static let tooManyAtOnce = ActionError(429, "BUSY")
+    static let socketBusy = ActionError(429, "BUSY")
     /// A stream without an `_id`, or with one that another stream has.
     static let streamID = ActionError(400, "ID")
     /// The answer is larger than a socket takes (`LimitOptions.maximumReply`).
