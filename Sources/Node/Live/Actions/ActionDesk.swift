@@ -57,7 +57,7 @@ final class ActionDesk {
     func takeOverRate(_ arguments: UnsafeRawBufferPointer, _ attachments: [ByteBuffer], ackID: Int64?) {
         do throws(ActionPacket.Refusal) {
             let packet = try self.parse(arguments, attachments)
-            self.refuse(.tooMany, id: packet.id, packet, ackID: ackID)
+            self.refuse(.overRate, id: packet.id, packet, ackID: ackID)
         } catch {
             self.refuse(error.error, id: error.id, nil, ackID: ackID)
         }
