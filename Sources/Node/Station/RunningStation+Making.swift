@@ -46,9 +46,9 @@ extension RunningStation {
         let tickets = SessionTickets(
             store: backend.tickets, options: sessionOptions,
             now: { knot.life?.current?.view.clusterTime ?? SystemClusterClock().wallTime() }, logger: logger)
+        let router = try self.router([SessionEndpoint.action(tickets)] + registrations.actions)
         let pipeline = ActionPipeline(
-            router: try self.router([SessionEndpoint.action(tickets)] + registrations.actions), options: sessionOptions,
-            templates: registrations.templates,
+            router: router, options: sessionOptions, templates: registrations.templates,
             submit: { background.submit($0) }, logger: logger)
         let domains = try configuration.domainTable()
         let proxies = try configuration.proxyTrust()
