@@ -28,8 +28,7 @@ struct Accounts: Sendable {
             reply.content(["standing": agent.standing.rawValue, "name": agent.user, "device": agent.client])
             reply.content(["node": self.node])
         }
-        self.station.action(.post, "/register") { request, agent, reply in
-            let who = try request.body(as: Credentials.self)
+        self.station.action(.post, "/register", body: Credentials.self) { who, _, agent, reply in
             try who.check()
             let password = try await self.passwords.make(who.password)
             try await self.journal.change { board in
@@ -40,8 +39,7 @@ struct Accounts: Sendable {
             reply.content(["name": who.name])
             reply.done(201)
         }
-        self.station.action(.post, "/login") { request, agent, reply in
-            let who = try request.body(as: Credentials.self)
+        self.station.action(.post, "/login", body: Credentials.self) { who, _, agent, reply in
             let now = Int64(Date().timeIntervalSince1970 * 1_000)
             let board = try await self.journal.board()
             guard !board.isLocked(who.name, at: now) else { throw ActionError(429, "LOCKED") }

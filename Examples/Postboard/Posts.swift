@@ -36,11 +36,12 @@ struct Posts: Sendable {
                     friends: try await self.friends.list(of: name, in: board, domain: agent.domain)))
         }
         // The page chooses the id, so that a repeated request changes nothing.
-        self.station.action(.put, "/posts/:id", requires: [.loggedIn, .domestic]) { request, agent, reply in
+        self.station.action(.put, "/posts/:id", requires: [.loggedIn, .domestic], body: Draft.self) {
+            draft, request, agent, reply in
             guard let author = agent.user, let id = request.params["id"], UUID(uuidString: id) != nil else {
                 throw ActionError(400, "ID")
             }
-            let text = try request.body(as: Draft.self).text.trimmingCharacters(in: .whitespacesAndNewlines)
+            let text = draft.text.trimmingCharacters(in: .whitespacesAndNewlines)
             guard (1...2_000).contains(text.utf8.count) else { throw ActionError(400, "TEXT") }
             let post = Post(id: id, author: author, text: text, at: Int64(Date().timeIntervalSince1970 * 1_000))
             let kept = try await self.journal.change { board in

@@ -27,7 +27,7 @@ const submits = (path, enctype, fields) => new Promise(resolve => {
 const answers = request => request.then(answer => answer.status, () => 'refused');
 """
 
-# Each with what it does when it is allowed to, as the ledger has it; None where it is no request that anybody may make.
+# Each with what it does when it is allowed to, as the ledger has it.
 ATTACKS = {
     "fetch, JSON": (
         """answers(fetch(base + '/transfer', {method: 'POST', credentials: 'include',
@@ -56,7 +56,7 @@ ATTACKS = {
             {to: 'mallory', ...(proof && {_domestic: proof})})""",
         "transfer",
     ),
-    "form, multipart": ("submits(gift, 'multipart/form-data', {to: 'mallory'})", None),
+    "form, multipart": ("submits(gift, 'multipart/form-data', {to: 'mallory'})", "gift"),
     "form, JSON as text": ("""submits(gift, 'text/plain', {'{"to":"mallory","x":"': '"}'})""", "gift"),
     "beacon": ("Promise.resolve(navigator.sendBeacon(base + gift, 'x'))", "gift"),
     "image": ("loads('img', {src: base + gift})", "gift"),

@@ -267,6 +267,19 @@ def test_a_get_that_was_answered_may_be_closed(server):
         assert get(server, session.target).text == "4two"
 
 
+@pytest.mark.parametrize("target", ["/engine.io/?EIO=4&transport=polling", "/engine.io/?EIO=4", "/engine.io/" + "x" * 9_000])
+def test_a_head_is_answered_without_a_body(server, target):
+    """RFC 9110 §9.3.2: else the next answer on the connection begins in the middle of this one's body."""
+    with Wire(server) as wire:
+        wire.request("HEAD", target)
+        head = wire.take_until(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 4")
+        if b"\r\nconnection: close" in head.lower():
+            assert wire.drain() == b""
+        else:
+            assert wire.get("/engine.io/?EIO=4&transport=polling").status == 200
+
+
 @pytest.mark.parametrize("type", ["application/octet-stream", "Application/Octet-Stream; x=y"])
 def test_octet_stream(server, type):
     """SOCKETIO §19: it is answered, and the POST does not hang."""
