@@ -165,7 +165,8 @@ import Testing
         }
         #expect(try await standing() == .active)
         // Replaced by another tab, and that longer ago than the grace.
-        try await identity.store.inner.noteSuccessorPresented(session.hash, at: identity.clock.now)
+        try await identity.store.inner.noteSuccessorPresented(
+            session.hash, successor: session.hash, at: identity.clock.now)
         identity.clock.advance(4 * 86_400)
         #expect(try await standing() == .active)
         identity.clock.advance(10 * 86_400)
