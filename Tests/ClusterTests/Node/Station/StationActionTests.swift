@@ -9,9 +9,19 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct StationActionTests {
     private struct Broken: Error {}
 
+    private struct Post: Codable, Sendable {
+        let text: String
+    }
+
+    private static func status(
+        _ station: Station, _ agent: Agent, _ target: String = "/posts/7", body: Post? = Post(text: "")
+    ) async throws -> Int {
+        let result = try await station.run(.put, target, as: agent, body: body)
+        return result.status
+    }
+
     @Test("AC-14: an action runs in process, through the same pipeline, as whomever the application says")
     func inProcess() async throws {
-        struct Post: Codable { let text: String }
         let station = try Station(configuration: StationTests.configuration(), logger: StationTests.quiet)
         station.action(.put, "/posts/:id", requires: [.loggedIn, .domestic]) { request, agent, reply in
             let post = try request.body(as: Post.self)
@@ -36,16 +46,12 @@ import Testing
                         "text": "hello", "query": ["a": "1", "b": "3"], "transport": "process", "domain": "localhost",
                     ])
             #expect(result.events == [["saved", "7", "alice"]])
-            func status(_ agent: Agent, _ target: String = "/posts/7", body: Post? = Post(text: "")) async throws -> Int
-            {
-                try await station.run(.put, target, as: agent, body: body).status
-            }
-            #expect(try await status(station.agent()) == 403)
-            #expect(try await status(station.agent(user: "a", client: "b", standing: .idle)) == 403)
-            #expect(try await status(station.agent(user: "a", client: "b", isDomestic: false)) == 403)
-            #expect(try await status(alice, body: nil) == 400)
-            #expect(try await status(alice, "/nowhere") == 404)
-            #expect(try await status(alice, "posts/7") == 400)
+            #expect(try await Self.status(station, station.agent()) == 403)
+            #expect(try await Self.status(station, station.agent(user: "a", client: "b", standing: .idle)) == 403)
+            #expect(try await Self.status(station, station.agent(user: "a", client: "b", isDomestic: false)) == 403)
+            #expect(try await Self.status(station, alice, body: nil) == 400)
+            #expect(try await Self.status(station, alice, "/nowhere") == 404)
+            #expect(try await Self.status(station, alice, "posts/7") == 400)
             #expect(try await station.run(.get, "/posts/7", as: alice).status == 405)
             #expect(try await station.run(.options, "/posts/7", as: alice).content == ["PUT": true])
             // Its session can change, as that of any requester.
