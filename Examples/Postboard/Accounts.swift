@@ -30,9 +30,12 @@ struct Accounts: Sendable {
         }
         self.station.action(.post, "/register", body: Credentials.self) { who, _, agent, reply in
             try who.check()
+            let isTaken = ActionError(409, "TAKEN")
+            // Before the work of a hash; and again with the file locked, as somebody may have been faster.
+            guard try await self.journal.board().accounts[who.name] == nil else { throw isTaken }
             let password = try await self.passwords.make(who.password)
             try await self.journal.change { board in
-                guard board.accounts[who.name] == nil else { throw ActionError(409, "TAKEN") }
+                guard board.accounts[who.name] == nil else { throw isTaken }
                 return ([.registered(name: who.name, password: password)], ())
             }
             try await self.enter(who, agent)

@@ -96,14 +96,14 @@ class Chromium:
             if not future.done():
                 future.set_exception(ConnectionError("Chromium is gone"))
 
-    async def command(self, method, session=None, **parameters):
+    async def command(self, method, session=None, patience=60, **parameters):
         self._count += 1
         request = {"id": self._count, "method": method, "params": parameters}
         if session:
             request["sessionId"] = session
         reply = self._replies[self._count] = asyncio.get_running_loop().create_future()
         await self._socket.send_str(json.dumps(request))
-        answer = await asyncio.wait_for(reply, 60)
+        answer = await asyncio.wait_for(reply, patience)
         if "error" in answer:
             raise RuntimeError(f"{method}: {answer['error']['message']}")
         return answer["result"]
@@ -165,9 +165,10 @@ class Window:
         await self.command("Runtime.evaluate", expression=script)
         await asyncio.wait_for(self._loaded.wait(), 60)
 
-    async def run(self, script):
+    async def run(self, script, patience=60):
         """Evaluates an expression, awaits it when it is a promise, and returns its JSON value."""
-        result = await self.command("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+        options = {"awaitPromise": True, "returnByValue": True, "patience": patience}
+        result = await self.command("Runtime.evaluate", expression=script, **options)
         if "exceptionDetails" in result:
             details = result["exceptionDetails"]
             raise RuntimeError(details.get("exception", {}).get("description", details["text"]))
@@ -185,8 +186,7 @@ class Window:
             }};
             look();
         }})"""
-        result = await self.run(script)
-        return result
+        return await self.run(script, patience=seconds + 30)
 
     async def type(self, selector, text):
         """Fills an input field the way a person's typing would."""

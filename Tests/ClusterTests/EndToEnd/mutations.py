@@ -9,7 +9,7 @@ import struct
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from raw import CLOSE, SOCKET_IO, TEXT, Wire, frame, open_socket, websocket
+from raw import CLOSE, TEXT, Wire, frame, open_socket
 
 PATHS = [
     "/",
@@ -332,7 +332,7 @@ class Mutations:
     # Socket.IO
 
     def action(self, number):
-        """(text of the packet's payload, whether it is an action that is owed a reply of its number)."""
+        """(text of the packet's payload, the `_id` of the reply that it is owed, whether it is owed one at all)."""
         draw = self._random
         identifier = draw.choice([number, f"id-{number}"])
         request = {"_id": identifier, "method": draw.choice(METHODS), "url": self._target()}
@@ -341,10 +341,12 @@ class Mutations:
         if draw.random() < 0.3:
             request["query"] = draw.choice([{}, {"a": "b"}, {"bytes": "5"}, {"text": "<b>"}])
         if draw.random() < 0.4:
-            return self._misshapen(request), None
-        return json.dumps(["action", request]), identifier
+            text, is_action = self._misshapen(request)
+            return text, None, is_action
+        return json.dumps(["action", request]), identifier, True
 
     def _misshapen(self, request):
+        """(text, whether it still is an `action` event)."""
         draw = self._random
         what = draw.randrange(8)
         if what == 0:
@@ -354,18 +356,19 @@ class Mutations:
         elif what == 1:
             request.pop(draw.choice(list(request)))
         elif what == 2:
-            return json.dumps(["action"])
+            return json.dumps(["action"]), True
         elif what == 3:
-            return json.dumps(["action", draw.choice([None, 1, "x", [], [[]]])])
+            return json.dumps(["action", draw.choice([None, 1, "x", [], [[]]])]), True
         elif what == 4:
-            return json.dumps(["action", request, request])
+            return json.dumps(["action", request, request]), True
         elif what == 5:
-            return json.dumps(["action", request])[:-2] + ',"_id":7}]'
+            return json.dumps(["action", request])[:-2] + ',"_id":7}]', True
         elif what == 6:
-            return json.dumps([draw.choice(["chunk", "link", "peer", "ice", "reply", "session", "ready"]), request])
+            name = draw.choice(["chunk", "link", "peer", "ice", "reply", "session", "ready"])
+            return json.dumps([name, request]), False
         else:
-            return self._changed(json.dumps(["action", request]).encode()).decode("utf8", "replace")
-        return json.dumps(["action", request])
+            return self._changed(json.dumps(["action", request]).encode()).decode("utf8", "replace"), False
+        return json.dumps(["action", request]), True
 
 
 class HTTPRun:
@@ -523,17 +526,21 @@ class SocketRun:
         mutations = Mutations(seed)
         wire = None
         for number in range(first, first + count):
-            text, identifier = mutations.action(number)
+            text, identifier, is_owed = mutations.action(number)
             has_ack = mutations._random.random() < 0.5
             wire = wire or open_socket(self._node)
             try:
                 wire.send_text(f"42{number if has_ack else ''}{text}")
                 wire.send_text(f'42{10**9 + number}["echo",{number}]')
-                self._await(wire, number, identifier, has_ack)
+                self._await(wire, number, identifier, is_owed, has_ack)
+                if not is_owed:
+                    # A reply may still be under way: it is not to be taken for the next one's.
+                    wire.close()
+                    wire = None
             except (Finding, TimeoutError) as error:
                 raise Finding(f"{error} (the packet 42{number if has_ack else ''}{text[:2000]})") from None
             except Ended as error:
-                if identifier is not None:
+                if is_owed:
                     raise Finding(f"{error} (the packet 42{number if has_ack else ''}{text[:2000]})") from None
                 with self._lock:
                     self.ended += 1
@@ -542,7 +549,7 @@ class SocketRun:
         if wire:
             wire.close()
 
-    def _await(self, wire, number, identifier, has_ack):
+    def _await(self, wire, number, identifier, is_owed, has_ack):
         """Until the echo is back, and the reply if one is owed; behind both, one more echo that nothing may precede."""
         is_echoed = False
         replies = []
@@ -569,13 +576,13 @@ class SocketRun:
                 rounds += 1
                 if len(replies) > 1 or len(acks) > 1:
                     raise Finding(f"{len(replies)} replies and {len(acks)} acknowledgements")
-                if identifier is not None and (len(replies) != 1 or (has_ack and len(acks) != 1)):
+                if is_owed and (len(replies) != 1 or (has_ack and len(acks) != 1)):
                     raise Finding(f"{len(replies)} replies and {len(acks)} acknowledgements")
                 with self._lock:
                     for reply in replies:
                         self.statuses[reply["status"]] = self.statuses.get(reply["status"], 0) + 1
                 return
-            is_answered = identifier is None or (replies and (acks or not has_ack))
+            is_answered = not is_owed or (replies and (acks or not has_ack))
             if is_echoed and is_answered and rounds == 0:
                 rounds = -1
                 wire.send_text(f'42{2 * 10**9 + number}["echo",0]')
@@ -635,20 +642,3 @@ def run_socket(node, count, seed, workers=8):
         for job in jobs:
             job.result()
     return run
-
-
-def has_socket_actions(node):
-    """Whether the node answers `action` at all."""
-    with open_socket(node) as wire:
-        wire.send_text('421["action",{"_id":1,"method":"GET","url":"/agent"}]')
-        wire.socket.settimeout(5)
-        try:
-            while True:
-                kind, value = receive(wire)
-                if kind == "event" and value[0] == "reply":
-                    return True
-        except (TimeoutError, Ended):
-            return False
-
-
-__all__ = ["Finding", "Mutations", "has_socket_actions", "run_http", "run_socket", "SOCKET_IO", "websocket"]

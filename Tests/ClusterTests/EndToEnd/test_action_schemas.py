@@ -95,7 +95,7 @@ def test_ac_11_options(node, path, methods, allow):
     assert answer.status_code == 200
     assert answer.headers["allow"] == allow
     assert set(answer.json()["content"]) == methods
-    other = requests.request("TRACE" if path == "/any" else "BREW", node.url + path, timeout=30)
+    other = requests.request("TRACE" if path == "/any" else "DELETE", node.url + path, timeout=30)
     assert other.status_code == (200 if path == "/any" else 405)
 
 

@@ -267,7 +267,7 @@ def test_a_get_that_was_answered_may_be_closed(server):
         assert get(server, session.target).text == "4two"
 
 
-@pytest.mark.parametrize("target", ["/engine.io/?EIO=4&transport=polling", "/engine.io/?EIO=4", "/engine.io/" + "x" * 9_000])
+@pytest.mark.parametrize("target", ["/engine.io/?EIO=4&transport=polling", "/engine.io/?EIO=4"])
 def test_a_head_is_answered_without_a_body(server, target):
     """RFC 9110 §9.3.2: else the next answer on the connection begins in the middle of this one's body."""
     with Wire(server) as wire:

@@ -3,7 +3,7 @@ The long run is scripts/mutate.sh."""
 
 import pytest
 from memory import settled
-from mutations import has_socket_actions, run_http, run_socket
+from mutations import run_http, run_socket
 from raw import conformance_server
 
 MiB = 1 << 20
@@ -17,8 +17,6 @@ def node(tmp_path_factory):
 
 @pytest.mark.parametrize("run", [run_http, run_socket])
 def test_one_answer_for_each(node, run):
-    if run is run_socket and not has_socket_actions(node):
-        pytest.skip("this node has no actions over sockets")
     run(node, 300, seed=1)
     base = settled(node.process.pid)
     run(node, 1_000, seed=2)

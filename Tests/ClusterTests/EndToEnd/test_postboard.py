@@ -139,8 +139,8 @@ async def enter(window, how, name, device, password=PASSWORD):
 
 
 async def is_in(window):
-    """Returns the name of the node."""
-    await window.until("document.querySelector('#state').dataset.state === 'live'", 60)
+    """Returns the name of the node. A password takes seconds where everything is built for debugging."""
+    await window.until("document.querySelector('#state').dataset.state === 'live'", 120)
     await window.until("!document.querySelector('#board').hidden")
     return (await window.run("document.querySelector('#state-text').textContent")).removeprefix("live on ")
 
@@ -211,7 +211,7 @@ def test_three_windows(cluster):
         await phone.until("document.querySelector('#problem').textContent === 'That name is taken.'")
         assert phone.problems.pop().count("409") == 1
         await enter(phone, "login", "ann", "phone", "not the password")
-        await phone.until("document.querySelector('#problem').textContent === 'That is not the password.'")
+        await phone.until("document.querySelector('#problem').textContent === 'That is not the password.'", 120)
         assert refusals(phone) == 1
         await enter(phone, "login", "ann", "phone")
         windows = [ann, tab, bob, phone]
