@@ -141,6 +141,7 @@ enum ActionBodyParser {
             hit(.body)
             throw .tooLarge
         }
+        if case .stream(let source) = call.body { source.willStream() }
         let shared = Mutex(reader)
         let stream = RequestStream(contentType: call.contentType, length: reader.length) { () throws(ActionError) in
             // Values, not references: whoever reads from two tasks loses count, and is refused by the source.

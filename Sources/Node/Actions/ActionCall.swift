@@ -62,6 +62,8 @@ package enum ActionBodyError: Error, Sendable, Equatable {
 package protocol ActionBodySource: Sendable {
     /// Bytes in all, where the requester says so.
     var length: Int? { get }
+    /// Its handler is going to read it, or not: what it leaves is not drained (SPEC AC-5).
+    func willStream()
     /// - Returns: nil at the end.
     func next(_ patience: ActionBodyPatience) async throws(ActionBodyError) -> ByteBuffer?
 }

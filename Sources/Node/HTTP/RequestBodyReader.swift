@@ -14,7 +14,7 @@ final class RequestBodyReader: ActionBodySource {
     private static let looks = 4
 
     private enum Phase: Equatable {
-        /// Nobody is reading. `isStream`: somebody has begun to, piece by piece.
+        /// Nobody is reading. `isStream`: a handler is to, piece by piece.
         case idle(isStream: Bool)
         case reading(isStream: Bool)
         /// The connection is at the end of the request.
@@ -54,6 +54,12 @@ final class RequestBodyReader: ActionBodySource {
         self.timeout = timeout
         self.sleep = sleep
         self.invite = invite
+    }
+
+    func willStream() {
+        self.state.withLock { state in
+            if state.phase == .idle(isStream: false) { state.phase = .idle(isStream: true) }
+        }
     }
 
     func next(_ patience: ActionBodyPatience) async throws(ActionBodyError) -> ByteBuffer? {
