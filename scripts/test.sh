@@ -60,7 +60,7 @@ fi
 
 if [[ $only == e2e ]]; then
     step "building the executable and the examples (debug)"
-    for product in submergence Hello Chat Postboard Bank; do swift build --product "$product"; done
+    for product in submergence Hello Chat Postboard Bank ActionsApplication; do swift build --product "$product"; done
 else
     step "building everything (debug)"
     swift build --build-tests
