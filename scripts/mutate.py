@@ -16,8 +16,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "Tests/C
 
 from memory import settled  # noqa: E402
 from mutations import Finding, run_http, run_socket  # noqa: E402
-from processes import Nodes  # noqa: E402
-from raw import conformance_options  # noqa: E402
+from processes import Example  # noqa: E402
+from raw import conformance_server  # noqa: E402
 
 MIB = 1 << 20
 
@@ -40,37 +40,45 @@ def main():
     count = options.count // len(runs)
     print(f"seed {seed}, {count} each: {', '.join(runs)}", flush=True)
     with tempfile.TemporaryDirectory(prefix="submergence-mutate-") as folder:
-        nodes = Nodes(folder)
-        try:
-            (node,) = nodes.start(1, options=conformance_options(2))
-            for name, run in runs.items():
-                run(
-                    node, max(count // 5, 200), seed + 1
-                )  # pools, caches and tables are there before anything is measured
-                base = settled(node.process.pid)
-                started = time.monotonic()
-                result = run(node, count, seed)
-                seconds = time.monotonic() - started
-                end = settled(node.process.pid, base + options.bound * MIB)
-                counts = result.answers if name == "http" else result.statuses
-                ended = result.closed if name == "http" else result.ended
-                print(
-                    f"{name}: {count} in {seconds:.0f} s; ended without an answer: {ended}; answers by status:"
-                    f" {dict(sorted(counts.items()))}"
-                )
-                print(f"{name}: resident memory {base / MIB:.1f} MiB before, {end / MIB:.1f} MiB behind it", flush=True)
-                assert node.is_running
-                if end - base > options.bound * MIB:
-                    print(f"the memory of the node grew by more than {options.bound} MiB", file=sys.stderr)
+        for name, run in runs.items():
+            server = (
+                conformance_server(folder, 2)
+                if name == "http"
+                else Example(folder, "ActionsApplication", {"SUBMERGENCE_RATES": "off"})
+            )
+            with server as node:
+                try:
+                    if not measure(node, name, run, count, seed, options.bound * MIB):
+                        return 1
+                except Finding as finding:
+                    print(f"seed {seed}: {finding}", file=sys.stderr)
+                    if node.process.poll() is not None:
+                        print("the node has ended", file=sys.stderr)
                     return 1
-        except Finding as finding:
-            print(f"seed {seed}: {finding}", file=sys.stderr)
-            if not nodes.all_running():
-                print("the node has ended", file=sys.stderr)
-            return 1
-        finally:
-            nodes.end()
     return 0
+
+
+def measure(node, name, run, count, seed, bound):
+    """Whether the node has its memory back behind so many cases."""
+    # Pools, caches and tables are there before anything is measured.
+    run(node, max(count // 5, 200), seed + 1)
+    base = settled(node.process.pid)
+    started = time.monotonic()
+    result = run(node, count, seed)
+    seconds = time.monotonic() - started
+    end = settled(node.process.pid, base + bound)
+    counts = result.answers if name == "http" else result.statuses
+    ended = result.closed if name == "http" else result.ended
+    print(
+        f"{name}: {count} in {seconds:.0f} s; ended without an answer: {ended}; answers by status:"
+        f" {dict(sorted(counts.items()))}"
+    )
+    print(f"{name}: resident memory {base / MIB:.1f} MiB before, {end / MIB:.1f} MiB behind it", flush=True)
+    assert node.process.poll() is None
+    if end - base > bound:
+        print(f"the memory of the node grew by more than {bound // MIB} MiB", file=sys.stderr)
+        return False
+    return True
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@
 #   --seed S    of the random numbers; the same seed makes the same requests. Default: one that is printed
 #   --only      one of the two
 #
-# Builds a release, starts a node of its own on free ports, and ends it. SUBMERGENCE_BIN in the environment names an executable to
-# run in place of building one. Exit status 1: something was found; the request that did it is printed.
+# Builds a release, starts nodes of its own on free ports, and ends them. SUBMERGENCE_BIN in the environment names an executable to
+# run in place of building one; ActionsApplication lies beside it. Exit status 1: something was found; the request that did it is printed.
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -23,6 +23,7 @@ cd "$project"
 if [[ -z ${SUBMERGENCE_BIN:-} ]]; then
     say "building the release (a first build takes several minutes; later ones seconds)"
     swift build -c release --product submergence >&2
+    swift build -c release --product ActionsApplication >&2
     SUBMERGENCE_BIN=$(swift build -c release --show-bin-path)/submergence
 fi
 export SUBMERGENCE_BIN

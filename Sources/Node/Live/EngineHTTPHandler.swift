@@ -44,6 +44,10 @@ final class EngineHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Ti
     /// What the decoder could not read behind the requests that wait: it is told once they are answered.
     private var heldError: (any Error)?
     private var isHeadTooLarge = false
+    /// Whether the request that is being read says that it is the connection's last (RFC 9112 §9.6).
+    private var wantsClose = false
+    /// Nothing that comes now is a request any more, so there is no answer to it either.
+    private var isDeaf = false
     /// Whoever handles the request waits for more of it: only then is a client that sends nothing slow.
     private var isReadWanted = true
     private var loop: LiveLoop?
@@ -137,6 +141,7 @@ final class EngineHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Ti
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if self.isDeaf, error is HTTPParserError { return }
         if let error = error as? HTTPParserError, error == .headerOverflow {
             self.server.metrics.hit(.head)
             self.isHeadTooLarge = true
@@ -162,6 +167,7 @@ final class EngineHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Ti
         case (.closing, _): break
         case (.idle, .head(let head)):
             self.isHead = head.method == .head
+            self.wantsClose = head.headerFields[values: .connection].contains { $0.lowercased() == "close" }
             guard (head.path?.utf8.count ?? 0) <= self.server.headLimits.targetBytes else {
                 self.server.metrics.refused(.targetTooLong)
                 return self.write(
@@ -182,6 +188,7 @@ final class EngineHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Ti
             break
         case (.forwarding(_, let isAnswered), .end):
             self.activity = .forwarding(hasEnded: true, isAnswered: isAnswered)
+            self.isDeaf = self.isDeaf || self.wantsClose
             context.fireChannelRead(NIOAny(part))
             self.restartPatience()
             if isAnswered { self.finished(context) }
@@ -191,6 +198,7 @@ final class EngineHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Ti
             self.restartPatience()
         case (.engine(let request), .body(let bytes)): request.append(bytes)
         case (.engine(let request), .end):
+            self.isDeaf = self.isDeaf || self.wantsClose
             request.complete()
             self.restartPatience()
             self.finish(request, context)
@@ -293,7 +301,8 @@ final class EngineHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Ti
         case .head(var head):
             // Hummingbird knows one answer to a head that it does not get.
             if self.isHeadTooLarge, case .idle = self.activity { head.status = .requestHeaderFieldsTooLarge }
-            if self.isLastRequest, head.status.kind != .informational { head.headerFields[.connection] = "close" }
+            if self.isLastRequest || self.wantsClose, head.status.kind != .informational { head.headerFields[.connection] = "close" }
+            self.isDeaf = self.isDeaf || head.headerFields[.connection] == "close"
             context.write(NIOAny(HTTPResponsePart.head(head)), promise: promise)
         case .body(let body): context.write(NIOAny(HTTPResponsePart.body(body)), promise: promise)
         case .end(let trailers):
@@ -349,6 +358,10 @@ final class EngineHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Ti
 
     /// A request is read and answered: the next one may come.
     private func finished(_ context: ChannelHandlerContext) {
+        if self.wantsClose, let lastWrite = self.lastWrite {
+            self.activity = .closing
+            return self.closeBehind(lastWrite, context)
+        }
         self.activity = .idle
         self.restartPatience()
         // A request that is answered at once ends within the loop below, which then goes on.

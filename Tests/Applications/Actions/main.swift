@@ -26,6 +26,10 @@ if let running = environment["SUBMERGENCE_ACTIONS"].flatMap({ Int($0) }) {
 if let seconds = environment["SUBMERGENCE_STREAM_STALL"].flatMap({ Double($0) }) {
     configuration.live.limits.streamStall = seconds
 }
+if environment["SUBMERGENCE_RATES"] == "off" {
+    configuration.live.limits.actions = nil
+    configuration.live.limits.events = nil
+}
 if let seconds = environment["SUBMERGENCE_TICKETS"].flatMap({ Double($0) }) {
     configuration.sessions.ticketLifespan = seconds
 }
@@ -131,6 +135,9 @@ station.action(.get, "/stream/:name") { request, _, reply in
 station.action(.get, "/stream-state/:name") { request, _, reply in
     reply.content(streams.state(of: request.params["name"] ?? ""))
 }
+
+/// Comes back behind every reply that is on its way.
+station.on(event: "echo") { event in try event.acknowledge() }
 
 // Another way to the same: in this process.
 

@@ -7,9 +7,10 @@ import re
 import socket
 import struct
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
-from raw import CLOSE, TEXT, Wire, frame, open_socket
+from raw import CLOSE, PATIENCE, SOCKET_IO, TEXT, Wire, frame, websocket
 
 PATHS = [
     "/",
@@ -39,6 +40,25 @@ PATHS = [
     "/%2e%2e/x",
     "/agent/",
     "*",
+]
+# Of Tests/Applications/Actions.
+SOCKET_PATHS = [
+    *PATHS,
+    "/echo/1",
+    "/echo/a%20b",
+    "/only-put",
+    "/hidden",
+    "/events",
+    "/redirect",
+    "/private",
+    "/teapot",
+    "/large",
+    "/stream/mutated",
+    "/stream/mutated?bytes=200000",
+    "/stream-state/mutated",
+    "/in-process/1",
+    "/again",
+    "/idle",
 ]
 QUERIES = [
     "",
@@ -189,8 +209,9 @@ class Case:
 class Mutations:
     """Makes cases out of one random number."""
 
-    def __init__(self, seed):
+    def __init__(self, seed, paths=PATHS):
         self._random = random.Random(seed)
+        self._paths = paths
 
     def http(self):
         draw = self._random
@@ -219,13 +240,13 @@ class Mutations:
 
     def _target(self):
         draw = self._random
-        path = draw.choice(PATHS)
+        path = draw.choice(self._paths)
         if draw.random() < 0.2:
             path += draw.choice(
                 ["/%00", "/%zz", "/" + "x" * 5_000, "/%C3%A9", ";a=b", "/" * 50, "/%ff%fe", "//x", "/" + "y" * 9_000]
             )
         query = draw.choice(QUERIES)
-        return path + ("?" + query if query else "") + ("#f" if draw.random() < 0.02 else "")
+        return path + (("&" if "?" in path else "?") + query if query else "") + ("#f" if draw.random() < 0.02 else "")
 
     def _body(self, kind):
         draw = self._random
@@ -523,12 +544,12 @@ class SocketRun:
 
     def batch(self, seed, count, first):
         """One thread's share: as many actions, on as many connections as it takes."""
-        mutations = Mutations(seed)
+        mutations = Mutations(seed, SOCKET_PATHS)
         wire = None
         for number in range(first, first + count):
             text, identifier, is_owed = mutations.action(number)
             has_ack = mutations._random.random() < 0.5
-            wire = wire or open_socket(self._node)
+            wire = wire or opened(self._node, first)
             try:
                 wire.send_text(f"42{number if has_ack else ''}{text}")
                 wire.send_text(f'42{10**9 + number}["echo",{number}]')
@@ -555,8 +576,12 @@ class SocketRun:
         replies = []
         acks = []
         rounds = 0
+        # Heartbeats would keep it waiting for ever.
+        deadline = time.monotonic() + PATIENCE
         while True:
             kind, value = receive(wire)
+            if time.monotonic() > deadline:
+                raise Finding(f"{len(replies)} replies and {len(acks)} acknowledgements, and no more to come")
             if kind == "ack" and value[0] == 10**9 + number:
                 is_echoed = True
             elif kind == "ack" and value[0] == number:
@@ -586,6 +611,18 @@ class SocketRun:
             if is_echoed and is_answered and rounds == 0:
                 rounds = -1
                 wire.send_text(f'42{2 * 10**9 + number}["echo",0]')
+
+
+def opened(node, number):
+    """A plain client of a user of its own, on `/`."""
+    wire = Wire(node)
+    wire.upgrade_request(websocket(SOCKET_IO)).upgraded()
+    wire.receive()
+    wire.send_text(f'40{{"user":"mutant-{number}","client":"raw"}}')
+    text = wire.receive()
+    if not text.startswith('40{"sid":'):
+        raise Finding(f"not let in: {text}")
+    return wire
 
 
 class Ended(Exception):
