@@ -14,6 +14,7 @@ final class ClusterNode: Sendable {
     let adapter: any ClusterAdapter
     let dispatcher: EventDispatcher
     let rooms: RoomDispatcher
+    private let stalls = StallWatch()
     private let isDraining = Atomic<Bool>(false)
     private let isDegraded = Atomic<Bool>(false)
 
@@ -40,20 +41,18 @@ final class ClusterNode: Sendable {
             && !self.isDraining.load(ordering: .relaxed)
     }
 
-    /// Whether lease and bus are fresh enough to trust a cache, at this moment (ND-3, ND-11). Probes come once a second, behind
-    /// whatever was written to the inbox before: a process that was stopped has missed some, and must hear one before it knows
-    /// what else it has missed (ID-13).
+    /// Whether lease and bus are fresh enough to trust a cache, at this moment (ND-3, ND-11), and nothing was missed while the
+    /// process was stopped (ID-13).
     var mayUseSessionCache: Bool {
-        guard self.view.standing.mayUseSessionCache, let age = self.adapter.health.probeAge.min() else { return false }
-        return age <= Self.trustedProbeAge
+        guard self.view.standing.mayUseSessionCache else { return false }
+        let health = self.adapter.health
+        return !health.isDegraded && self.stalls.isCaughtUp(health)
     }
-
-    /// Seconds; less than what ND-11 calls degraded.
-    private static let trustedProbeAge = 2.0
 
     /// Looks at the bus for ``mayAccept``, several times a second.
     /// - Returns: whether lease and bus are fresh enough to trust a cache (ND-3, ND-11).
     func refresh() -> Bool {
+        self.stalls.tick()
         let isDegraded = self.adapter.health.isDegraded
         self.isDegraded.store(isDegraded, ordering: .relaxed)
         return !isDegraded && self.view.standing.mayUseSessionCache

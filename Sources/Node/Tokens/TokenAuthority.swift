@@ -61,8 +61,10 @@ package final class TokenAuthority: Sendable {
     }
 
     private func check(_ token: String, in domain: String) async throws(TokenRefusal) -> VerifiedToken {
-        let issuers = self.issuers[domain] ?? []
-        let parts = try TokenVerifier.parts(of: token, limit: issuers.map(\.verifier.issuer.maximumSize).max() ?? 0)
+        guard let issuers = self.issuers[domain], let limit = issuers.map(\.verifier.issuer.maximumSize).max() else {
+            throw .issuer
+        }
+        let parts = try TokenVerifier.parts(of: token, limit: limit)
         // Which of them is meant is the token's word until its signature has held; then it is the issuer's.
         guard let name = parts.claims["iss"]?.string,
             let issuer = issuers.first(where: { $0.verifier.issuer.issuer == name })

@@ -227,14 +227,7 @@ def test_revocation_reaches_every_namespace_and_transport(mongo, nodes, key_file
             browser = await Browser().log_in(first, f"nora-{act}", "laptop")
             clients = []
             for transport in ("websocket", "polling"):
-                client = socketio.AsyncClient(reconnection=False)
-                await client.connect(
-                    second.url,
-                    headers={"cookie": browser.header},
-                    transports=[transport],
-                    namespaces=["/custom"],
-                    wait_timeout=20,
-                )
+                client = await outside(second, browser, transport)
                 clients.append(client)
             if act == "logout":
                 assert (await browser.post(first, "/logout"))[0] == 200
@@ -244,6 +237,23 @@ def test_revocation_reaches_every_namespace_and_transport(mongo, nodes, key_file
             for client in clients:
                 await until("the end of its namespace", is_out, client)
                 await client.disconnect()
+
+    async def outside(node, browser, transport):
+        """A client that joins no `/`. It has a second for it in conformance mode, which a busy machine may exceed."""
+        for attempt in range(10):
+            client = socketio.AsyncClient(reconnection=False)
+            try:
+                await client.connect(
+                    node.url,
+                    headers={"cookie": browser.header},
+                    transports=[transport],
+                    namespaces=["/custom"],
+                    wait_timeout=3,
+                )
+                return client
+            except socketio.exceptions.ConnectionError as error:
+                print(f"attempt {attempt}: {error}")
+        raise TimeoutError(f"no connection by {transport}")
 
     async def is_out(client):
         return "/custom" not in client.namespaces
@@ -414,7 +424,8 @@ def test_domains_do_not_meet(mongo, nodes, key_file):
 
             def announced():
                 entries = first.presence() + second.presence()
-                return sorted((entry["domain"], entry["t"]) for entry in entries if entry["t"].startswith("user"))
+                alice = [entry for entry in entries if entry["user"] == "alice" and entry["t"].startswith("user")]
+                return sorted((entry["domain"], entry["t"]) for entry in alice)
 
             await asyncio.to_thread(
                 wait_for,
@@ -473,7 +484,8 @@ def test_who_may_be_live(nodes, key_file):
                     assert (await tab.publish("rosa", "hello"))["didReceive"] is False, "it is nobody's connection"
                     await tab.close()
                 else:
-                    with pytest.raises(socketio.exceptions.ConnectionError, match="LOGIN"):
+                    with pytest.raises(socketio.exceptions.ConnectionError):
                         await tab.connect()
+                    assert node.metric("submergence_live_connects_refused_total") > 0
 
     asyncio.run(run())

@@ -77,7 +77,10 @@ struct TokenForge {
         header: [String: JSONValue] = [:]
     ) async throws -> String {
         var fields: [String: JSONValue] = ["alg": .string(algorithm), "kid": .string(algorithm), "typ": "JWT"]
-        for (name, value) in header { fields[name] = value == .null ? nil : value }
+        // `nil` in a literal of values is JSON's null: it takes the member away here.
+        for (name, value) in header {
+            if value == .null { fields.removeValue(forKey: name) } else { fields[name] = value }
+        }
         return try await self.sign(Self.text(.object(fields)) + "." + Self.text(.object(claims)), by: algorithm)
     }
 
