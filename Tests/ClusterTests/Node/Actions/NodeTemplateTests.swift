@@ -125,7 +125,7 @@ struct NodeTemplateTests: NodeActionSuite {
     @Test(
         "AC-9: templates that cannot work stop the start",
         arguments: [
-            Templates(default: "{{#a}}"), Templates(statuses: [404: "{{/a}}"]), Templates(partials: ["a": "{{"]),
+            Templates(default: "{{#a}}"), Templates(statuses: [404: "{{/a}}"]), Templates(partials: ["a": "{{b"]),
             Templates(default: "{{>none}}"), Templates(partials: ["a": "{{#x}}{{>a}}{{/x}}"]),
             Templates(partials: ["a": "{{> b }}", "b": "{{>c}}", "c": "{{>a}}"]), Templates(defaults: "text"),
             Templates(policy: "a\r\nb"),
