@@ -182,17 +182,17 @@ final class FrontDoorHandler: ChannelInboundHandler, RemovableChannelHandler, Ti
     private func answer(_ refusal: TransportRefusal, _ context: ChannelHandlerContext) {
         self.isDone = true
         self.loop.server.metrics.refused(refusal)
-        refusal.write(to: context)
+        refusal.write(to: context, isHead: self.head.readableBytesView.starts(with: "HEAD ".utf8))
     }
 
     /// Everything that was read goes to the HTTP pipeline, which from now on owns the connection.
     private func handOn(_ context: ChannelHandlerContext) {
         self.isDone = true
-        let head = self.head
-        self.head = ByteBuffer()
         guard self.loop.server.adoptHTTP(context.channel) else {
             return self.answer(.busy, context)
         }
+        let head = self.head
+        self.head = ByteBuffer()
         context.fireChannelRead(NIOAny(head))
         context.fireChannelReadComplete()
         context.pipeline.syncOperations.removeHandler(self, promise: nil)

@@ -93,14 +93,17 @@ enum TransportRefusal: String, Error, CaseIterable {
         }
     }
 
-    /// - Parameter message: what the application says in place of ``message``.
-    func write(_ message: String? = nil, to context: ChannelHandlerContext) {
+    /// - Parameters:
+    ///   - message: what the application says in place of ``message``.
+    ///   - isHead: the request is a HEAD: its answer has no body.
+    func write(_ message: String? = nil, to context: ChannelHandlerContext, isHead: Bool = false) {
         let message = message ?? self.message
         var text = "HTTP/1.1 \(self.statusText)\r\nConnection: close\r\nContent-Type: text/html\r\n"
         text += "X-Content-Type-Options: nosniff\r\n"
         if self == .unsupportedWebSocketVersion { text += "Sec-WebSocket-Version: 13\r\n" }
         if let seconds = self.retryAfter { text += "Retry-After: \(seconds)\r\n" }
-        text += "Content-Length: \(message.utf8.count)\r\n\r\n\(message)"
+        text += "Content-Length: \(message.utf8.count)\r\n\r\n"
+        if !isHead { text += message }
         let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
         context.writeAndFlush(NIOAny(ByteBuffer(string: text))).whenComplete { _ in
             bound.value.close(promise: nil)

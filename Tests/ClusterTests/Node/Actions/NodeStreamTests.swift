@@ -109,14 +109,20 @@ struct NodeStreamTests: NodeActionSuite {
 
     @Test("AC-10: cancelling ends a source that waits, drops it, and is logged once")
     func cancelling() async throws {
-        let (bytes, continuation) = AsyncStream<ByteBuffer>.makeStream()
-        let ended = OneTimeSignal()
-        continuation.onTermination = { _ in ended.fire() }
+        let (waits, ended) = (OneTimeSignal(), OneTimeSignal())
+        let pieces = Mutex([ByteBuffer(string: "a")])
+        let bytes = AsyncStream<ByteBuffer>(
+            unfolding: {
+                if let piece = pieces.withLock({ $0.popLast() }) { return piece }
+                waits.fire()
+                await OneTimeSignal().wait()
+                return nil
+            }, onCancel: { ended.fire() })
         let pipeline = try self.pipeline([Action(.get, "/") { _, _, reply in reply.stream(200, bytes) }])
         let stream = try #require(await pipeline.run(Self.call(.get, "/")).stream)
-        continuation.yield(ByteBuffer(string: "a"))
         #expect(try await stream.next() == ByteBuffer(string: "a"))
         async let waiting = stream.next()
+        await waits.wait()
         stream.cancel()
         stream.cancel()
         do {
