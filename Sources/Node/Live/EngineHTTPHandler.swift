@@ -301,7 +301,9 @@ final class EngineHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Ti
         case .head(var head):
             // Hummingbird knows one answer to a head that it does not get.
             if self.isHeadTooLarge, case .idle = self.activity { head.status = .requestHeaderFieldsTooLarge }
-            if self.isLastRequest || self.wantsClose, head.status.kind != .informational { head.headerFields[.connection] = "close" }
+            if self.isLastRequest || self.wantsClose, head.status.kind != .informational {
+                head.headerFields[.connection] = "close"
+            }
             self.isDeaf = self.isDeaf || head.headerFields[.connection] == "close"
             context.write(NIOAny(HTTPResponsePart.head(head)), promise: promise)
         case .body(let body): context.write(NIOAny(HTTPResponsePart.body(body)), promise: promise)

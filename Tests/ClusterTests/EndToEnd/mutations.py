@@ -411,7 +411,9 @@ class HTTPRun:
             wire.socket.settimeout(30)
             wire.send_unless_closed(case.data)
             wire.send_unless_closed(behind)
-            answers = self._framed(wire, case, sentinel) if case.kind == Case.FRAMED else self._broken(wire, case, sentinel)
+            answers = (
+                self._framed(wire, case, sentinel) if case.kind == Case.FRAMED else self._broken(wire, case, sentinel)
+            )
         with self._lock:
             for status in answers:
                 self.answers[status] = self.answers.get(status, 0) + 1
@@ -456,7 +458,7 @@ class HTTPRun:
             if not piece:
                 break
             data += piece
-        # `/mirror` has begun to answer when its source, the request's own body, turns out to be broken: that is cut (AC-10).
+        # `/mirror` has begun to answer when its source, the request's body, breaks: that is cut (AC-10).
         answers = split_answers(bytes(data), is_shut or b" /mirror" in case.data[:40])
         seen = [int(match[1]) for _, body in answers for match in SENTINEL.finditer(body)]
         if seen not in ([], [sentinel]):
