@@ -77,7 +77,7 @@ struct SocketsTarget {
             try Finding.check(
                 attached.attachments.count == Int(attached.packet.attachmentCount), "as many attachments as announced")
         case .none, .close: break
-        case .connect, .connectError, .event, .ack, .left:
+        case .connect, .connectError, .event, .ack, .left, .malformedAction:
             throw Finding(description: "a binary message is an attachment, or nothing")
         }
         self.note(action)
