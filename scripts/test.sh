@@ -47,6 +47,7 @@ need_venv
 if [[ $only != unit ]]; then
     need_command nginx nginx
     need_command ss iproute2
+    need_command openssl openssl
     need_command node nodejs
     need_apt node-ws node-xmlhttprequest
     if ! command -v chromium >/dev/null && ! command -v google-chrome >/dev/null; then need_apt chromium; fi
