@@ -50,8 +50,7 @@ package struct SessionMachine: Sendable {
     /// Whether a socket that the session opened may stay (SPEC ID-16): its age, its inactivity and its successors are no
     /// matter, as an open connection is activity, and cannot take a new cookie.
     package func holdsSockets(_ record: SessionRecord?, in domain: String, at now: Int64) -> Bool {
-        guard let record, record.domain == domain, now < record.expires, record.isValid else { return false }
-        return self.loginLifespan == 0 || now - record.login < self.loginLifespan
+        if case .active = self.socketState(of: record, in: domain, at: now) { true } else { false }
     }
 
     /// When a record that is made now goes (`x`): with the last moment at which it could be more than a guest's.
