@@ -24,6 +24,10 @@ final class WebSocketHandler: ChannelInboundHandler {
 
     /// Something was written that leaves at the end of the tick.
     private var awaitsFlush = false
+    /// While the client does not keep up: what the channel is not given yet.
+    private var backlog: WriteBacklog?
+    /// More than this unsent in the channel, and what follows waits in ``backlog``.
+    private static let highWatermark = 128 << 10
 
     private enum Phase { case open, closing, closed }
 
@@ -51,11 +55,11 @@ final class WebSocketHandler: ChannelInboundHandler {
         self.opening = Opening(greeting: greeting, early: early)
     }
 
-    /// Sets the channel's options: its byte budget is the high watermark (SPEC EV-4, docs/architecture.md).
+    /// Sets the channel's options.
     func configure(_ channel: any Channel) throws {
         guard let options = channel.syncOptions else { return }
-        let limit = self.loop.server.engineOptions.maxQueuedBytes
-        try options.setOption(.writeBufferWaterMark, value: .init(low: limit / 2, high: limit))
+        let high = min(Self.highWatermark, self.budget)
+        try options.setOption(.writeBufferWaterMark, value: .init(low: high / 2, high: high))
         try options.setOption(.recvAllocator, value: ReceiveBufferAllocator(slot: self.loop.receive))
         try options.setOption(.maxMessagesPerRead, value: 1)
     }
@@ -93,11 +97,12 @@ final class WebSocketHandler: ChannelInboundHandler {
             bytes = head
         }
         self.isReading = true
-        self.loop.answers.clear()
+        // Not as large as it was: where the last answers are unsent, this allocates.
+        self.loop.answers.clear(minimumCapacity: 512)
         var used = 0
         bytes.withUnsafeReadableBytes { self.consume($0, &used) }
         self.isReading = false
-        if self.loop.answers.readableBytes > 0 { context.write(NIOAny(self.loop.answers), promise: nil) }
+        if self.loop.answers.readableBytes > 0 { self.write(NIOAny(self.loop.answers), context) }
         if isOurs, used == 0, self.phase == .open {
             // Nothing is complete yet: copying it again with every read would make a slow sender dear.
             self.partial = bytes
@@ -118,8 +123,12 @@ final class WebSocketHandler: ChannelInboundHandler {
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        // The high watermark is the socket's byte budget (SPEC EV-4).
-        if !context.channel.isWritable { self.session.transportIsSlow(self) }
+        if context.channel.isWritable {
+            self.release(context)
+        } else if self.phase == .open, self.backlog == nil {
+            self.backlog = WriteBacklog()
+            self.checkBudget(context)
+        }
         context.fireChannelWritabilityChanged()
     }
 
@@ -169,6 +178,7 @@ final class WebSocketHandler: ChannelInboundHandler {
         self.phase = .closed
         self.partial = nil
         self.deflate = nil
+        self.dropBacklog()
         if isNews { self.session.webSocketLost(self, reason) }
     }
 
@@ -181,36 +191,30 @@ final class WebSocketHandler: ChannelInboundHandler {
             if self.isReading { return body(&self.loop.answers) }
             var frames = ByteBuffer()
             body(&frames)
-            return context.writeAndFlush(NIOAny(frames), promise: nil)
+            return self.writeAndFlush(NIOAny(frames), context)
         }
         var plain = ByteBuffer()
         body(&plain)
         if self.isReading { return deflate.rewrite(plain, into: &self.loop.answers) }
         var frames = ByteBuffer()
         deflate.rewrite(plain, into: &frames)
-        context.writeAndFlush(NIOAny(frames), promise: nil)
+        self.writeAndFlush(NIOAny(frames), context)
     }
 
     /// Frames that other members of the device get, too.
     func transmit(_ frames: NIOAny) {
         guard self.phase == .open, let context = self.context else { return }
-        if self.isReading, self.loop.answers.readableBytes > 0 {
-            context.write(NIOAny(self.loop.answers), promise: nil)
-            self.loop.answers = ByteBuffer()
-        }
-        guard let deflate = self.deflate else { return context.writeAndFlush(frames, promise: nil) }
+        self.writeAnswers(context)
+        guard let deflate = self.deflate else { return self.writeAndFlush(frames, context) }
         let packed = deflate.rewrite(shared: self.unwrapInboundIn(frames))
-        context.writeAndFlush(NIOAny(packed), promise: nil)
+        self.writeAndFlush(NIOAny(packed), context)
     }
 
     /// The same, but flushed with everything else of this tick.
     func transmitSoon(_ frames: NIOAny) {
         guard self.phase == .open, let context = self.context else { return }
-        if self.isReading, self.loop.answers.readableBytes > 0 {
-            context.write(NIOAny(self.loop.answers), promise: nil)
-            self.loop.answers = ByteBuffer()
-        }
-        context.write(frames, promise: nil)
+        self.writeAnswers(context)
+        self.write(frames, context)
         guard !self.awaitsFlush else { return }
         self.awaitsFlush = true
         self.loop.flushSoon(self)
@@ -223,16 +227,15 @@ final class WebSocketHandler: ChannelInboundHandler {
 
     /// Whether everything that was written has left this process.
     var isDrained: Bool {
-        guard self.phase == .open, let context = self.context, let options = context.channel.syncOptions else {
-            return false
-        }
+        guard self.phase == .open, let context = self.context else { return false }
         if self.awaitsFlush { self.flush() }
-        do { return try options.getOption(.bufferedWritableBytes) == 0 } catch { return false }
+        return self.backlog == nil && self.unsent(context) == 0
     }
 
     /// Calls `body` once everything that has been written up to now has left this process, or never will.
     func whenDrained(_ body: @escaping () -> Void) {
         guard self.phase == .open, let context = self.context else { return body() }
+        if let backlog = self.backlog { return backlog.drained.append(body) }
         let promise = context.eventLoop.makePromise(of: Void.self)
         promise.futureResult.assumeIsolated().whenComplete { _ in body() }
         context.writeAndFlush(NIOAny(ByteBuffer()), promise: promise)
@@ -243,12 +246,11 @@ final class WebSocketHandler: ChannelInboundHandler {
 
     private func close(echoing code: UInt16) {
         guard self.phase == .open, let context = self.context else { return }
-        if self.isReading, self.loop.answers.readableBytes > 0 {
-            context.write(NIOAny(self.loop.answers), promise: nil)
-            self.loop.answers = ByteBuffer()
-        }
+        self.writeAnswers(context)
         self.phase = .closing
         self.partial = nil
+        while let block = self.backlog?.next() { context.write(NIOAny(block), promise: nil) }
+        self.dropBacklog()
         var frame = ByteBuffer()
         WebSocketFrameWriter.writeClose(echoing: code, into: &frame)
         let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
@@ -262,7 +264,65 @@ final class WebSocketHandler: ChannelInboundHandler {
     /// Closes at once; what is unsent is lost.
     func abort() {
         self.phase = .closed
+        self.dropBacklog()
         self.context?.close(promise: nil)
+    }
+
+    // MARK: To the channel
+
+    private func write(_ frames: NIOAny, _ context: ChannelHandlerContext) {
+        guard let backlog = self.backlog else { return context.write(frames, promise: nil) }
+        backlog.append(self.unwrapInboundIn(frames))
+        self.checkBudget(context)
+    }
+
+    private func writeAndFlush(_ frames: NIOAny, _ context: ChannelHandlerContext) {
+        guard self.backlog == nil else { return self.write(frames, context) }
+        context.writeAndFlush(frames, promise: nil)
+    }
+
+    /// What this read has answered up to now, before something else.
+    private func writeAnswers(_ context: ChannelHandlerContext) {
+        guard self.isReading, self.loop.answers.readableBytes > 0 else { return }
+        self.write(NIOAny(self.loop.answers), context)
+        self.loop.answers = ByteBuffer()
+    }
+
+    /// The byte budget of SPEC EV-4.
+    private var budget: Int { self.loop.server.engineOptions.maxQueuedBytes }
+
+    /// Bytes that the channel has and the kernel has not.
+    private func unsent(_ context: ChannelHandlerContext) -> Int {
+        guard let options = context.channel.syncOptions else { return 0 }
+        // Only a closed channel refuses to tell, and has nothing unsent.
+        do { return try options.getOption(.bufferedWritableBytes) } catch { return 0 }
+    }
+
+    /// Ends a client that is too slow. What the kernel still takes does not count.
+    private func checkBudget(_ context: ChannelHandlerContext) {
+        func isOver() -> Bool {
+            guard let backlog = self.backlog else { return false }
+            return backlog.bytes + self.unsent(context) > self.budget
+        }
+        guard isOver() else { return }
+        context.flush()
+        if self.phase == .open, isOver() { self.session.transportIsSlow(self) }
+    }
+
+    /// The channel takes more: what has waited comes first.
+    private func release(_ context: ChannelHandlerContext) {
+        guard let backlog = self.backlog else { return }
+        while context.channel.isWritable, let block = backlog.next() { context.write(NIOAny(block), promise: nil) }
+        context.flush()
+        guard self.backlog === backlog, backlog.bytes == 0, context.channel.isWritable else { return }
+        self.backlog = nil
+        for body in backlog.drained { self.whenDrained(body) }
+    }
+
+    private func dropBacklog() {
+        guard let backlog = self.backlog else { return }
+        self.backlog = nil
+        for body in backlog.drained { body() }
     }
 
     /// Stops or goes on reading: the back-pressure of asynchronous handlers.

@@ -120,7 +120,8 @@ final class ClusterLife: Sendable {
         rooms.set(roomDispatcher)
         let node = ClusterNode(
             incarnation: incarnation, adapter: bus.adapter, dispatcher: dispatcher, rooms: roomDispatcher,
-            index: setup.index, admission: ConnectAdmission(limit: setup.pendingConnects))
+            index: setup.index, admission: ConnectAdmission(limit: setup.pendingConnects),
+            work: setup.live.work)
         return LifeStart(node: node, findings: bus.findings, runBus: bus.run)
     }
 

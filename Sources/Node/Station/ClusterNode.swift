@@ -14,13 +14,14 @@ final class ClusterNode: Sendable {
     let adapter: any ClusterAdapter
     let dispatcher: EventDispatcher
     let rooms: RoomDispatcher
+    private let work: WorkPool
     private let stalls = StallWatch()
     private let isDraining = Atomic<Bool>(false)
     private let isDegraded = Atomic<Bool>(false)
 
     init(
         incarnation: Incarnation, adapter: any ClusterAdapter, dispatcher: EventDispatcher, rooms: RoomDispatcher,
-        index: ConnectionIndex, admission: ConnectAdmission
+        index: ConnectionIndex, admission: ConnectAdmission, work: WorkPool
     ) {
         self.id = incarnation.membership.own.id
         self.incarnation = incarnation
@@ -29,6 +30,7 @@ final class ClusterNode: Sendable {
         self.rooms = rooms
         self.index = index
         self.admission = admission
+        self.work = work
     }
 
     var view: any ClusterView { self.incarnation.membership }
@@ -75,10 +77,23 @@ final class ClusterNode: Sendable {
             let order = Supersession(key: key, connection: connection)
             if connection.node == self.id {
                 order.apply(to: self.index)
-            } else if let record = self.incarnation.membership.record(of: connection.node) {
+            } else {
                 // Not stored: the older socket stays until its heartbeat ends it; its route entry is gone already.
-                self.adapter.publish(order.message, to: record) { _ in }
+                self.publish(order.message, to: connection.node)
             }
+        }
+    }
+
+    /// Sends to a node that was met in a route or as a sender. It may have come a moment ago, before the directory was read
+    /// again (ND-2). A node that is gone needs to be told nothing.
+    func publish(_ message: BusMessage, to node: NodeID) {
+        let membership = self.incarnation.membership
+        if let record = membership.record(of: node) { return self.adapter.publish(message, to: record) { _ in } }
+        let adapter = self.adapter
+        // A pool that is full counts what it refuses.
+        _ = self.work.submit {
+            guard let record = await membership.resolve(node) else { return }
+            adapter.publish(message, to: record) { _ in }
         }
     }
 }

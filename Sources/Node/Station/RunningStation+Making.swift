@@ -98,7 +98,7 @@ extension RunningStation {
                 name: configuration.name, address: configuration.address,
                 pendingConnects: configuration.live.pendingConnects, drainSpread: configuration.live.drainSpread,
                 presence: PresenceHandlers(handlers: registrations.presence, log: log, logger: logger), cache: cache,
-                revocations: { knot.apply($0, from: $1, revocation, background, logger) },
+                revocations: { knot.apply($0, from: $1, revocation, logger) },
                 recheck: { sessions.recheckAll(isActive: isActive) }, logger: logger))
         knot.tie(life: life, sessions: sessions, isActive: isActive)
         let control = try ControlListener(
@@ -208,28 +208,14 @@ extension RunningStation {
             node.committer.submit(.forget(client: client), key: RouteKey(domain: domain, user: user)) { _ in }
         }
 
-        /// Tells the node that decided. Where that fails it counts a missing report. It may have come a moment ago, before the
-        /// directory was read again.
-        private func report(_ report: RevocationReport, to node: NodeID, _ work: WorkPool, _ logger: Logger) {
-            guard let own = self.life?.current else { return }
-            let membership = own.incarnation.membership
-            if let target = membership.record(of: node) {
-                return own.adapter.publish(report.message, to: target) { _ in }
-            }
-            let isQueued = work.submit {
-                guard let target = await membership.resolve(node) else { return }
-                own.adapter.publish(report.message, to: target) { _ in }
-            }
-            if !isQueued { logger.warning("a revocation is not reported: the work pool is full") }
-        }
-
         /// A message of another node.
         func apply(
-            _ message: BusMessage, from sender: NodeID, _ revocation: Revocation, _ work: WorkPool, _ logger: Logger
+            _ message: BusMessage, from sender: NodeID, _ revocation: Revocation, _ logger: Logger
         ) {
             let done: Revocation.Environment.Cut = { cut in
                 guard let number = RevocationReport.number(in: message.source) else { return }
-                self.report(RevocationReport(number: number, cut: cut), to: sender, work, logger)
+                // The node that decided. Where that fails it counts a missing report.
+                self.life?.current?.publish(RevocationReport(number: number, cut: cut).message, to: sender)
             }
             do throws(PeerMessageError) {
                 switch message.kind {

@@ -191,7 +191,8 @@ package final class ConnectionTable {
 
     private func markDirty(_ device: Device) {
         device.isDirty = true
-        device.frames.clear()
+        // Not as large as it was: where a slow reader still holds the last one, this allocates.
+        device.frames.clear(minimumCapacity: 256)
         self.dirty.append(device)
         guard !self.isDrainScheduled else { return }
         self.isDrainScheduled = true

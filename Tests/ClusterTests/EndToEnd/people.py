@@ -12,7 +12,10 @@ PATIENT = ["--ping-interval", "25000", "--ping-timeout", "20000"]
 
 
 class Tab:
-    """One connection of a user. `received` keeps every event in the order of arrival: (name, arguments)."""
+    """One connection of a user. `received` keeps every event in the order of arrival: (name, arguments).
+
+    `texts` are the payloads of `msg` that are strings: conditions are looked at on every arrival, and must be cheap.
+    """
 
     def __init__(self, node_url, user, client="laptop", transports=("websocket",), source=None):
         self.url = node_url
@@ -20,6 +23,7 @@ class Tab:
         self.user = user
         self.transports = list(transports)
         self.received = []
+        self.texts = set()
         self.disconnects = []
         self._source = source
         self._http = None
@@ -43,6 +47,8 @@ class Tab:
 
     async def _on_event(self, name, *arguments):
         self.received.append((name, list(arguments)))
+        if name == "msg" and isinstance(arguments[0], str):
+            self.texts.add(arguments[0])
         self._arrival.set()
 
     async def close(self):

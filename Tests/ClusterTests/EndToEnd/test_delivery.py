@@ -45,7 +45,7 @@ async def flood(three):
                 assert is_positive(await sender.tab.publish(user, f"end of {sender.name}"))
         ends = {f"end of {sender.name}" for sender in senders}
         for tab in alice + bob:
-            await tab.until(lambda tab: ends <= {payload for payload in tab.messages() if isinstance(payload, str)})
+            await tab.until(lambda tab: ends <= tab.texts)
 
         expected = {sender.name: list(range(count)) for sender, count in zip(senders, shares)}
         for tab in alice:
