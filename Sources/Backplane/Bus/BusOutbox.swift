@@ -11,6 +11,8 @@ final class BusOutbox: Sendable {
     typealias Completion = @Sendable (PublishError?) -> Void
     typealias Machine = OutboxMachine<Completion>
 
+    typealias Place = (shard: BusTopology.Shard, pool: MongoPool)
+
     /// The inserters of one lane. `idle` counts those that wait, less the wake-ups that are on their way.
     private struct Inserters {
         var idle = 0
@@ -20,6 +22,8 @@ final class BusOutbox: Sendable {
 
     private struct State {
         var machine: Machine
+        /// Where the homes are that anybody was sent to, or may be.
+        var shards: [String: Place]
         var inserters: [Inserters] = []
         var flushers: [CheckedContinuation<Void, Never>] = []
         /// Batches of completions that have left the machine and are still being called.
@@ -45,7 +49,7 @@ final class BusOutbox: Sendable {
     private let node: NodeID
     private let nodeText: String
     private let limits: OutboxLimits
-    private let shards: [String: (shard: BusTopology.Shard, pool: MongoPool)]
+    private let topology: BusTopology
     private let directory: any NodeDirectory
     private let threads: BusThreads
     private let metrics: BusMetrics
@@ -54,18 +58,19 @@ final class BusOutbox: Sendable {
     private let stopped = DispatchSemaphore(value: 0)
 
     init(
-        node: NodeID, limits: OutboxLimits, shards: [String: (shard: BusTopology.Shard, pool: MongoPool)],
-        directory: any NodeDirectory, threads: BusThreads, metrics: BusMetrics, logger: Logger
+        node: NodeID, limits: OutboxLimits, topology: BusTopology, shards: [String: Place],
+        directory: any NodeDirectory,
+        threads: BusThreads, metrics: BusMetrics, logger: Logger
     ) {
         self.node = node
         self.nodeText = node.text
         self.limits = limits
-        self.shards = shards
+        self.topology = topology
         self.directory = directory
         self.threads = threads
         self.metrics = metrics
         self.logger = logger
-        self.state = Mutex(State(machine: Machine(node: node, limits: limits)))
+        self.state = Mutex(State(machine: Machine(node: node, limits: limits), shards: shards))
         threads.start("bus-clock") { self.runClock() }
     }
 
@@ -77,12 +82,12 @@ final class BusOutbox: Sendable {
         } catch {
             return self.refuse(message.kind, .tooLarge, completion)
         }
-        guard target.homes.allSatisfy({ self.shards[$0.shard]?.shard.hasSlot($0.slot) == true }) else {
-            // A home that this node's topology does not have: it cannot be reached from here.
-            return self.refuse(message.kind, .targetGone, completion)
-        }
         let now = BusClock.now()
         let (acceptance, wake) = self.state.withLock { state -> (Machine.Acceptance, Wake) in
+            guard target.homes.allSatisfy({ self.knows($0, &state) }) else {
+                // A home that this node's topology does not have: it cannot be reached from here.
+                return (.refused(.targetGone), .none)
+            }
             let acceptance = state.machine.enqueue(message, receipt: completion, to: target, now: now)
             guard case .accepted(let lane?) = acceptance else { return (acceptance, .none) }
             return (acceptance, Self.wake(lane, &state, limit: self.limits.insertsInFlight))
@@ -91,6 +96,16 @@ final class BusOutbox: Sendable {
         case .accepted: self.perform(wake)
         case .refused(let error): self.refuse(message.kind, error, completion)
         }
+    }
+
+    /// Whether the home can be reached. Where all are reached through the same routers, shards may be added.
+    private func knows(_ home: NodeRecord.Home, _ state: inout State) -> Bool {
+        if let place = state.shards[home.shard] { return place.shard.hasSlot(home.slot) }
+        guard let shard = self.topology.shard(named: home.shard), shard.hasSlot(home.slot),
+            let pool = state.shards.values.first(where: { $0.shard.publishURI == shard.publishURI })?.pool
+        else { return false }
+        state.shards[home.shard] = (shard, pool)
+        return true
     }
 
     func probe(_ home: NodeRecord.Home, sequence: Int64) {
@@ -174,7 +189,7 @@ final class BusOutbox: Sendable {
     }
 
     private func run(_ insert: OutboxInsert<Completion>) {
-        guard let (shard, pool) = self.shards[insert.home.shard] else {
+        guard let (shard, pool) = self.state.withLock({ $0.shards[insert.home.shard] }) else {
             preconditionFailure("messages for unknown shards are refused")
         }
         let started = BusClock.now()

@@ -8,9 +8,9 @@ struct BusPools {
     private var inserters: [String: MongoPool] = [:]
     private var tailers: [String: MongoPool] = [:]
 
-    /// - Parameter lanes: shards that one URI may lead to.
+    /// - Parameter lanes: shards that one URI may lead to. Two may be added before anybody has to wait for a connection.
     init(options: BusOptions, lanes: Int) {
-        var inserts = MongoPoolOptions(size: lanes * options.outbox.insertsInFlight + 2)
+        var inserts = MongoPoolOptions(size: (lanes + 2) * options.outbox.insertsInFlight + 2)
         // `_id` makes a repeated insert harmless, and a transaction number would cost the server a second write.
         inserts.retriesWrites = false
         self.insertOptions = inserts

@@ -75,7 +75,7 @@ package final class MongoClusterAdapter: ClusterAdapter {
         receiver: any ClusterReceiver, options: BusOptions, logger: Logger
     ) throws(BusError) -> MongoClusterAdapter {
         var pools = BusPools(options: options, lanes: topology.shards.count)
-        var shards: [String: (shard: BusTopology.Shard, pool: MongoPool)] = [:]
+        var shards: [String: BusOutbox.Place] = [:]
         for shard in topology.shards { shards[shard.name] = (shard, try pools.inserts(shard.publishURI)) }
         let queue = InboxQueue(limit: options.readAheadBytes)
         let threads = BusThreads()
@@ -99,7 +99,8 @@ package final class MongoClusterAdapter: ClusterAdapter {
                     metrics: metrics, logger: logger))
         }
         let outbox = BusOutbox(
-            node: node, limits: options.outbox, shards: shards, directory: directory, threads: threads,
+            node: node, limits: options.outbox, topology: topology, shards: shards, directory: directory,
+            threads: threads,
             metrics: metrics, logger: logger)
         let inbox = BusInbox(
             node: node, homes: homes, limits: options.inbox, queue: queue, outbox: outbox, tails: tails,

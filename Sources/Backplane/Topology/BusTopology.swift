@@ -2,7 +2,7 @@ import NIOCore
 import Wire
 
 /// Where the inboxes are (SPEC ND-6, ND-10): the shards or bus sets, sorted by name, and their slots.
-package struct BusTopology: Sendable, Equatable {
+package struct BusTopology: Sendable {
     /// One shard, or one replica set of its own.
     package struct Shard: Sendable, Equatable {
         /// The shard's or the set's name; what a ``NodeRecord`` calls a home's shard.
@@ -32,14 +32,32 @@ package struct BusTopology: Sendable, Equatable {
         package func collection(slot: Int) -> String { MongoSettings.slotCollection(slot) }
     }
 
-    /// Sorted by name; never empty.
+    /// Sorted by name; never empty. A shard that is being drained is not among them: nobody makes a home there any more.
     package var shards: [Shard]
+    /// Where all inboxes are reached through the same routers, a shard's name says where its slots are; nil elsewhere.
+    private let settings: MongoSettings?
 
     package init(shards: [Shard]) {
         self.shards = shards.sorted { $0.name < $1.name }
+        self.settings = nil
     }
 
-    package func shard(named name: String) -> Shard? { self.shards.first { $0.name == name } }
+    /// Inboxes on the shards of a sharded cluster.
+    init(shards: [Shard], routed settings: MongoSettings) {
+        self.shards = shards.sorted { $0.name < $1.name }
+        self.settings = settings
+    }
+
+    /// One that was added, or began to be drained, since this process looked at the deployment is known by what others call a
+    /// home: they have looked.
+    package func shard(named name: String) -> Shard? {
+        if let known = self.shards.first(where: { $0.name == name }) { return known }
+        return self.settings.map {
+            Shard(
+                name: name, database: $0.busDatabase(shard: name), slots: $0.slots, publishURI: $0.uri, streamURI: nil,
+                isRouted: true)
+        }
+    }
 }
 
 extension BusTopology.Shard {

@@ -5,7 +5,7 @@ import Wire
 /// What is known of the deployment after looking at it: shards, bus, and how keys are grouped.
 package struct MongoTopology: Sendable {
     package let deployment: MongoDeployment
-    /// Names of the shards that hold the data, sorted; one for a replica set.
+    /// Names of the shards that hold the data and are not being drained, sorted; one for a replica set.
     package let shards: [String]
     package let bus: BusTopology
     package let routes: ShardMap
@@ -42,6 +42,8 @@ private struct Opener {
     struct Shard {
         var name: String
         var host: String
+        /// `removeShard` has begun: what is there is moved away, and nothing new is made there.
+        var isDraining: Bool
     }
 
     func openReplicaSet(_ name: String, on client: borrowing MongoClient) throws(MongoError) -> MongoTopology {
@@ -62,8 +64,10 @@ private struct Opener {
     }
 
     func openSharded(on client: borrowing MongoClient) throws(MongoError) -> MongoTopology {
-        let shards = try self.shards(on: client)
-        let names = shards.map(\.name)
+        let all = try self.shards(on: client)
+        let names = all.map(\.name)
+        let staying = all.filter { !$0.isDraining }
+        let shards = staying.isEmpty ? all : staying
         if self.makesMissing { try self.setup.makeCollections(shardCount: shards.count, on: client) }
         let bus = try self.settings.busURIs.isEmpty ? self.busDatabases(shards, on: client) : self.busSets()
         try self.makeOrCheckRecoveryLogs(shards, on: client)
@@ -75,7 +79,7 @@ private struct Opener {
                 : ShardMap(single: "mixed")
         }
         return MongoTopology(
-            deployment: self.setup.deployment, shards: names, bus: bus,
+            deployment: self.setup.deployment, shards: shards.map(\.name), bus: bus,
             routes: try map(self.settings.collections.routes, on: client),
             sessions: try map(self.settings.collections.sessions, on: client),
             nodes: try map(self.settings.collections.nodes, on: client),
@@ -102,7 +106,7 @@ private struct Opener {
         var shards: [Shard] = []
         for document in try client.documents(find, database: "config") {
             guard let name = document["_id"]?.string, let host = document["host"]?.string else { continue }
-            shards.append(Shard(name: name, host: host))
+            shards.append(Shard(name: name, host: host, isDraining: document["draining"]?.bool == true))
         }
         guard !shards.isEmpty else {
             throw MongoError(.refused, operation: "set-up", message: "the sharded cluster has no shards yet")
@@ -129,7 +133,7 @@ private struct Opener {
                 return BusTopology.Shard(
                     name: shard.name, database: database, slots: self.settings.slots, publishURI: self.settings.uri,
                     streamURI: MongoURI.shard(primary.host, of: self.settings.uri), isRouted: true)
-            })
+            }, routed: self.settings)
     }
 
     private func primaries(on client: borrowing MongoClient) throws(MongoError) -> [String: String] {

@@ -5,6 +5,7 @@ enum OpenAPIAnswers {
             400, "The request is malformed, or does not fit the action's schemas.",
             ["MALFORMED", "SCHEMA", "HOST", "IDENTITY", "URL"]
         ),
+        (401, "The token is not taken.", ["TOKEN"]),
         (
             403, "The action's requirements are not met, or the request is from a foreign page.",
             ["GUEST", "LOGIN", "DOMESTIC", "FOREIGN"]
@@ -15,6 +16,7 @@ enum OpenAPIAnswers {
         (413, "The body is too large, or none is taken.", ["TOO_LARGE"]),
         (415, "The body's type or encoding is not taken.", ["MEDIA_TYPE"]),
         (421, "The domain is not served here.", ["DOMAIN"]),
+        (429, "The client asks for too much; Retry-After says when to come again.", ["RATE"]),
         (500, "The action failed; the id is in the server's log.", ["INTERNAL"]),
         (503, "The node is leaving, too busy, or without its database; try again.", ["UNAVAILABLE", "BUSY"]),
         (504, "The action took too long.", ["TIMEOUT"]),

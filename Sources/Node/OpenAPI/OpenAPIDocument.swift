@@ -5,16 +5,20 @@ internal import NIOCore
 /// What OpenAPI has no place for (regular expressions as paths, methods of one's own, a path that differs from another in
 /// the kind of its last parameter only) is listed under `x-submergence-actions`, in the same form.
 struct OpenAPIDocument {
-    /// How the sessions' cookies are called, which depends on the mode.
-    struct CookieNames {
+    /// How who asks is known, which depends on the configuration.
+    struct Credentials {
+        /// The sessions' cookies.
         let session: String
         let domestic: String
+        /// Whether tokens of other identity providers are taken.
+        let takesTokens: Bool
     }
 
     private static let methods: [ActionMethod] = [.get, .put, .post, .delete, .options, .head, .patch]
     /// What an action for every method is listed as.
     private static let usual: [ActionMethod] = [.get, .post, .put, .patch, .delete]
 
+    private let credentials: Credentials
     private var paths: [String: [String: JSONValue]] = [:]
     /// By the form of a path without its names: the template that was used first, and the names in it.
     private var templates: [String: OpenAPIPath] = [:]
@@ -23,10 +27,14 @@ struct OpenAPIDocument {
     private var operationIDs: Set<String> = []
 
     /// - Parameter actions: compiled, in the order of their registration.
-    static func json(_ actions: [Action], cookies: CookieNames) -> JSONValue {
-        var document = OpenAPIDocument()
+    static func json(_ actions: [Action], _ credentials: Credentials) -> JSONValue {
+        var document = OpenAPIDocument(credentials)
         for action in actions where !action.options.isHidden { document.add(action) }
-        return document.json(cookies)
+        return document.json
+    }
+
+    private init(_ credentials: Credentials) {
+        self.credentials = credentials
     }
 
     private mutating func add(_ action: Action) {
@@ -70,7 +78,8 @@ struct OpenAPIDocument {
         }
         return OpenAPIOperation(
             id: id, action: action, method: method, path: path, query: query, body: body,
-            bodyTypes: action.options.hidesSchema ? nil : action.schemas?.bodyTypes
+            bodyTypes: action.options.hidesSchema ? nil : action.schemas?.bodyTypes,
+            takesTokens: self.credentials.takesTokens
         ).json
     }
 
@@ -110,7 +119,7 @@ struct OpenAPIDocument {
         return unique
     }
 
-    private func json(_ cookies: CookieNames) -> JSONValue {
+    private var json: JSONValue {
         var document: [String: JSONValue] = [
             "openapi": "3.1.0",
             "info": [
@@ -123,21 +132,33 @@ struct OpenAPIDocument {
             "components": .object([
                 "schemas": .object(self.schemas.merging(OpenAPIAnswers.schemas) { own, _ in own }),
                 "responses": OpenAPIAnswers.responses,
-                "securitySchemes": [
-                    "session": [
-                        "type": "apiKey", "in": "cookie", "name": .string(cookies.session),
-                        "description": "The session that a login has made.",
-                    ],
-                    "domestic": [
-                        "type": "apiKey", "in": "header", "name": "X-Domestic",
-                        "description": .string(
-                            "The value of the cookie \(cookies.domestic), which only the application's own pages can read."
-                        ),
-                    ],
-                ],
+                "securitySchemes": .object(self.securitySchemes),
             ]),
         ]
         if !self.others.isEmpty { document["x-submergence-actions"] = .array(self.others) }
         return .object(document)
+    }
+
+    private var securitySchemes: [String: JSONValue] {
+        var schemes: [String: JSONValue] = [
+            "session": [
+                "type": "apiKey", "in": "cookie", "name": .string(self.credentials.session),
+                "description": "The session that a login has made.",
+            ],
+            "domestic": [
+                "type": "apiKey", "in": "header", "name": "X-Domestic",
+                "description": .string(
+                    "The value of the cookie \(self.credentials.domestic), which only the application's own pages can read."
+                ),
+            ],
+        ]
+        if self.credentials.takesTokens {
+            schemes["token"] = [
+                "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
+                "description":
+                    "A token of an identity provider. It proves domesticity, too, unless a foreign page sends it.",
+            ]
+        }
+        return schemes
     }
 }

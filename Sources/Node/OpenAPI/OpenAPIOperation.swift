@@ -10,6 +10,8 @@ struct OpenAPIOperation {
     let body: JSONValue?
     /// The types that the body's schema allows; nil for any.
     let bodyTypes: SchemaTypes?
+    /// Whether tokens of other identity providers are taken.
+    let takesTokens: Bool
 
     var json: JSONValue {
         var members: [String: JSONValue] = ["operationId": .string(self.id), "responses": .object(self.responses)]
@@ -37,12 +39,12 @@ struct OpenAPIOperation {
         return words.isEmpty ? nil : words.joined(separator: " ")
     }
 
-    /// A proof of domesticity belongs to a session.
+    /// A proof of domesticity belongs to a session; a token stands for both.
     private var security: JSONValue? {
         guard !self.action.requirements.isEmpty else { return nil }
         var schemes: [String: JSONValue] = ["session": []]
         if self.action.requirements.contains(.domestic) { schemes["domestic"] = [] }
-        return [.object(schemes)]
+        return self.takesTokens ? [.object(schemes), ["token": []]] : [.object(schemes)]
     }
 
     private var pathParameters: [JSONValue] {
@@ -100,7 +102,9 @@ struct OpenAPIOperation {
     }
 
     private var responses: [String: JSONValue] {
-        var codes = [400, 403, 404, 405, 421, 500, 503, 504]
+        var codes = [400, 403, 404, 405, 421, 429, 500, 503, 504]
+        // Whatever the action requires: who sends one that is not taken is told so, and is no guest.
+        if self.takesTokens { codes.append(401) }
         if self.takesBody || self.action.options.rejectsBody { codes += [408, 413, 415] }
         var responses: [String: JSONValue] = [
             "200": ["$ref": "#/components/responses/Answer"], "default": ["$ref": "#/components/responses/Error"],

@@ -236,7 +236,9 @@ final class ClusterLife: Sendable {
         for attempt in 0... {
             if self.isLeaving { return nil }
             do {
-                return try await self.open()
+                let start = try await self.open()
+                self.setup.logger.notice("began anew as another node", metadata: ["node": "\(start.node.id)"])
+                return start
             } catch {
                 self.setup.logger.warning("no new incarnation yet", metadata: ["error": "\(error)"])
             }

@@ -57,8 +57,8 @@ extension RunningStation {
         let responder = ActionResponder(
             domains: domains, proxies: proxies, authority: authority, pipeline: pipeline,
             tokens: tokens,
-            pages: [.openAPI(router.actions, sessionOptions)] + (configuration.servesDemo ? [.demo()] : [])
-                + registrations.pages,
+            pages: [.openAPI(router.actions, sessionOptions, takesTokens: !configuration.tokenIssuers.isEmpty)]
+                + (configuration.servesDemo ? [.demo()] : []) + registrations.pages,
             crossOrigin: ActionCrossOrigin(configuration.http), rate: ActionRate(configuration.live.limits),
             bodyTimeout: .milliseconds(Int64(configuration.live.limits.actionBodyTimeout * 1000)),
             isLeaving: { knot.life?.isLeaving ?? false })

@@ -68,6 +68,8 @@ def test_ac_11_the_document_is_openapi_3_1(document):
     assert create["security"] == [{"session": [], "domestic": []}]
     assert "login" in create["description"]
     assert "security" not in document["paths"]["/items"]["get"]
+    assert set(create["responses"]) >= {"400", "403", "429", "503"}
+    assert "401" not in create["responses"], "no token is taken here"
     shy = document["paths"]["/shy"]["post"]
     assert shy["requestBody"]["content"]["application/json"]["schema"] is True
 

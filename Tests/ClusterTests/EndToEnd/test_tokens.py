@@ -5,7 +5,9 @@ import json
 import os
 import re
 
+import openapi_spec_validator
 import pytest
+import requests
 import socketio
 from issuer import AUDIENCE, ISSUER, KeyServer, RSAKey, SharedSecret, claims, token
 from people import PATIENT, Tab
@@ -44,6 +46,18 @@ def refused(node):
     lines = node.control("/metrics").split("\n")
     found = (re.match(r'submergence_tokens_refused_total\{reason="(\w+)"\} (\S+)', line) for line in lines)
     return {match[1]: float(match[2]) for match in found if match and float(match[2])}
+
+
+def test_openapi_says_that_tokens_are_taken(nodes, shared):
+    """AC-11: as one of two ways to be known, with the answer for those that are not taken."""
+    (node,) = nodes.start(1, options=options(shared.path))
+    document = requests.get(node.url + "/.well-known/submergence/openapi.json", timeout=30).json()
+    openapi_spec_validator.validate(document)
+    assert document["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+    create = document["paths"]["/items"]["post"]
+    assert create["security"] == [{"session": [], "domestic": []}, {"token": []}]
+    assert create["responses"]["401"] == {"$ref": "#/components/responses/Error401"}
+    assert "security" not in document["paths"]["/items"]["get"]
 
 
 def test_bearer_over_http(nodes, shared):
