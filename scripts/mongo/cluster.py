@@ -169,7 +169,8 @@ class Cluster:
         arguments = [self.config["mongod"]]
         arguments += ["--port", str(port), "--bind_ip", "127.0.0.1", "--nounixsocket"]
         arguments += ["--dbpath", self.path(name), "--logpath", self.path(name + ".log"), "--logappend"]
-        arguments += ["--replSet", replica_set, "--oplogSize", "512", "--wiredTigerCacheSizeGB", "0.25"]
+        arguments += ["--replSet", replica_set, "--oplogSize", str(self.config.get("oplog", 512))]
+        arguments += ["--wiredTigerCacheSizeGB", "0.25"]
         arguments += ["--slowms", "5000"]
         parameters = {
             "diagnosticDataCollectionEnabled": "false",

@@ -192,6 +192,7 @@ final class ClusterLife: Sendable {
             return true
         }
         guard isTaken else { return false }
+        self.setup.logger.notice("an incarnation serves", metadata: ["node": "\(node.id)"])
         self.setup.cache.setBypassed(false)
         self.setup.live.adopt(node)
         return true
