@@ -237,9 +237,7 @@ final class ClusterLife: Sendable {
         for attempt in 0... {
             if self.isLeaving { return nil }
             do {
-                let start = try await self.open()
-                self.setup.logger.notice("began anew as another node", metadata: ["node": "\(start.node.id)"])
-                return start
+                return try await self.open()
             } catch {
                 self.setup.logger.warning("no new incarnation yet", metadata: ["error": "\(error)"])
             }
