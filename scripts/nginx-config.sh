@@ -7,8 +7,9 @@
 #
 #   mkdir -p DIR && scripts/nginx-config.sh 8080 8081 8082 >DIR/nginx.conf && nginx -p DIR/ -c nginx.conf
 #
-# The same rules as in production (docs/nginx.conf, SPEC TR-3), without TLS: `ip_hash` keeps the polling requests of one
-# client on one node, Host and the address headers are set here and never taken from the client, unknown hosts get no
+# The same rules as in production (docs/nginx.conf, SPEC TR-3), without TLS: `ip_hash` spreads new clients, and keeps the
+# polling requests of one client on one node; where a node was started with its port as `--session-label`, they stay there
+# while it drains, too. Host and the address headers are set here and never taken from the client, unknown hosts get no
 # answer. Note that `ip_hash` looks at the first three bytes of an IPv4 address: all of 127.0.0.0/24 is one client.
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
@@ -47,7 +48,16 @@ http {
     upstream nodes {
         ip_hash;
 CONF
-for port in "$@"; do echo "        server 127.0.0.1:$port max_fails=1 fail_timeout=2s;"; done
+for port in "$@"; do echo "        server 127.0.0.1:$port max_fails=10 fail_timeout=1s;"; done
+echo "    }"
+echo
+for port in "$@"; do echo "    upstream node_$port { server 127.0.0.1:$port max_fails=0; }"; done
+cat <<CONF
+
+    map \$arg_sid \$node {
+        default nodes;
+CONF
+for port in "$@"; do echo "        \"~^$port-.{22}\$\" node_$port;"; done
 cat <<CONF
     }
 
@@ -69,7 +79,7 @@ cat <<CONF
         client_max_body_size 16m;
 
         location / {
-            proxy_pass http://nodes;
+            proxy_pass http://\$node;
             proxy_http_version 1.1;
             proxy_set_header Host \$host;
             proxy_set_header X-Real-IP \$remote_addr;
@@ -81,6 +91,9 @@ cat <<CONF
             proxy_buffering off;
             proxy_request_buffering off;
             proxy_connect_timeout 2s;
+            proxy_next_upstream error timeout http_503;
+            proxy_next_upstream_tries 3;
+            proxy_next_upstream_timeout 5s;
             proxy_read_timeout 1h;
             proxy_send_timeout 1h;
         }

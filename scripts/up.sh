@@ -122,7 +122,8 @@ for ((i = 1; i <= nodes; i++)); do
     log=$up_dir/nodes/node-$i.log
     # A session of its own: Ctrl-C reaches this script, which lets the nodes drain before MongoDB goes.
     setsid "$SUBMERGENCE_BIN" serve --dev --name "node-$i" --port "$(node_port $i)" --control-port "$(control_port $i)" \
-        --address "http://127.0.0.1:$(node_port $i)" --mongodb "$uri" --signing-keys "$keys" </dev/null >"$log" 2>&1 &
+        --session-label "$(node_port $i)" --address "http://127.0.0.1:$(node_port $i)" \
+        --mongodb "$uri" --signing-keys "$keys" </dev/null >"$log" 2>&1 &
     echo $! >"$up_dir/nodes/node-$i.pid"
     children+=($!)
 done

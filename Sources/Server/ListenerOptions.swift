@@ -24,6 +24,17 @@ struct ListenerOptions: ParsableArguments {
                 + "that it has missed. 0: off.", valueName: "seconds"))
     var recovery = 0
 
+    @Option(
+        help: ArgumentHelp(
+            "New sockets a second that this node takes; others are refused for a moment, and other nodes that drain are told. "
+                + "Default: 1000; with conformance 100000.", valueName: "count"))
+    var acceptRate: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "Most that a drain takes, however little the other nodes can take. Default: 60.", valueName: "seconds"))
+    var maxDrain: Int?
+
     @Option(help: "Least severe log level: trace, debug, info, notice, warning, error, critical.")
     var logLevel = "info"
 
@@ -36,6 +47,11 @@ struct ListenerOptions: ParsableArguments {
         }
         if let loops = self.loops { configuration.eventLoops = loops }
         configuration.live.recoveryWindow = Double(self.recovery)
+        if let rate = self.acceptRate { configuration.live.acceptRate = rate }
+        if let seconds = self.maxDrain {
+            configuration.live.maxDrain = Double(seconds)
+            configuration.live.drainSpread = min(configuration.live.drainSpread, Double(seconds))
+        }
     }
 
     func validate() throws {
@@ -45,6 +61,12 @@ struct ListenerOptions: ParsableArguments {
         }
         if let loops = self.loops, !(1...64).contains(loops) { throw ValidationError("--loops takes 1 to 64") }
         guard (0...3_600).contains(self.recovery) else { throw ValidationError("--recovery takes 0 to 3600 seconds") }
+        if let rate = self.acceptRate, !(1...1_000_000).contains(rate) {
+            throw ValidationError("--accept-rate takes 1 to 1000000")
+        }
+        if let seconds = self.maxDrain, !(1...3_600).contains(seconds) {
+            throw ValidationError("--max-drain takes 1 to 3600 seconds")
+        }
         guard LogLevel(self.logLevel) != nil else {
             throw ValidationError("--log-level takes trace, debug, info, notice, warning, error or critical")
         }

@@ -18,6 +18,12 @@ struct TransportFlags: ParsableArguments {
     @Option(help: "Name of an affinity cookie that names the node. Default: none.")
     var cookie: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Put before the ids of sessions that poll, so that a proxy sees whose they are. Default: none.",
+            valueName: "label"))
+    var sessionLabel: String?
+
     @Flag(help: "Compress the answers to polls, from 1,024 bytes on.")
     var compressPolling = false
 
@@ -33,6 +39,7 @@ struct TransportFlags: ParsableArguments {
         options.crossOrigin.credentials = self.corsCredentials
         if let path = self.path { options.path = path }
         if let name = self.cookie { options.cookie = AffinityCookie(name: name) }
+        options.sessionLabel = self.sessionLabel
         if self.compressPolling { options.pollingCompression = .init() }
         if self.compressMessages { options.messageCompression = .init() }
     }

@@ -74,7 +74,7 @@ package final class MongoNodeRegistry: NodeRegistry {
 
     /// The time is the clock of the shard's primary, which it writes into the record itself: it is the one clock that does
     /// not depend on which router was asked, and it has milliseconds, which a cluster time has not.
-    package func renew(_ id: NodeID, beat: Int64) async throws(StoreError) -> Renewal {
+    package func renew(_ id: NodeID, beat: Int64, intake: Int?) async throws(StoreError) -> Renewal {
         let filter = BSONDocument { filter in
             filter.append("_id", id.text)
             Self.states([.up, .draining], into: &filter)
@@ -82,6 +82,7 @@ package final class MongoNodeRegistry: NodeRegistry {
         let renewed = try await self.access.findAndModify("nodes.renew", through: self.renewals, filter: filter) {
             $0.document("update") { update in
                 update.document("$max") { $0.append("b", beat) }
+                if let intake { update.document("$set") { $0.append("in", Int32(clamping: intake)) } }
                 update.document("$currentDate") { $0.append("now", true) }
             }
         }

@@ -1,7 +1,7 @@
 import Routing
 import Wire
 
-/// Node records as they are stored (SPEC §2): `{_id, fv, st, b, name, at, by, cb, t, homes: [{sh, sl}], f}`, and beside them
+/// Node records as they are stored (SPEC §2): `{_id, fv, st, b, name, at, by, cb, t, homes: [{sh, sl}], f, in}`, and beside them
 /// `now` (the primary's clock at the last renewal), `sus` (the newest suspicion) and `x` (when a tombstone goes).
 enum NodeCodec {
     static func decode(_ document: BSONDocument) throws(DocumentError) -> NodeRecord {
@@ -24,6 +24,8 @@ enum NodeCodec {
         record.beat = try document.require("b") { $0.int64 }
         record.claimedBy = try document.optional("by") { $0.string.flatMap { NodeID($0) } }
         record.claimBeat = try document.require("cb") { $0.int64 }
+        // Older nodes say nothing of it.
+        record.intake = try document.optional("in") { $0.int.flatMap { $0 >= 0 ? $0 : nil } }
         return record
     }
 
@@ -45,5 +47,6 @@ enum NodeCodec {
             }
         }
         writer.append("f", Int32(clamping: record.format))
+        if let intake = record.intake { writer.append("in", Int32(clamping: intake)) }
     }
 }

@@ -24,10 +24,15 @@ public struct LiveOptions: Sendable {
     public var pendingConnects: Int
     /// Seconds that a connect may take (SPEC ND-15). Default 5.
     public var pendingConnectTimeout: Double
+    /// New engine sessions a second that this node takes, a tenth of it at once (SPEC ND-15). Default 1,000; it is what the
+    /// node tells others that leave, too, while it has nothing else to do (ND-12).
+    public var acceptRate: Int
     /// Closes per second when many sockets go at once (SPEC ND-15). Default 5,000.
     public var closesPerSecond: Int
     /// Seconds over which a drain spreads its clients (SPEC ND-12). Default 5.
     public var drainSpread: Double
+    /// Seconds that a drain takes at most, however little the other nodes can take (SPEC ND-12). Default 60.
+    public var maxDrain: Double
     /// Engine sessions of this node. Default 100,000.
     public var maximumSessions: Int
     /// Sockets from foreign origins may connect (SPEC ID-18). Default false.
@@ -65,8 +70,10 @@ public struct LiveOptions: Sendable {
         self.connectionsPerUser = isConformance ? .max : 256
         self.pendingConnects = isConformance ? 20_000 : 2_000
         self.pendingConnectTimeout = 5
+        self.acceptRate = isConformance ? 100_000 : 1_000
         self.closesPerSecond = 5_000
         self.drainSpread = 5
+        self.maxDrain = 60
         self.maximumSessions = 100_000
         self.allowForeignSockets = isConformance
         self.liveRequires = isConformance ? .nothing : .active
@@ -107,12 +114,17 @@ public struct LiveOptions: Sendable {
             ("maximumPayload", self.maximumPayload), ("maximumUnsent", self.maximumUnsent),
             ("connectionsPerClient", self.connectionsPerClient), ("connectionsPerUser", self.connectionsPerUser),
             ("pendingConnects", self.pendingConnects), ("closesPerSecond", self.closesPerSecond),
+            ("acceptRate", self.acceptRate),
             ("maximumSessions", self.maximumSessions), ("runningHandlers", self.runningHandlers),
             ("dynamicNamespaces", self.dynamicNamespaces),
         ]
         for (name, value) in counts where value < 1 { return "\(name) must be at least 1" }
         if !(0...3_600).contains(self.recoveryWindow) { return "recoveryWindow must be 0 to 3,600 seconds" }
         if !(0...600).contains(self.drainSpread) { return "drainSpread must be 0 to 600 seconds" }
+        if !(self.drainSpread...3_600).contains(self.maxDrain) {
+            return "maxDrain must be drainSpread to 3,600 seconds"
+        }
+        if self.acceptRate > 1_000_000 { return "acceptRate must be at most 1,000,000" }
         guard (1...EventLimits.ceiling).contains(self.maximumEvent) else {
             return "maximumEvent must be 1 to 1,048,576"
         }

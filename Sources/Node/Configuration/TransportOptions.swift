@@ -1,4 +1,5 @@
 import NIOCore
+import Routing
 import Wire
 
 /// The two transports of Engine.IO, and what of HTTP and WebSocket is a choice. Everything that a stock client does not
@@ -22,6 +23,10 @@ public struct TransportOptions: Sendable {
     public var subprotocols: [String] = []
     /// A cookie for proxies that route by one. Default nil: none.
     public var cookie: AffinityCookie?
+    /// Put before the ids of sessions that poll, with a hyphen, so that a proxy sees which node a request belongs to
+    /// (docs/operations.md, "The proxy"). 1 to 32 letters, digits and underscores, and the same for no two nodes. Default
+    /// nil: none.
+    public var sessionLabel: String?
     public var crossOrigin = CrossOriginOptions()
     /// gzip or deflate for the answers to polls, as the client accepts. Default nil: off. An answer that holds a secret
     /// beside what others may choose tells the secret's length to who can see the network.
@@ -63,6 +68,9 @@ public struct TransportOptions: Sendable {
         self.messageCompression.map { .init(keepsContext: $0.keepsContext, windowBits: $0.windowBits) }
     }
 
+    /// Whether a proxy can see which node a session belongs to.
+    var namesNode: Bool { self.sessionLabel != nil || self.cookie != nil }
+
     var compresses: Bool { self.messageCompression != nil || self.pollingCompression != nil }
 
     /// The path without its last slash; empty for `/`.
@@ -76,6 +84,11 @@ public struct TransportOptions: Sendable {
         engine.maxFragments = self.maximumFragments
     }
 
+    private static func isLabel(_ text: String) -> Bool {
+        (1...32).contains(text.utf8.count)
+            && text.utf8.allSatisfy { Base64URL.value(of: $0) != nil && $0 != UInt8(ascii: "-") }
+    }
+
     /// What is wrong with the options, in words; nil when nothing is.
     var complaint: String? {
         guard self.path.hasPrefix("/"), self.path.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }),
@@ -87,6 +100,9 @@ public struct TransportOptions: Sendable {
         ] where !(value >= 0.01 && value <= 600) { return "\(name) must be 10 ms to 10 minutes" }
         if self.maximumFragments < 1 { return "maximumFragments must be at least 1" }
         for name in self.subprotocols where !AffinityCookie.isToken(name) { return "subprotocol \(name) is no token" }
+        if let label = self.sessionLabel, !Self.isLabel(label) {
+            return "sessionLabel must be 1 to 32 letters, digits and underscores"
+        }
         return self.cookie?.complaint ?? self.crossOrigin.complaint ?? self.pollingCompression?.complaint
             ?? self.messageCompression?.complaint
     }

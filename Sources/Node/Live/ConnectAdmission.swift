@@ -3,7 +3,7 @@ import Synchronization
 
 /// Bounds the connects that are being authenticated or committed at once (SPEC ND-15).
 final class ConnectAdmission: Sendable {
-    private let limit: Int
+    let limit: Int
     private let pending = Atomic<Int>(0)
 
     init(limit: Int) {

@@ -19,6 +19,8 @@ final class LiveLoop {
     /// nil where there is no rate.
     let rates: SocketRates.Limits?
     var counters = LoopCounters()
+    /// How far the loop lags behind, for everybody to see.
+    let pulse: LoopPulse
     /// The answers of the read that is being handled.
     var answers = ByteBuffer()
     /// The incarnation that new connections belong to; nil while there is none (SPEC ND-3).
@@ -37,6 +39,7 @@ final class LiveLoop {
         self.table = ConnectionTable(
             eventLoop: eventLoop, recovery: server.recovery?.tracking, broadcasts: broadcasts)
         self.rooms = RoomTables(broadcasts: broadcasts)
+        self.pulse = LoopPulse(tick: server.tick, now: .now())
         self.frameLimits = server.engineOptions.frameLimits
         self.rates = server.limits.rates
         self.actions = server.actions
@@ -101,6 +104,7 @@ final class LiveLoop {
     /// Ends some sessions that are still open; the rest comes with the next step.
     /// - Returns: how many it were.
     func endSome(_ count: Int, _ reason: LogoutReason) -> Int {
+        guard count > 0 else { return 0 }
         var told = 0
         // From the back: what ends leaves the list by swapping.
         for session in self.sessions.reversed() where session.engine.isOpen {
@@ -133,6 +137,7 @@ final class LiveLoop {
 
     /// Runs the wheel. Called once a tick by the loop's only timer.
     func tick(at now: NIODeadline) {
+        self.pulse.tick(at: now)
         self.wheel.advance(to: now)
         if let clusterNode = self.clusterNode { self.server.recovery?.note(clusterNode.view.clusterTime) }
         self.scratch.shrink()

@@ -42,6 +42,7 @@ final class LiveMetrics: Sendable {
     private let users = Gauge(label: "submergence_live_users")
     private let rooms = Gauge(label: "submergence_live_rooms")
     private let pendingConnects = Gauge(label: "submergence_live_pending_connects")
+    private let closingPace = Gauge(label: "submergence_live_closing_pace")
 
     init() {
         func counters<Key: Hashable>(
@@ -78,6 +79,9 @@ final class LiveMetrics: Sendable {
         self.sessionCount.subtract(1, ordering: .relaxed)
         self.closed[reason]?.increment()
     }
+
+    /// The pace of a mass close; 0 when it is over.
+    func closing(perSecond pace: Double) { self.closingPace.record(pace) }
 
     func disconnected(_ reason: CloseReason) { self.left[reason]?.increment() }
 

@@ -61,8 +61,10 @@ final class LiveServer: Sendable {
     private let webSocketSessions = SessionKeyTable()
     private let polling = (0..<16).map { _ in PollingTable() }
     let loops = Mutex<[NIOLoopBound<LiveLoop>]>([])
+    private let pulses = Mutex<[LoopPulse]>([])
     private let clusterNode = Mutex<ClusterNode?>(nil)
     private let isOpen = Atomic<Bool>(false)
+    private let accepting: Mutex<AcceptPacer>
 
     private final class PollingTable: Sendable {
         let sessions = Mutex<[String: PollingEntry]>([:])
@@ -75,6 +77,7 @@ final class LiveServer: Sendable {
         let limits = setup.options.limits
         self.headLimits = limits.head
         self.addresses = AddressLimits(limits.addresses)
+        self.accepting = Mutex(AcceptPacer(perSecond: setup.options.acceptRate, at: .now()))
         self.socketOptions = limits.sockets(
             engine: self.engineOptions, connectTimeout: setup.options.connectTimeout, answers: setup.actions != nil)
         self.work = WorkPool(name: "live", limit: setup.options.runningHandlers)
@@ -194,6 +197,17 @@ final class LiveServer: Sendable {
             self.metrics.hit(.sessions)
             throw .busy
         }
+        let key = try self.count(source)
+        // Behind the limit per address: who is refused by that has not used up what others may.
+        guard self.accepting.withLock({ $0.pass(at: .now()) }) else {
+            self.addresses?.close(key, hasJoined: false)
+            self.metrics.hit(.acceptRate)
+            throw .busy
+        }
+        return key
+    }
+
+    private func count(_ source: ProxyTrust.Source) throws(TransportRefusal) -> AddressKey {
         guard let addresses = self.addresses else { return .none }
         guard source.key != .none else {
             self.metrics.handshakeUnattributed()
@@ -202,6 +216,12 @@ final class LiveServer: Sendable {
         let admission = try addresses.open(source.key)
         if !admission.isCounted { self.metrics.hit(.addresses) }
         return admission.key
+    }
+
+    /// Nanoseconds by which the tick of a loop was late at worst since the last call. For one reader.
+    func takeLag() -> Int64 {
+        let now = NIODeadline.now()
+        return self.pulses.withLock(\.self).reduce(0) { max($0, $1.takeLag(at: now)) }
     }
 
     /// A handshake that was admitted makes no session after all.
@@ -249,22 +269,25 @@ final class LiveServer: Sendable {
         var loops: [NIOLoopBound<LiveLoop>] = []
         var tables: [ConnectionIndex.Table] = []
         var rooms: [RoomIndex.Tables] = []
+        var pulses: [LoopPulse] = []
         for (number, eventLoop) in group.makeIterator().enumerated() {
-            let (loop, table, roomTables) = try await eventLoop.submit {
+            let (loop, table, roomTables, pulse) = try await eventLoop.submit {
                 let loop = LiveLoop(eventLoop: eventLoop, number: number, server: self)
                 return (
                     NIOLoopBound(loop, eventLoop: eventLoop), NIOLoopBound(loop.table, eventLoop: eventLoop),
-                    NIOLoopBound(loop.rooms, eventLoop: eventLoop)
+                    NIOLoopBound(loop.rooms, eventLoop: eventLoop), loop.pulse
                 )
             }.get()
             loops.append(loop)
             tables.append(table)
             rooms.append(roomTables)
+            pulses.append(pulse)
             eventLoop.scheduleRepeatedTask(initialDelay: self.tick, delay: self.tick) { _ in
                 loop.value.tick(at: .now())
             }
         }
         self.loops.withLock { $0 = loops }
+        self.pulses.withLock { $0 = pulses }
         return (ConnectionIndex(tables: tables), RoomIndex(loops: rooms, limits: self.roomLimits))
     }
 

@@ -11,7 +11,8 @@ extension LiveSession {
     ) {
         let session = LiveSession(
             loop: loop, handshake: handshake, application: application, transport: .polling, address: address)
-        let sid = Base64URL.random128()
+        let label = loop.server.transport.sessionLabel.map { "\($0)-" } ?? ""
+        let sid = label + Base64URL.random128()
         session.polling = PollingState(sid: sid)
         loop.server.remember(session, as: sid)
         var open = ByteBuffer()

@@ -18,7 +18,9 @@ final class ClusterLife: Sendable {
         var name: String?
         var address: String?
         var pendingConnects: Int
+        var acceptRate: Int
         var drainSpread: Double
+        var maxDrain: Double
         var presence: PresenceHandlers
         var cache: SessionCache
         /// Applies `kick` and `invalidate` messages of other nodes, and their reports.
@@ -67,8 +69,10 @@ final class ClusterLife: Sendable {
         } catch {
             throw StartError("cannot read the node registry", why: "\(error)", remedy: "Check that MongoDB is well.")
         }
-        let record = NodeRecord(
+        var record = NodeRecord(
             id: id, name: setup.name, address: setup.address, started: SystemClusterClock().wallTime(), homes: homes)
+        // Nothing is known of it yet, but that nothing keeps it from taking what it may.
+        record.intake = setup.acceptRate
         var options = setup.options
         options.recovery = setup.live.recovery.map { recovery in
             RouteRecovery(window: recovery.window * 1_000) { recovery.log.place(of: $0) }
@@ -222,13 +226,19 @@ final class ClusterLife: Sendable {
 
     /// The session cache is trusted only while lease and bus are fresh (ND-3, ND-11).
     private func watch(_ node: ClusterNode) async {
+        var intake = Intake(limit: self.setup.acceptRate)
+        let membership = node.incarnation.membership
         while !Task.isCancelled {
             self.setup.cache.setBypassed(!node.refresh())
-            let membership = node.incarnation.membership
+            let connects = intake.sample(
+                Intake.Sample(
+                    mayAccept: node.mayAccept, pending: node.admission.count, pendingLimit: node.admission.limit,
+                    loopLag: self.setup.live.takeLag(), commitLatency: node.committer.takeLatency()))
+            membership.report(intake: connects)
             node.rooms.reconcile()
             self.metrics.sample(
                 nodes: membership.snapshot.records.values.count { $0.state < .claimed },
-                standing: membership.standing, isReady: node.mayAccept)
+                standing: membership.standing, isReady: node.mayAccept, intake: connects)
             do { try await Task.sleep(for: .milliseconds(200)) } catch { return }
         }
     }
@@ -257,12 +267,13 @@ final class ClusterLife: Sendable {
         }
         guard let node = serving else { return await self.setup.live.endAll(.drain, over: 0) }
         node.beginDraining()
+        node.incarnation.membership.report(intake: 0)
         do {
             try await node.incarnation.membership.announceDraining()
         } catch {
             self.setup.logger.warning("the drain was not announced", metadata: ["error": "\(error)"])
         }
-        await self.setup.live.endAll(.drain, over: self.setup.drainSpread)
+        await self.endAll(node.incarnation.membership)
         do {
             try await node.incarnation.drain()
         } catch {
@@ -270,6 +281,22 @@ final class ClusterLife: Sendable {
         }
         await node.adapter.flush()
         await node.adapter.shutdown()
+    }
+
+    /// Asks the clients to go, no faster than the others can take them. What these can take is read again each second.
+    private func endAll(_ membership: Membership) async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                while !Task.isCancelled {
+                    await membership.readDirectory()
+                    do { try await Task.sleep(for: .seconds(1)) } catch { return }
+                }
+            }
+            await self.setup.live.endAll(.drain, over: self.setup.drainSpread, longest: self.setup.maxDrain) {
+                membership.intakeOfOthers
+            }
+            group.cancelAll()
+        }
     }
 }
 

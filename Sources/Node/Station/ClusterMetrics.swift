@@ -12,11 +12,14 @@ struct ClusterMetrics: Sendable {
     private let nodes = Gauge(label: "submergence_cluster_nodes")
     private let standing = Gauge(label: "submergence_cluster_lease_standing")
     private let ready = Gauge(label: "submergence_cluster_ready")
+    private let intake = Gauge(label: "submergence_cluster_intake")
 
     /// - Parameter standing: 4 held, 3 leaving, 2 fenced, 1 silenced, 0 isolated (``LeaseStanding``).
-    func sample(nodes: Int, standing: LeaseStanding, isReady: Bool) {
+    /// - Parameter intake: connects a second that the others are told of.
+    func sample(nodes: Int, standing: LeaseStanding, isReady: Bool, intake: Int) {
         self.nodes.record(nodes)
         self.standing.record(Int(standing.rawValue))
         self.ready.record(isReady ? 1 : 0)
+        self.intake.record(intake)
     }
 }

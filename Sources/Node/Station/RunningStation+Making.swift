@@ -96,7 +96,8 @@ extension RunningStation {
             ClusterLife.Setup(
                 backend: backend, live: live, index: index, rooms: rooms, options: configuration.incarnationOptions,
                 name: configuration.name, address: configuration.address,
-                pendingConnects: configuration.live.pendingConnects, drainSpread: configuration.live.drainSpread,
+                pendingConnects: configuration.live.pendingConnects, acceptRate: configuration.live.acceptRate,
+                drainSpread: configuration.live.drainSpread, maxDrain: configuration.live.maxDrain,
                 presence: PresenceHandlers(handlers: registrations.presence, log: log, logger: logger), cache: cache,
                 revocations: { knot.apply($0, from: $1, revocation, logger) },
                 recheck: { sessions.recheckAll(isActive: isActive) }, logger: logger))

@@ -109,8 +109,11 @@ final class RunningStation: Sendable {
         group.addTask {
             try await gracefulShutdown()
             self.logger.notice("draining")
-            listener.close(promise: nil)
+            // A session that polls may come with a new connection each time. A proxy that cannot tell it from a new client
+            // must find a closed door: it would ask here for sessions that it had opened elsewhere.
+            if !self.configuration.live.transport.namesNode { listener.close(promise: nil) }
             await self.life.drain()
+            listener.close(promise: nil)
             control.close(promise: nil)
         }
     }

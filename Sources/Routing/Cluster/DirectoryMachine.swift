@@ -193,6 +193,28 @@ package struct DirectoryMachine: Sendable {
         return self.found(record, at: now)
     }
 
+    /// What the others can take of a node that leaves (ND-12).
+    /// - Returns: connects a second, this node's share where several leave at once; nil if there is nobody else. Who shows
+    ///   no sign of life for twice as long as makes it suspect takes nothing.
+    package func intake(at now: Int64) -> Double? {
+        var sum = 0
+        var leaving = 1
+        var isAlone = true
+        for (id, peer) in self.peers {
+            guard let record = self.snapshot.records[id], now - peer.since < 2 * self.options.suspectAfter else {
+                continue
+            }
+            switch record.state {
+            case .up:
+                isAlone = false
+                sum += record.intake ?? NodeRecord.unknownIntake
+            case .draining: leaving += 1
+            case .superseded, .claimed, .gone: break
+            }
+        }
+        return isAlone ? nil : Double(sum) / Double(leaving)
+    }
+
     /// Nodes of the own name that are not superseded yet, though this one has been there for `claimAfter`: of two that
     /// started at the same time the larger ID stays (ND-5).
     package func rivals(at now: Int64, registered: Int64) -> [NodeID] {

@@ -35,6 +35,8 @@ package final class Membership: ClusterView, NodeDirectory {
     private let end = Atomic<UInt8>(0)
     private let timeOffset: Atomic<Int64>
     private let published = Mutex(DirectorySnapshot())
+    /// Below 0: nothing is said of it.
+    private let intake = Atomic<Int>(-1)
 
     package init(
         record: NodeRecord, registry: any NodeRegistry, clock: any ClusterClock, lease: LeaseOptions = LeaseOptions(),
@@ -107,6 +109,24 @@ package final class Membership: ClusterView, NodeDirectory {
         return reading.records.filter { $0.state < .claimed }
     }
 
+    /// What the next renewal tells the others (ND-12).
+    /// - Parameter intake: connects a second that this node can take.
+    package func report(intake: Int) { self.intake.store(max(intake, 0), ordering: .relaxed) }
+
+    /// ``DirectoryMachine/intake(at:)``, as of the newest reading.
+    package var intakeOfOthers: Double? {
+        let now = self.clock.now()
+        return self.state.withLock { $0.directory.intake(at: now) }
+    }
+
+    /// Reads the directory once more than is due. What fails is told to the observer, and changes nothing.
+    package func readDirectory() async {
+        guard let reading = await self.attempt({ () async throws(StoreError) in try await self.registry.list() })
+        else { return }
+        let now = self.clock.now()
+        self.update { $0.directory.read(reading, at: now) }
+    }
+
     // MARK: Life
 
     /// Registers, supersedes older incarnations of the same name, and reads the directory once. After that the node may
@@ -169,8 +189,9 @@ package final class Membership: ClusterView, NodeDirectory {
     private func renew() async {
         let sent = self.clock.now()
         let beat = self.state.withLock { $0.lease.renew(at: sent) }
+        let intake = self.intake.load(ordering: .relaxed)
         let renewal = await self.attempt { () async throws(StoreError) in
-            try await self.registry.renew(self.own.id, beat: beat)
+            try await self.registry.renew(self.own.id, beat: beat, intake: intake < 0 ? nil : intake)
         }
         let now = self.clock.now()
         if let renewal, renewal.standing == .renewed {

@@ -44,6 +44,12 @@ package struct NodeRecord: Sendable, Equatable {
     package var homes: [Home]
     /// Format version of envelopes and documents that this node writes.
     package var format: Int
+    /// Connects a second that the node could take at its newest renewal (ND-12): 0 for one that takes none, nil for one
+    /// that does not say, as older versions don't.
+    package var intake: Int?
+
+    /// What is believed of a node that does not say: cautious, for a node of one core takes more.
+    package static let unknownIntake = 100
 
     package init(id: NodeID, name: String?, address: String?, started: Int64, homes: [Home], format: Int = 1) {
         self.id = id

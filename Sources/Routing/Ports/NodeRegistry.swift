@@ -3,8 +3,9 @@ package protocol NodeRegistry: Sendable {
     /// Inserts the record, or replaces a half-written one of the same ID.
     func register(_ record: NodeRecord) async throws(StoreError)
 
-    /// Raises the beat of an own record that nobody claimed. Runs on a connection of its own (ND-14: 1.5 s).
-    func renew(_ id: NodeID, beat: Int64) async throws(StoreError) -> Renewal
+    /// Raises the beat of an own record that nobody claimed, and says how many connects a second the node can take (ND-12).
+    /// Runs on a connection of its own (ND-14: 1.5 s).
+    func renew(_ id: NodeID, beat: Int64, intake: Int?) async throws(StoreError) -> Renewal
 
     /// All records but tombstones older than an hour, per shard; a part that can't be read is named, not left out silently.
     func list() async throws(StoreError) -> DirectoryReading

@@ -96,6 +96,9 @@ package final class RouteCommitter: Sendable {
     /// Connects that wait or are in flight, over all shards (ND-15).
     package var pendingConnects: Int { self.shards.reduce(0) { $0 + $1.pendingConnects } }
 
+    /// Nanoseconds of the slowest round of any shard since the last call, those under way included (ND-12). For one reader.
+    package func takeLatency() -> Int64 { self.shards.reduce(0) { max($0, $1.takeLatency()) } }
+
     /// Works until the task is cancelled or ``close()`` is called; then everything that waits fails with `closed`.
     package func run() async {
         await withDiscardingTaskGroup { group in

@@ -7,6 +7,10 @@ final class RouteShardQueue: Sendable {
         var completions: [RouteCommitMachine.OperationID: RouteCommitter.Completion] = [:]
         var isClosed = false
         var flushes: [CheckedContinuation<Void, Never>] = []
+        /// When the round of each lane was started; nil while it has none.
+        var started: [Int64?]
+        /// Of the rounds since the last call of ``RouteShardQueue/takeLatency()``.
+        var slowest: Int64 = 0
     }
 
     private typealias Call = (completion: RouteCommitter.Completion, result: Result<RouteOutcome, RouteError>)
@@ -40,11 +44,21 @@ final class RouteShardQueue: Sendable {
         self.view = view
         self.clock = clock
         self.observer = observer
-        self.state = Mutex(State(machine: machine))
+        self.state = Mutex(State(machine: machine, started: Array(repeating: nil, count: lanes)))
         self.signals = (0..<lanes).map { _ in WakeSignal() }
     }
 
     var pendingConnects: Int { self.state.withLock { $0.machine.pendingConnects } }
+
+    /// Nanoseconds of the slowest round since the last call, those under way included.
+    func takeLatency() -> Int64 {
+        let now = self.clock.now()
+        return self.state.withLock { state in
+            let running = state.started.reduce(0) { max($0, $1.map { now - $0 } ?? 0) }
+            defer { state.slowest = 0 }
+            return max(state.slowest, running)
+        }
+    }
 
     func submit(
         _ change: RouteChange, key: RouteKey, known: RouteDocument?, completion: @escaping RouteCommitter.Completion
@@ -69,7 +83,15 @@ final class RouteShardQueue: Sendable {
     func runLane(_ lane: Int) async {
         while true {
             switch self.next() {
-            case .round(let round): await self.perform(round)
+            case .round(let round):
+                let started = self.clock.now()
+                self.state.withLock { $0.started[lane] = started }
+                await self.perform(round)
+                let took = self.clock.now() - started
+                self.state.withLock { state in
+                    state.started[lane] = nil
+                    state.slowest = max(state.slowest, took)
+                }
             case .wait(let deadline): await self.signals[lane].wait(until: deadline, clock: self.clock)
             case .stop: return
             }

@@ -124,7 +124,8 @@ class Watched:
 
 
 class Node(Watched):
-    """One node process."""
+    """One node process, which may be started again under the same name and on the same ports. `{port}` in an option is
+    its port."""
 
     def __init__(self, folder, name, command="conformance", mongo=None, options=()):
         self.name = name
@@ -140,9 +141,20 @@ class Node(Watched):
             arguments += ["--dev", "--address", self.url]
         if mongo:
             arguments += ["--mongodb", mongo.uri, "--slot-size", str(SLOT_MIB)]
-        arguments += options
+        arguments += [str(option).replace("{port}", str(self.port)) for option in options]
+        self._arguments = arguments
+        self.start()
+
+    def start(self, options=(), environment=None):
+        """Starts it, or starts it again with further options; `environment` is added to ours."""
         with open(self._log_path, "ab") as log:
-            self.process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                [*self._arguments, *options],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **(environment or {})},
+            )
 
     def wait_until_ready(self, seconds=60):
         def is_ready():

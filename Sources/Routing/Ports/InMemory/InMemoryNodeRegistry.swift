@@ -29,12 +29,13 @@ package final class InMemoryNodeRegistry: NodeRegistry {
         }
     }
 
-    package func renew(_ id: NodeID, beat: Int64) async throws(StoreError) -> Renewal {
+    package func renew(_ id: NodeID, beat: Int64, intake: Int?) async throws(StoreError) -> Renewal {
         try await self.perform("nodes.renew") { state, now in
             let stored = state.records[id]
             switch stored?.state {
             case .up, .draining:
                 state.records[id]?.beat = max(beat, stored?.beat ?? 0)
+                if let intake { state.records[id]?.intake = intake }
                 return Renewal(standing: .renewed, serverTime: now)
             case .superseded: return Renewal(standing: .superseded, serverTime: now)
             case .claimed, .gone, nil: return Renewal(standing: .lost, serverTime: now)

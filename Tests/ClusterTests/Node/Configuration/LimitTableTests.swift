@@ -19,7 +19,8 @@ import Wire
 
     /// What ``LiveOptions`` has besides limits.
     private static let noLimits: Set<String> = [
-        "pingInterval", "pingTimeout", "drainSpread", "recoveryWindow", "allowForeignSockets", "liveRequires", "limits",
+        "pingInterval", "pingTimeout", "drainSpread", "maxDrain", "recoveryWindow", "allowForeignSockets",
+        "liveRequires", "limits",
         "transport",
     ]
 

@@ -45,6 +45,33 @@ import Testing
         return machine
     }
 
+    @Test("ND-12: what the others can take is their sum, and this node's share of it where others leave, too")
+    func intake() {
+        func other(_ high: UInt64, _ intake: Int?, beat: Int64 = 5, state: NodeRecord.State = .up) -> NodeRecord {
+            var record = Self.record(NodeID(high: high, low: 0), beat: beat, state: state)
+            record.intake = intake
+            return record
+        }
+        var machine = DirectoryMachine(node: Self.own, name: nil)
+        #expect(machine.intake(at: 0) == nil)
+        _ = machine.read(Self.reading(Self.record(Self.own), other(1, 300), other(2, 0)), at: 0)
+        #expect(machine.intake(at: 0) == 300)
+        // An older version does not say.
+        _ = machine.read(Self.reading(Self.record(Self.own), other(1, 300), other(2, 0), other(3, nil)), at: 0)
+        #expect(machine.intake(at: 0) == 300 + Double(NodeRecord.unknownIntake))
+        _ = machine.read(
+            Self.reading(
+                Self.record(Self.own), other(1, 300), other(2, 0, beat: 6, state: .draining), other(3, 100, beat: 6)),
+            at: Self.at(4))
+        #expect(machine.intake(at: Self.at(4)) == 200)
+        // The first has not been seen to renew for 6 s: it takes nothing.
+        #expect(machine.intake(at: Self.at(6)) == 50)
+        // Nobody is there who might take anything, which is not the same as nobody taking anything now.
+        #expect(machine.intake(at: Self.at(10)) == nil)
+        _ = machine.read(Self.reading(Self.record(Self.own), other(3, 0, beat: 7)), at: Self.at(11))
+        #expect(machine.intake(at: Self.at(11)) == 0)
+    }
+
     @Test("ND-4: suspected from 3 s on every 2 s, claimed at 10 s")
     func claim() throws {
         var machine = Self.machine()

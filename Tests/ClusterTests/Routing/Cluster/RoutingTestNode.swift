@@ -200,8 +200,10 @@ final class RoutingTestLink: RouteStore, NodeRegistry {
     func register(_ record: NodeRecord) async throws(StoreError) {
         try await self.pass { () async throws(StoreError) in try await self.cluster.registry.register(record) }
     }
-    func renew(_ id: NodeID, beat: Int64) async throws(StoreError) -> Renewal {
-        try await self.pass { () async throws(StoreError) in try await self.cluster.registry.renew(id, beat: beat) }
+    func renew(_ id: NodeID, beat: Int64, intake: Int?) async throws(StoreError) -> Renewal {
+        try await self.pass { () async throws(StoreError) in
+            try await self.cluster.registry.renew(id, beat: beat, intake: intake)
+        }
     }
     func list() async throws(StoreError) -> DirectoryReading {
         try await self.pass { () async throws(StoreError) in try await self.cluster.registry.list() }

@@ -26,18 +26,21 @@ enum NodeRegistryConformance {
         },
         ConformanceCheck("ND-2: a renewal raises the beat and tells the time") { registry async throws in
             let record = try await Self.registered(registry)
-            let first = try await registry.renew(record.id, beat: 1)
-            let second = try await registry.renew(record.id, beat: 2)
+            let first = try await registry.renew(record.id, beat: 1, intake: nil)
+            let second = try await registry.renew(record.id, beat: 2, intake: 700)
             #expect(first.standing == .renewed && second.standing == .renewed)
             #expect(second.serverTime >= first.serverTime)
             // Between 2020 and 2100: milliseconds, not seconds.
             #expect((1_577_836_800_000..<4_102_444_800_000).contains(second.serverTime))
             #expect(try await registry.find(record.id)?.beat == 2)
-            #expect(try await registry.renew(.random(), beat: 1).standing == .lost)
+            #expect(try await registry.find(record.id)?.intake == 700)
+            _ = try await registry.renew(record.id, beat: 3, intake: nil)
+            #expect(try await registry.find(record.id)?.intake == 700)
+            #expect(try await registry.renew(.random(), beat: 1, intake: nil).standing == .lost)
         },
         ConformanceCheck("ND-4: a suspicion is a write that holds for this beat only") { registry async throws in
             let (record, reaper) = (try await Self.registered(registry), NodeID.random())
-            _ = try await registry.renew(record.id, beat: 1)
+            _ = try await registry.renew(record.id, beat: 1, intake: nil)
             #expect(try await registry.suspect(record.id, beat: 1, by: reaper))
             #expect(try await registry.suspect(record.id, beat: 1, by: reaper))
             #expect(try await registry.suspect(record.id, beat: 0, by: reaper) == false)
@@ -59,12 +62,12 @@ enum NodeRegistryConformance {
             #expect(found.state == .claimed)
             #expect(found.claimedBy != nil)
             #expect(found.claimBeat == record.claimBeat + 1)
-            #expect(try await registry.renew(record.id, beat: 9).standing == .lost)
+            #expect(try await registry.renew(record.id, beat: 9, intake: nil).standing == .lost)
             #expect(try await registry.find(record.id)?.beat == 0)
         },
         ConformanceCheck("ND-4: a node that renewed meanwhile is not claimed") { registry async throws in
             let record = try await Self.registered(registry)
-            _ = try await registry.renew(record.id, beat: 1)
+            _ = try await registry.renew(record.id, beat: 1, intake: nil)
             #expect(try await registry.claim(record.id, expecting: record, by: .random()) == false)
             #expect(try await registry.find(record.id)?.state == .up)
         },
@@ -95,11 +98,11 @@ enum NodeRegistryConformance {
         let record = try await Self.registered(registry)
         try await registry.advance(record.id, to: .draining)
         #expect(try await registry.find(record.id)?.state == .draining)
-        #expect(try await registry.renew(record.id, beat: 1).standing == .renewed)
+        #expect(try await registry.renew(record.id, beat: 1, intake: nil).standing == .renewed)
         try await registry.advance(record.id, to: .superseded)
         try await registry.advance(record.id, to: .draining)
         #expect(try await registry.find(record.id)?.state == .superseded)
-        #expect(try await registry.renew(record.id, beat: 2).standing == .superseded)
+        #expect(try await registry.renew(record.id, beat: 2, intake: nil).standing == .superseded)
         let superseded = try #require(try await registry.find(record.id))
         #expect(superseded.beat == 1)
         #expect(try await registry.claim(record.id, expecting: superseded, by: .random()))
@@ -107,7 +110,7 @@ enum NodeRegistryConformance {
         let gone = try #require(try await registry.find(record.id))
         #expect(gone.state == .gone)
         #expect(try await registry.list().records.contains { $0.id == record.id })
-        #expect(try await registry.renew(record.id, beat: 3).standing == .lost)
+        #expect(try await registry.renew(record.id, beat: 3, intake: nil).standing == .lost)
         #expect(try await registry.suspect(record.id, beat: gone.beat, by: .random()) == false)
         #expect(try await registry.claim(record.id, expecting: gone, by: .random()) == false)
         // Of a node that is not there: nothing, and no record is made.
