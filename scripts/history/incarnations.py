@@ -41,8 +41,8 @@ class Fault:
 
 
 def _first_of_chain(faults):
-    """Of the latest fault, and those right before it: when a node may have been cut off first. It is claimed for a silence
-    that may have begun in an earlier one."""
+    """Of the latest fault, and those right before it, the first: a node is claimed for a silence that may have begun in
+    an earlier one."""
     chain = None
     for fault in sorted(faults, key=lambda fault: fault.begin, reverse=True):
         if chain is None or fault.end + LEASE >= chain.begin:
