@@ -42,8 +42,7 @@ class Deliveries:
 
     def is_excused_by_age(self, send, connection):
         """The node of the receiver stood still so long that the event was 60 s old (ND-8)."""
-        name = self.incarnations.of(connection.node).name
-        faults = self.incarnations.own_faults(name, send.at - OLD, send.at + OLD)
+        faults = self.incarnations.own_faults(self.incarnations.of(connection.node), send.at - OLD, send.at + OLD)
         return any(fault.end - max(fault.begin, send.at - OLD) > OLD for fault in faults)
 
     def is_certain(self, send, connection):

@@ -20,6 +20,8 @@ REGISTRY = {
 # Those that depose a primary: for the time of an election it may answer with an older state (EV-1).
 DEPOSING = {"step-down", "shard-kill", "shard-hang", "disk-full"}
 ELECTION = 15
+# Those that end an incarnation at once, or begin one.
+ENDING = {"kill", "drain", "add"}
 # A stall of the whole machine (the driver's own clock stood still) excuses what a fault of every node would.
 STALL = "stall"
 
@@ -39,8 +41,8 @@ class Fault:
 
 
 def _first_of_chain(faults):
-    """Of the latest fault, and those right before it: when a node may have been cut off first. It is claimed for a silence
-    that may have begun in an earlier one."""
+    """Of the latest fault, and those right before it, the first: a node is claimed for a silence that may have begun in
+    an earlier one."""
     chain = None
     for fault in sorted(faults, key=lambda fault: fault.begin, reverse=True):
         if chain is None or fault.end + LEASE >= chain.begin:
@@ -117,14 +119,22 @@ class Incarnations:
             return
         died = incarnation.died_at
         first = max(died - AFTERMATH, incarnation.served_at)
-        incarnation.cause = _first_of_chain(self.own_faults(incarnation.name, first, died))
+        incarnation.cause = _first_of_chain(self.own_faults(incarnation, first, died))
         silent = all(line.get("e") == "over" and line.get("reason") == "silent" for line in incarnation.deaths)
         if incarnation.cause is None and silent:
             shared = [fault for fault in self.faults if fault.kind in REGISTRY and fault.overlaps(died - 60, died)]
             incarnation.cause = min(shared, key=lambda fault: fault.begin, default=None)
 
-    def own_faults(self, name, first, last):
-        return [fault for fault in self.faults if fault.hits(name) and fault.overlaps(first, last)]
+    def own_faults(self, incarnation, first, last):
+        """Those that hit this incarnation, also before it began: a process that was cut off while it started."""
+        return [
+            fault
+            for fault in self.faults
+            if fault.hits(incarnation.name)
+            and fault.overlaps(first, last)
+            # These end an incarnation; the next one has nothing of them.
+            and not (fault.kind in ENDING and fault.begin < incarnation.served_at)
+        ]
 
     def of(self, node):
         """The incarnation; one that no log tells of lives, and was never hit."""
@@ -148,7 +158,7 @@ class Incarnations:
         until = min(connection.left_at, incarnation.trusted_until)
         if connection.ended and not connection.closing:
             ended = connection.ended["at"]
-            cause = _first_of_chain(self.own_faults(incarnation.name, ended - AFTERMATH, ended))
+            cause = _first_of_chain(self.own_faults(incarnation, ended - AFTERMATH, ended))
             until = min(until, cause.begin) if cause else until
         return max(until, connection.open_at)
 
@@ -179,7 +189,7 @@ def check_incarnations(history, incarnations, verdict):
         incarnation = incarnations.of(connection.node)
         if incarnation.is_dead and incarnation.died_at <= ended["at"] + AFTERMATH:
             continue
-        if not incarnations.own_faults(incarnation.name, ended["at"] - AFTERMATH, ended["at"]):
+        if not incarnations.own_faults(incarnation, ended["at"] - AFTERMATH, ended["at"]):
             verdict.violation(
                 "connection-without-cause",
                 f"the server ended {connection.id} of {'/'.join(connection.device)} on {incarnation.name},"

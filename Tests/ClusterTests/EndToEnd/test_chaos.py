@@ -1,4 +1,4 @@
-"""A short chaos run (scripts/chaos.sh): faults of nodes and of MongoDB while clients come and go, and a clean history."""
+"""A short chaos run (scripts/chaos.sh): faults of nodes and MongoDB while clients come and go, and a clean history."""
 
 import subprocess
 import sys
