@@ -36,6 +36,7 @@ struct Conformance: AsyncParsableCommand {
     var maxFragments = 1_024
 
     @OptionGroup var transport: TransportFlags
+    @OptionGroup var graces: GraceFlags
     @OptionGroup var identity: IdentityFlags
     @OptionGroup var tokens: TokenFlags
 
@@ -62,6 +63,7 @@ struct Conformance: AsyncParsableCommand {
         settings.live.maximumUnsent = max(settings.live.maximumUnsent, 2 * self.maxPayload + 1_024)
         settings.live.transport.maximumFragments = self.maxFragments
         self.transport.apply(to: &settings.live.transport)
+        self.graces.apply(to: &settings.live)
         settings.presenceLog = self.logPresence
         settings.domains = self.domain.map { Configuration.Domain($0) }
         settings.publicPorts = [self.listeners.port]

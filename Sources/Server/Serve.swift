@@ -15,6 +15,7 @@ struct Serve: AsyncParsableCommand {
     @OptionGroup var listeners: ListenerOptions
     @OptionGroup var mongo: MongoFlags
     @OptionGroup var limits: LimitFlags
+    @OptionGroup var graces: GraceFlags
     @OptionGroup var identity: IdentityFlags
     @OptionGroup var tokens: TokenFlags
 
@@ -61,6 +62,7 @@ struct Serve: AsyncParsableCommand {
         settings.name = self.name
         self.transport.apply(to: &settings.live.transport)
         settings.address = self.address ?? (self.dev ? "http://\(self.listeners.host):\(self.listeners.port)" : nil)
+        self.graces.apply(to: &settings.live)
         settings.presenceLog = self.logPresence
         self.limits.apply(to: &settings)
         self.identity.apply(to: &settings)

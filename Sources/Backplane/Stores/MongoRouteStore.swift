@@ -155,15 +155,18 @@ package final class MongoRouteStore: RouteStore {
     }
 
     package func keys(dueBefore deadline: Int64, limit: Int) async throws(StoreError) -> [RouteKey] {
-        try await self.keys("routes.due", limit: limit) { filter in
+        // Part of an answer is worth having: a shard that is out stalls its own users only (ND-14).
+        try await self.keys("routes.due", limit: limit, isPartialAllowed: true) { filter in
             filter.document("due") { $0.append("$lt", BSONDate(milliseconds: deadline)) }
         }
     }
 
     private func keys(
-        _ operation: String, limit: Int, _ filter: (inout BSONWriter) -> Void
+        _ operation: String, limit: Int, isPartialAllowed: Bool = false, _ filter: (inout BSONWriter) -> Void
     ) async throws(StoreError) -> [RouteKey] {
-        let batch = try await self.access.find(operation, through: self.general) { command in
+        let batch = try await self.access.find(
+            operation, through: self.general, isPartialAllowed: isPartialAllowed
+        ) { command in
             command.document("filter") { filter(&$0) }
             command.document("projection") { $0.append("_id", Int32(1)) }
             command.append("limit", Int64(limit))

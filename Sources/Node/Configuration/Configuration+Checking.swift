@@ -22,8 +22,12 @@ extension Configuration {
         var options = Incarnation.Options()
         options.limits.perClient = self.live.connectionsPerClient
         options.limits.perUser = self.live.connectionsPerUser
+        // Given up is told to come back: like one that was sent elsewhere.
+        options.commit.abandonedGrace = self.graces.grace(for: .moving)
         return options
     }
+
+    var graces: Graces { Graces(self.live, isClustered: self.mongo != nil) }
 
     /// The domain of calls that name none: the only one there is.
     var defaultDomain: String? {

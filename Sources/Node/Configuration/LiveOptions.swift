@@ -53,6 +53,15 @@ public struct LiveOptions: Sendable {
     /// everything that it has missed. 0, the default, is off and costs nothing; the reference server has 120. At most an hour.
     public var recoveryWindow: Double
 
+    /// Seconds for which a user or device whose last connection was lost stays announced online, so that a page that is
+    /// reloaded announces nothing (SPEC LC-8). Default 5; 0: offline at once; at most 600. Who is kicked or logged out is
+    /// offline at once. Sends and `isActive` know no grace.
+    public var presenceGrace: Double
+    /// The same for connections that a draining node sends elsewhere, also where ``presenceGrace`` is 0: the time in which
+    /// official clients come back, a refused attempt or two included. Default 20, at most 600; the longer of the two counts.
+    /// Of no use to a node with its state in memory, which has no other to send them to.
+    public var movingGrace: Double
+
     public init() {
         self.init(mode: .production)
     }
@@ -82,6 +91,8 @@ public struct LiveOptions: Sendable {
         if isConformance { self.transport.crossOrigin.origins = .any }
         self.limits = LimitOptions(mode: mode)
         self.recoveryWindow = 0
+        self.presenceGrace = 5
+        self.movingGrace = 20
     }
 
     var rooms: RoomTable.Limits {
@@ -120,6 +131,10 @@ public struct LiveOptions: Sendable {
         ]
         for (name, value) in counts where value < 1 { return "\(name) must be at least 1" }
         if !(0...3_600).contains(self.recoveryWindow) { return "recoveryWindow must be 0 to 3,600 seconds" }
+        for (name, value) in [("presenceGrace", self.presenceGrace), ("movingGrace", self.movingGrace)]
+        where !(0...600).contains(value) {
+            return "\(name) must be 0 to 600 seconds"
+        }
         if !(0...600).contains(self.drainSpread) { return "drainSpread must be 0 to 600 seconds" }
         if !(self.drainSpread...3_600).contains(self.maxDrain) {
             return "maxDrain must be drainSpread to 3,600 seconds"

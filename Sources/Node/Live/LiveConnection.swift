@@ -32,6 +32,8 @@ final class LiveConnection: LiveSocket, LocalConnection {
     /// What came before it was ready, within the bytes of any socket's queue.
     var held: [HeldPacket] = []
     private var heldBytes = 0
+    /// Why the service ends it, once it does.
+    var leaving: Leaving?
     /// nil while connection state recovery is off.
     var comeback: ConnectionReturn?
     /// Its actions, once there was one.
@@ -127,7 +129,7 @@ final class LiveConnection: LiveSocket, LocalConnection {
             self.readMissed(recovered, identity)
         case .success(.refused), .failure(.busy), .failure(.limit):
             self.giveUpConnecting(.busy)
-        case .success(.applied):
+        case .success(.settled), .success(.applied):
             preconditionFailure("a connect is answered with connected or refused")
         case .failure(.deadline), .failure(.cancelled), .failure(.refused), .failure(.closed):
             self.giveUpConnecting(.unavailable)
@@ -136,7 +138,7 @@ final class LiveConnection: LiveSocket, LocalConnection {
 
     func becomeReady() {
         self.leaveAdmission()
-        guard self.session.sockets.accept(.root) else { return self.end(isFinal: false) }
+        guard self.session.sockets.accept(.root) else { return self.end(isFinal: false, .lost) }
         self.phase = .ready
         // In one write: a client that got what it has missed, but not the answer, would be given that again.
         let missed = self.comeback?.replay() ?? []
@@ -179,8 +181,10 @@ final class LiveConnection: LiveSocket, LocalConnection {
     // MARK: Ending
 
     /// Leaves the index and queues the removal behind whatever write is under way (SPEC LC-5). Idempotent.
-    /// - Parameter isFinal: the client is not to come back as this connection (SOCKETIO §14.2).
-    func end(isFinal: Bool) {
+    /// - Parameters:
+    ///   - isFinal: the client is not to come back as this connection (SOCKETIO §14.2).
+    ///   - leaving: how, unless it is known better already.
+    func end(isFinal: Bool, _ leaving: Leaving) {
         guard self.phase != .ended else { return }
         let wasCommitting = self.phase != .authenticating
         // A client that was never told its private ID cannot come back by it.
@@ -195,8 +199,9 @@ final class LiveConnection: LiveSocket, LocalConnection {
             self.clusterNode.index.note(identity.key, onLoop: self.loop.number, isHeld: false)
         }
         let metrics = self.loop.server.metrics
+        let grace = self.loop.server.graces.grace(for: self.leaving ?? leaving)
         self.clusterNode.committer.submit(
-            .disconnect(self.prepared, node: self.clusterNode.id, isFinal: isFinal), key: identity.key
+            .disconnect(self.prepared, node: self.clusterNode.id, isFinal: isFinal, grace: grace), key: identity.key
         ) { result in
             // `closed`: the incarnation is over, and its entries are the reaper's (ND-4).
             if case .failure(let error) = result, error != .closed { metrics.failedRemovals.increment() }

@@ -14,6 +14,7 @@ extension LiveServer {
     var gate: HandshakeGate { self.setup.gate }
     var namespaces: [String: InstalledNamespace] { self.setup.namespaces }
     var recovery: LiveRecovery? { self.setup.recovery }
+    var graces: Graces { self.setup.graces }
     var patterns: [NamespacePattern] { self.setup.patterns }
     var roomLimits: RoomTable.Limits { self.setup.options.rooms }
     var identifier: SocketIdentifier? { self.setup.identifier }

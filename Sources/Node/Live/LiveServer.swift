@@ -14,6 +14,7 @@ final class LiveServer: Sendable {
         var options: LiveOptions
         /// nil while connection state recovery is off.
         var recovery: LiveRecovery?
+        var graces: Graces
         var gate: HandshakeGate
         var mode: Configuration.Mode
         /// The node's own name, if it has one.

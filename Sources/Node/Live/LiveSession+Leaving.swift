@@ -10,7 +10,7 @@ extension LiveSession {
     func refuseRoot(_ code: ConnectErrorCode, isTemporary: Bool) {
         self.loop.server.metrics.refused(code)
         let retries = self.connection?.speaksProduct ?? false
-        self.connection?.end(isFinal: !isTemporary)
+        self.connection?.end(isFinal: !isTemporary, isTemporary ? .moving : .cut)
         self.connection = nil
         guard !isTemporary || retries else { return self.close(.forcedClose) }
         if self.sockets.refuse(.root) { self.send(.connectError(message: code.rawValue)) }
@@ -46,7 +46,7 @@ extension LiveSession {
         self.auths[slot] = nil
         self.stopJoining(slot)
         if slot == .root {
-            self.connection?.end(isFinal: true)
+            self.connection?.end(isFinal: true, .cut)
             self.connection = nil
         }
         let name = self.sockets.name(of: slot)
@@ -60,7 +60,7 @@ extension LiveSession {
     func left(_ socket: LiveSocket, _ reason: CloseReason) {
         self.retire(socket, reason)
         if let connection = self.connection, connection === socket {
-            connection.end(isFinal: !reason.isRecoverable)
+            connection.end(isFinal: !reason.isRecoverable, Leaving(reason))
             self.connection = nil
             self.loop.server.metrics.disconnected(reason)
         } else {
@@ -110,6 +110,7 @@ extension LiveSession {
     /// Ends the connection for a reason that the client is told (SPEC WS-0).
     func logout(_ reason: LogoutReason) {
         if let connection = self.connection, connection.isToldWhy { self.send(.logout(reason)) }
+        self.connection?.leaving = Leaving(reason)
         guard !reason.reconnects else { return self.close(.forcedClose) }
         if let connection = self.connection {
             if self.sockets.leave(.root, at: .now(), options: self.loop.server.socketOptions) {
@@ -134,7 +135,7 @@ extension LiveSession {
         if let connection = self.connection {
             self.retire(connection, reason)
             self.connection = nil
-            connection.end(isFinal: !reason.isRecoverable)
+            connection.end(isFinal: !reason.isRecoverable, Leaving(reason))
             self.loop.server.metrics.disconnected(reason)
         }
         self.sockets.end()

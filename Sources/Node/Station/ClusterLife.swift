@@ -52,7 +52,8 @@ final class ClusterLife: Sendable {
     /// The incarnation that serves now; nil while there is none.
     var current: ClusterNode? { self.state.withLock(\.node) }
 
-    var isRecoveryOn: Bool { self.setup.live.recovery != nil }
+    /// Whether routes tell of connections that are gone: of those that may be recovered, or whose grace runs.
+    var remembersTheLost: Bool { self.setup.live.recovery != nil || self.setup.live.graces.isOn }
 
     /// Whether the node is on its way out.
     var isLeaving: Bool { self.state.withLock(\.isLeaving) }
@@ -275,7 +276,7 @@ final class ClusterLife: Sendable {
         }
         await self.endAll(node.incarnation.membership)
         do {
-            try await node.incarnation.drain()
+            try await node.incarnation.drain(isAlone: !self.setup.backend.isClustered)
         } catch {
             self.setup.logger.warning("left without a word: this node will be reaped", metadata: ["error": "\(error)"])
         }

@@ -71,6 +71,7 @@ extension RunningStation {
             LiveServer.Setup(
                 options: configuration.live,
                 recovery: backend.recoveryLog.map { LiveRecovery(window: window, log: $0) },
+                graces: configuration.graces,
                 gate: HandshakeGate(
                     domains: domains, proxies: proxies,
                     crossOrigin: CrossOrigin(configuration.live.transport.crossOrigin),
@@ -203,9 +204,9 @@ extension RunningStation {
             sessions.kick(kick, done: done)
         }
 
-        /// Nobody comes back as a connection of theirs that was lost.
+        /// Nobody comes back as a connection of theirs that was lost, and nobody is waited for.
         func forget(domain: String, user: String, client: String?) {
-            guard let node = self.life?.current, self.life?.isRecoveryOn == true else { return }
+            guard let life = self.life, life.remembersTheLost, let node = life.current else { return }
             node.committer.submit(.forget(client: client), key: RouteKey(domain: domain, user: user)) { _ in }
         }
 

@@ -1,4 +1,4 @@
-/// Everything of one incarnation that concerns presence, put together: membership, committer, emitter, reaper.
+/// Everything of one incarnation that concerns presence, put together: membership, committer, emitter, reaper, graces.
 ///
 /// Order of life: open the bus → ``register()`` → ``run()`` → (drain: remove connections → ``drain()``). After isolation
 /// a new one with a new ID is made (SPEC ND-3).
@@ -12,6 +12,7 @@ package final class Incarnation: Sendable {
         package var commit = RouteCommitOptions()
         package var emission = EmissionOptions()
         package var reap = ReapOptions()
+        package var graces = GraceOptions()
         /// Where presence handlers run; nil: the global executor.
         package var executor: (any TaskExecutor)?
 
@@ -37,6 +38,7 @@ package final class Incarnation: Sendable {
     package let committer: RouteCommitter
     package let emitter: TransitionEmitter
     private let reaper: Reaper
+    private let graces: GraceRunner
     private let clock: any ClusterClock
     private let options: Options
     private let failed: @Sendable (StoreError) -> Void
@@ -61,18 +63,27 @@ package final class Incarnation: Sendable {
         let emitter = TransitionEmitter(
             node: record.id, view: membership, clock: clock, options: options.emission,
             executor: options.executor, handler: handler)
+        let graces = GraceRunner(
+            store: routes, view: membership, clock: clock,
+            nodes: { membership.snapshot.records.values.count { $0.state < .claimed } }, options: options.graces,
+            failed: observer.failed)
         self.committer = RouteCommitter(
             node: record.id, store: routes, view: membership, clock: clock, limits: options.limits,
             recovery: options.recovery, options: options.commit,
             observer: RouteCommitter.Observer(
-                committed: { emitter.offer($0) }, superseded: observer.superseded, failed: observer.failed))
+                committed: { emitter.offer($0) }, superseded: observer.superseded,
+                graces: { graces.note($0, due: $1, $2) }, failed: observer.failed))
         self.reaper = reaper
+        self.graces = graces
         self.clock = clock
         self.options = options
         self.failed = observer.failed
         self.membership = membership
         self.emitter = emitter
     }
+
+    /// Routes whose deadlines this node keeps.
+    package var keptGraces: Int { self.graces.kept }
 
     package func register() async throws(StoreError) { try await self.membership.register() }
 
@@ -98,6 +109,7 @@ package final class Incarnation: Sendable {
             group.addTask { await self.committer.run() }
             group.addTask { await self.emitter.run(acknowledging: self.committer) }
             group.addTask { await self.reaper.run(through: self.committer) }
+            group.addTask { await self.graces.run(through: self.committer) }
             let end = await self.membership.run()
             if end == .superseded { await self.finish() }
             group.cancelAll()
@@ -132,8 +144,13 @@ package final class Incarnation: Sendable {
     }
 
     /// Waits until every change is committed, every handler has run and is acknowledged, then leaves the registry (ND-12).
-    /// Call while ``run()`` is running, when no connection is left.
-    package func drain() async throws(StoreError) {
+    /// Call while ``run()`` is running, when no connection is left. Graces that run are finished by the others (LC-8).
+    /// - Parameter isAlone: there are no others, and never will be: graces end at once.
+    package func drain(isAlone: Bool = false) async throws(StoreError) {
+        if isAlone {
+            await self.committer.flush()
+            self.graces.endAll(through: self.committer)
+        }
         await self.committer.flush()
         await self.emitter.flush()
         // Acknowledgements went through the committer.

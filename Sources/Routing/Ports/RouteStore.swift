@@ -20,7 +20,8 @@ package protocol RouteStore: Sendable {
     /// Reads every shard.
     func keys(of node: NodeID, limit: Int) async throws(StoreError) -> [RouteKey]
 
-    /// Keys of documents whose grace deadline is before `deadline` (milliseconds of the primary's clock; SPEC LC-8).
+    /// Keys of documents whose grace deadline is before `deadline` (milliseconds of the primary's clock; SPEC LC-8). A shard
+    /// that does not answer is left out: asked again soon.
     func keys(dueBefore deadline: Int64, limit: Int) async throws(StoreError) -> [RouteKey]
 }
 

@@ -12,14 +12,18 @@ package enum RouteChange: Sendable, Equatable {
     /// - Parameters:
     ///   - socket: the SID that was prepared for it, also where it recovered another one.
     ///   - isFinal: its client is not to come back as this connection (SOCKETIO §14.2): nothing is kept of it.
-    case disconnect(SocketID, node: NodeID, isFinal: Bool = false)
+    ///   - grace: how long the client stays announced if this was its last connection, in milliseconds (LC-8); 0: not at all.
+    case disconnect(SocketID, node: NodeID, isFinal: Bool = false, grace: Int64 = 0)
     /// The rooms that the connection is in from now on, its own not among them. More than ``RouteRecovery/takes(rooms:)``
     /// are not kept: then the connection is not recoverable any more.
     case setRooms([String], of: SocketID, node: NodeID)
-    /// No connection of the user, or of one client of it, is recoverable any more (kick, logout).
+    /// No connection of the user, or of one client of it, is recoverable any more, and none is waited for (kick, logout).
     case forget(client: String?)
     /// Removes every connection of a dead node and takes over its outbox (ND-4). Without grace.
     case reap(NodeID)
+    /// Announces the clients whose grace is over (LC-8). Answered with `settled`.
+    /// - Parameter isOverdue: in place of the node that stored the deadline.
+    case settle(isOverdue: Bool)
     /// The handlers of the node's own transitions have run, up to and with this `seq`.
     case acknowledge(through: Int64)
 }
@@ -32,5 +36,16 @@ package enum RouteOutcome: Sendable, Equatable {
     case recovered(RecoveredConnection)
     /// Nothing was added: a temporary refusal (LC-9).
     case refused(RouteLimits.Kind)
+    /// - Parameter due: the route's next deadline, in milliseconds of the primary's clock.
+    case settled(due: Int64?)
     case applied
+
+    /// Connections that gave way.
+    var superseded: [RouteDocument.Connection] {
+        switch self {
+        case .connected(let superseded): superseded
+        case .recovered(let recovered): recovered.superseded
+        case .refused, .settled, .applied: []
+        }
+    }
 }

@@ -24,6 +24,8 @@ package struct RouteCommitMachine: Sendable {
         /// Connections that gave way in a write of unknown outcome, or for a connect that was given up since: no result
         /// names them, as the next attempt may find them gone. Their nodes must be told too (LC-6).
         package var superseded: [(key: RouteKey, connection: RouteDocument.Connection)] = []
+        /// What commits did to graces, and the deadline that is next now (LC-8).
+        package var graces: [(key: RouteKey, due: Int64?, changes: GraceChanges)] = []
     }
 
     private struct Entry {
@@ -84,7 +86,7 @@ package struct RouteCommitMachine: Sendable {
             guard self.connectCount < self.options.waitingConnects else { return nil }
             self.connectCount += 1
             deadline = now + self.options.connectTimeout
-        case .renew, .disconnect, .setRooms, .forget, .reap, .acknowledge: break
+        case .renew, .disconnect, .setRooms, .forget, .settle, .reap, .acknowledge: break
         }
         self.operationCount += 1
         let operation = RouteOperation(id: self.operationCount, change: change, deadline: deadline)
@@ -112,12 +114,12 @@ package struct RouteCommitMachine: Sendable {
             var removals: [RouteOperation] = []
             for index in entry.flying.indices where isDue(entry.flying[index]) {
                 self.abandon(&entry.flying[index], .deadline, &settlement)
-                removals += Self.removal(of: entry.flying[index])
+                removals += self.removal(of: entry.flying[index])
             }
             for operation in entry.waiting where isDue(operation) {
                 var operation = operation
                 self.abandon(&operation, .deadline, &settlement)
-                if entry.mustCommit { removals += Self.removal(of: operation) }
+                if entry.mustCommit { removals += self.removal(of: operation) }
             }
             entry.waiting.removeAll(where: isDue)
             entry.waiting += removals
@@ -269,7 +271,7 @@ package struct RouteCommitMachine: Sendable {
         var entry = old
         for (operation, outcome) in zip(entry.flying, step.outcomes) {
             if operation.isAbandoned {
-                settlement.superseded += Self.superseded(in: outcome, key)
+                settlement.superseded += outcome.superseded.map { (key, $0) }
                 continue
             }
             if operation.isConnect { self.connectCount -= 1 }
@@ -277,7 +279,7 @@ package struct RouteCommitMachine: Sendable {
             switch outcome {
             case .refused(let kind):
                 settlement.results.append((operation.id, .failure(.limit(kind))))
-            case .connected, .recovered, .applied:
+            case .connected, .recovered, .settled, .applied:
                 settlement.results.append((operation.id, .success(outcome)))
             }
         }
@@ -289,6 +291,9 @@ package struct RouteCommitMachine: Sendable {
             entry.mustCommit = false
             entry.known = step.document
             settlement.commits.append(step.document)
+            if step.graces != GraceChanges() {
+                settlement.graces.append((key, step.document.due, step.graces))
+            }
         }
         self.entries[key] = entry
     }
@@ -301,14 +306,14 @@ package struct RouteCommitMachine: Sendable {
         case .unknownOutcome where attempt.isWritten:
             entry.mustCommit = true
             for outcome in attempt.step?.outcomes ?? [] {
-                settlement.superseded += Self.superseded(in: outcome, attempt.key)
+                settlement.superseded += outcome.superseded.map { (attempt.key, $0) }
             }
         case .rejected, .malformed:
             // Repeating does not help a connect; what must happen in the end is repeated all the same.
             var removals: [RouteOperation] = []
             for index in entry.flying.indices where entry.flying[index].isConnect && !entry.flying[index].isAbandoned {
                 self.abandon(&entry.flying[index], .refused(error), &settlement)
-                if entry.mustCommit { removals += Self.removal(of: entry.flying[index]) }
+                if entry.mustCommit { removals += self.removal(of: entry.flying[index]) }
             }
             entry.waiting += removals
         case .unavailable, .busy, .unknownOutcome:
@@ -336,7 +341,7 @@ package struct RouteCommitMachine: Sendable {
     private mutating func cancelOpposites(_ entry: inout Entry, _ settlement: inout Settlement) {
         var removals: [SocketID: Int] = [:]
         for (index, operation) in entry.waiting.enumerated() {
-            if case .disconnect(let socket, _, _) = operation.change { removals[socket] = index }
+            if case .disconnect(let socket, _, _, _) = operation.change { removals[socket] = index }
         }
         guard !removals.isEmpty else { return }
         var dropped: Set<Int> = []
@@ -365,22 +370,13 @@ package struct RouteCommitMachine: Sendable {
         if operation.id != 0 { settlement.results.append((operation.id, .failure(error))) }
     }
 
-    private static func superseded(
-        in outcome: RouteOutcome, _ key: RouteKey
-    ) -> [(key: RouteKey, connection: RouteDocument.Connection)] {
-        switch outcome {
-        case .connected(let superseded): superseded.map { (key, $0) }
-        case .recovered(let recovered): recovered.superseded.map { (key, $0) }
-        case .refused, .applied: []
-        }
-    }
-
-    private static func removal(of operation: RouteOperation) -> [RouteOperation] {
+    private func removal(of operation: RouteOperation) -> [RouteOperation] {
         guard let connection = operation.connection else { return [] }
         // Only the client of a recovery has the private ID.
         var isFinal = true
         if case .recover = operation.change { isFinal = false }
-        let change = RouteChange.disconnect(connection.socket, node: connection.node, isFinal: isFinal)
+        let change = RouteChange.disconnect(
+            connection.socket, node: connection.node, isFinal: isFinal, grace: self.options.abandonedGrace)
         return [RouteOperation(id: 0, change: change, deadline: nil)]
     }
 

@@ -14,16 +14,20 @@ package final class RouteCommitter: Sendable {
         /// This older connection gave way to its endpoint's new one in a write of unknown outcome (LC-6), which no
         /// ``RouteOutcome/connected(superseded:)`` tells: its node, which may be this one, must drop it. May be repeated.
         package var superseded: @Sendable (RouteKey, RouteDocument.Connection) -> Void
+        /// What the commit that was told last did to graces, and the route's next deadline (LC-8).
+        package var graces: @Sendable (RouteKey, _ due: Int64?, GraceChanges) -> Void
         /// A round failed; it is repeated.
         package var failed: @Sendable (StoreError) -> Void
 
         package init(
             committed: @escaping @Sendable (RouteDocument) -> Void = { _ in },
             superseded: @escaping @Sendable (RouteKey, RouteDocument.Connection) -> Void = { _, _ in },
+            graces: @escaping @Sendable (RouteKey, _ due: Int64?, GraceChanges) -> Void = { _, _, _ in },
             failed: @escaping @Sendable (StoreError) -> Void = { _ in }
         ) {
             self.committed = committed
             self.superseded = superseded
+            self.graces = graces
             self.failed = failed
         }
     }

@@ -12,10 +12,14 @@ package struct RouteLimits: Sendable, Equatable {
     package var perUser: Int
     /// Transitions that wait for their handlers, 1,000: who flaps faster than hooks run must not grow the document.
     package var outbox: Int
+    /// Clients in grace, 256: beyond, the one whose time is up first is announced offline before it is. Who comes as ever new
+    /// clients must not grow the document.
+    package var graces: Int
 
-    package init(perClient: Int = 64, perUser: Int = 256, outbox: Int = 1_000) {
+    package init(perClient: Int = 64, perUser: Int = 256, outbox: Int = 1_000, graces: Int = 256) {
         self.perClient = perClient
         self.perUser = perUser
         self.outbox = outbox
+        self.graces = graces
     }
 }

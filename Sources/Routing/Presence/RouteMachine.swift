@@ -1,7 +1,7 @@
 /// The one function that changes presence (SPEC LC-2): `(document, changes) → (document, transitions)`.
 ///
-/// Presence is derived from the set of live SIDs after *all* changes, so opposite ones cancel out. Grace (LC-8) is none:
-/// a client without a connection is offline at once.
+/// Presence is derived from the set of live SIDs after *all* changes, so opposite ones cancel out. How long a client without
+/// a connection stays announced is in `RouteMachine+Grace.swift`.
 package struct RouteMachine: Sendable {
     /// The node that commits.
     package let node: NodeID
@@ -30,6 +30,7 @@ package struct RouteMachine: Sendable {
         /// A removal found nothing to remove. A deposed primary may have answered the read, so only a committed write
         /// shows that it is really gone.
         package var needsProof: Bool
+        package var graces: GraceChanges
     }
 
     /// - Parameters:
@@ -43,7 +44,9 @@ package struct RouteMachine: Sendable {
         if old.version == 0 { document.sequence = max(old.sequence, (now / 1000) << 20) }
 
         if !document.away.isEmpty { document.away.removeAll { $0.until <= now } }
-        if !claimed.isEmpty { self.sweep(&document, now) { $0 != self.node && claimed.contains($0) } }
+        var departures: Departures = [:]
+        var graces = GraceChanges()
+        if !claimed.isEmpty { self.sweep(&document, now, &departures) { $0 != self.node && claimed.contains($0) } }
         var needsProof = false
         var outcomes = changes.map { change -> RouteOutcome in
             switch change {
@@ -57,20 +60,30 @@ package struct RouteMachine: Sendable {
                     $0.node == connection.node && $0.recovery?.take == connection.socket.token
                 }
                 return self.connect(connection, &document)
-            case .disconnect(let socket, let node, let isFinal):
+            case .disconnect(let socket, let node, let isFinal, let grace):
                 let count = document.live.count
-                self.remove(&document, now, isFinal: isFinal) { $0.node == node && $0.isHeld(by: socket) }
+                func isGone(_ other: RouteDocument.Connection) -> Bool {
+                    other.node == node && other.isHeld(by: socket)
+                }
+                Self.note(&departures, grace: grace, document, where: isGone)
+                self.remove(&document, now, isFinal: isFinal, where: isGone)
                 if document.live.count == count { needsProof = true }
+                if grace > 0 { graces.isKept = true }
                 return .applied
             case .setRooms(let rooms, let socket, let node):
                 if !Self.setRooms(rooms, of: socket, node, &document) { needsProof = true }
                 return .applied
             case .forget(let client):
-                if !Self.forget(client, &document) { needsProof = true }
+                let isInGrace = Self.endGraces(client, &departures, document)
+                // A grace that a deposed primary does not show ends by itself: that is not worth a write.
+                if !Self.forget(client, &document), !isInGrace, self.recovery != nil { needsProof = true }
                 return .applied
+            case .settle(let isOverdue):
+                if isOverdue { graces.isOverdue = true }
+                return .settled(due: nil)
             case .reap(let dead):
                 let before = (document.live, document.outbox)
-                self.sweep(&document, now) { $0 == dead }
+                self.sweep(&document, now, &departures) { $0 == dead }
                 if (document.live, document.outbox) == before { needsProof = true }
                 return .applied
             case .acknowledge(let sequence):
@@ -80,7 +93,8 @@ package struct RouteMachine: Sendable {
                 return .applied
             }
         }
-        let transitions = self.announce(&document)
+        let transitions = self.announce(&document, departures, now, &graces)
+        document.due = document.announcedClients.values.compactMap(\.self).min()
         // Changes that are applied again may supersede each other in turn; who is in the document stays.
         for index in outcomes.indices {
             switch outcomes[index] {
@@ -89,12 +103,13 @@ package struct RouteMachine: Sendable {
             case .recovered(var recovered) where !recovered.superseded.isEmpty:
                 recovered.superseded.removeAll { document.live.contains($0) }
                 outcomes[index] = .recovered(recovered)
+            case .settled:
+                outcomes[index] = .settled(due: document.due)
             case .connected, .recovered, .refused, .applied: break
             }
         }
 
         let isEmpty = document.live.isEmpty && document.outbox.isEmpty && document.announcedClients.isEmpty
-        document.due = document.announcedClients.values.compactMap(\.self).min()
         var comparable = document
         comparable.version = old.version
         comparable.expires = old.expires
@@ -102,7 +117,7 @@ package struct RouteMachine: Sendable {
         document.expires = isEmpty && !document.isUserAnnounced ? now + Self.emptyLifespan : nil
         return Step(
             document: document, outcomes: outcomes, transitions: transitions, isChanged: comparable != old,
-            needsProof: needsProof)
+            needsProof: needsProof, graces: graces)
     }
 
     private func connect(_ connection: RouteDocument.Connection, _ document: inout RouteDocument) -> RouteOutcome {
@@ -124,43 +139,13 @@ package struct RouteMachine: Sendable {
         return .connected(superseded: superseded)
     }
 
-    private func sweep(_ document: inout RouteDocument, _ now: Int64, _ isDead: (NodeID) -> Bool) {
+    private func sweep(
+        _ document: inout RouteDocument, _ now: Int64, _ departures: inout Departures, _ isDead: (NodeID) -> Bool
+    ) {
+        Self.note(&departures, grace: 0, document) { isDead($0.node) }
         self.remove(&document, now, isFinal: false) { isDead($0.node) }
         for index in document.outbox.indices where isDead(document.outbox[index].owner) {
             document.outbox[index].owner = self.node
         }
-    }
-
-    /// Brings the announced presence to the live one (LC-3). Sorted, so that equal inputs give equal documents.
-    private func announce(_ document: inout RouteDocument) -> [RouteTransition] {
-        let live = Set(document.live.map(\.client))
-        // Transitions behind earlier ones belong to those: one node at a time calls handlers for a key.
-        let owner = document.outbox.last?.owner ?? self.node
-        var transitions: [RouteTransition] = []
-        func append(_ kind: RouteTransition.Kind, _ client: String?) {
-            document.sequence += 1
-            transitions.append(
-                RouteTransition(kind: kind, client: client, sequence: document.sequence, owner: owner))
-        }
-
-        if !live.isEmpty, !document.isUserAnnounced {
-            document.isUserAnnounced = true
-            append(.userOnline, nil)
-        }
-        for client in live.sorted() {
-            if document.announcedClients.updateValue(nil, forKey: client) == nil { append(.clientOnline, client) }
-        }
-        if document.announcedClients.count > live.count {
-            for client in document.announcedClients.keys.filter({ !live.contains($0) }).sorted() {
-                document.announcedClients.removeValue(forKey: client)
-                append(.clientOffline, client)
-            }
-        }
-        if live.isEmpty, document.isUserAnnounced {
-            document.isUserAnnounced = false
-            append(.userOffline, nil)
-        }
-        document.outbox += transitions
-        return transitions
     }
 }

@@ -194,6 +194,7 @@ final class RouteShardQueue: Sendable {
             return (settlement, calls, state.flushes)
         }
         for document in settlement.commits { self.observer.committed(document) }
+        for (key, due, changes) in settlement.graces { self.observer.graces(key, due, changes) }
         for (key, connection) in settlement.superseded { self.observer.superseded(key, connection) }
         for call in calls { call.completion(call.result) }
         for flush in flushes { flush.resume() }

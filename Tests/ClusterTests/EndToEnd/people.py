@@ -10,6 +10,9 @@ import socketio
 # in a fifth of a second.
 PATIENT = ["--ping-interval", "25000", "--ping-timeout", "20000"]
 
+# For tests of what is announced, and not of when.
+AT_ONCE = ["--presence-grace", "0", "--moving-grace", "0"]
+
 
 class Tab:
     """One connection of a user. `received` keeps every event in the order of arrival: (name, arguments).

@@ -5,7 +5,7 @@ import contextlib
 import time
 from collections import Counter
 
-from people import PATIENT, Tab
+from people import AT_ONCE, PATIENT, Tab
 from processes import wait_for
 
 # What is promised (LC-7): 10 s of silence, 3 s, 1 s per 10,000 routes, so less than 15 s here. The limit of the test is
@@ -15,7 +15,7 @@ REAPED_WITHIN = 30
 
 
 def test_killed_node(mongo, nodes):
-    victim, survivor, third = nodes.start(3, mongo=mongo, options=PATIENT)
+    victim, survivor, third = nodes.start(3, mongo=mongo, options=[*PATIENT, *AT_ONCE])
     asyncio.run(scenario(victim, survivor, third))
 
 

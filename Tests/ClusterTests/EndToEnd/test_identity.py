@@ -363,7 +363,8 @@ def test_domains_do_not_meet(mongo, nodes, key_file):
 
     async def run():
         names = ["--domain", "a.localhost", "--domain", "b.localhost", "--alias", "www.a.localhost=a.localhost"]
-        names += ["--live-requires", "active"]
+        # Who is kicked is off line at once, whatever grace there is.
+        names += ["--live-requires", "active", "--presence-grace", "600"]
         first, second = nodes.start(2, mongo=mongo, options=options(key_file, *names))
         async with plain() as http:
 

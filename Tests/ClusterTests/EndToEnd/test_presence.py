@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 
-from people import PATIENT, Tab
+from people import AT_ONCE, PATIENT, Tab
 from processes import wait_for
 
 
@@ -17,7 +17,7 @@ def announced(nodes, user):
 
 
 def test_first_and_last_tab(mongo, nodes):
-    two = nodes.start(2, mongo=mongo, options=PATIENT)
+    two = nodes.start(2, mongo=mongo, options=[*PATIENT, *AT_ONCE])
 
     async def until_announced(expected):
         def is_there():
@@ -58,7 +58,7 @@ def test_first_and_last_tab(mongo, nodes):
 
 def test_drained_node_leaves_nothing_to_reap(mongo, nodes):
     """SIGTERM: the users of the node are announced off line before it exits, and it exits by itself (ND-12)."""
-    leaving, staying = nodes.start(2, mongo=mongo, options=PATIENT)
+    leaving, staying = nodes.start(2, mongo=mongo, options=[*PATIENT, *AT_ONCE])
 
     async def scenario():
         tab = await Tab(leaving.url, "bob").connect()

@@ -7,6 +7,8 @@ package final class InMemoryRouteStore: RouteStore {
         var documents: [RouteKey: RouteDocument] = [:]
         /// `live.n` and `out.n`.
         var holders: [NodeID: Set<RouteKey>] = [:]
+        /// `due`, by the second that it lies in.
+        var dues: [Int64: Set<RouteKey>] = [:]
         /// When documents that hold nothing go, oldest first.
         var expiries: Deque<(time: Int64, key: RouteKey)> = []
     }
@@ -73,7 +75,14 @@ package final class InMemoryRouteStore: RouteStore {
 
     package func keys(dueBefore deadline: Int64, limit: Int) async throws(StoreError) -> [RouteKey] {
         try await self.perform("routes.due") { state in
-            Array(state.documents.values.lazy.filter { ($0.due ?? .max) < deadline }.map(\.key).prefix(limit))
+            var found: [RouteKey] = []
+            for second in state.dues.keys.filter({ $0 <= deadline / 1_000 }).sorted() {
+                for key in state.dues[second] ?? [] where (state.documents[key]?.due ?? .max) < deadline {
+                    guard found.count < limit else { return found }
+                    found.append(key)
+                }
+            }
+            return found
         }
     }
 
@@ -117,5 +126,12 @@ package final class InMemoryRouteStore: RouteStore {
             if state.holders[node]?.isEmpty == true { state.holders[node] = nil }
         }
         for node in after.subtracting(before) { state.holders[node, default: []].insert(key) }
+        let (earlier, later) = (old?.due.map { $0 / 1_000 }, new?.due.map { $0 / 1_000 })
+        guard earlier != later else { return }
+        if let earlier {
+            state.dues[earlier]?.remove(key)
+            if state.dues[earlier]?.isEmpty == true { state.dues[earlier] = nil }
+        }
+        if let later { state.dues[later, default: []].insert(key) }
     }
 }

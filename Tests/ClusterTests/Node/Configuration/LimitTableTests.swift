@@ -19,9 +19,8 @@ import Wire
 
     /// What ``LiveOptions`` has besides limits.
     private static let noLimits: Set<String> = [
-        "pingInterval", "pingTimeout", "drainSpread", "maxDrain", "recoveryWindow", "allowForeignSockets",
-        "liveRequires", "limits",
-        "transport",
+        "pingInterval", "pingTimeout", "drainSpread", "maxDrain", "recoveryWindow", "presenceGrace", "movingGrace",
+        "allowForeignSockets", "liveRequires", "limits", "transport",
     ]
 
     private static func rows() throws -> [Row] {

@@ -45,8 +45,10 @@ final class RoutingTestCluster: Sendable {
 
     func stored(_ key: RouteKey) async throws -> RouteDocument? { try await self.routes.read([key], shard: 0)[key] }
 
-    func start(name: String? = nil, address: String? = nil) -> RoutingTestNode {
-        let node = RoutingTestNode(cluster: self, name: name, address: address)
+    func start(
+        name: String? = nil, address: String? = nil, graces: GraceOptions = GraceOptions()
+    ) -> RoutingTestNode {
+        let node = RoutingTestNode(cluster: self, name: name, address: address, graces: graces)
         self.world.run { node.isRegistered || node.end != nil }
         return node
     }
@@ -71,7 +73,7 @@ final class RoutingTestNode: Sendable {
 
     private final class SharedState: Sendable { let value = Mutex(State()) }
 
-    init(cluster: RoutingTestCluster, name: String?, address: String?) {
+    init(cluster: RoutingTestCluster, name: String?, address: String?, graces: GraceOptions) {
         let id = NodeID.random()
         let process = cluster.world.process()
         let link = RoutingTestLink(cluster: cluster, process: process)
@@ -79,6 +81,7 @@ final class RoutingTestNode: Sendable {
         var observer = Incarnation.Observer()
         var options = Incarnation.Options()
         options.executor = process
+        options.graces = graces
         observer.ended = { end in state.value.withLock { $0.end = end } }
         let incarnation = Incarnation(
             record: NodeRecord(id: id, name: name, address: address, started: 0, homes: []), registry: link,
@@ -118,9 +121,9 @@ final class RoutingTestNode: Sendable {
     }
 
     /// Leaves in good order.
-    func drain() {
+    func drain(isAlone: Bool = false) {
         let incarnation = self.incarnation
-        let task = Task(executorPreference: self.process) { try await incarnation.drain() }
+        let task = Task(executorPreference: self.process) { try await incarnation.drain(isAlone: isAlone) }
         let isDone = RoutingFlag()
         Task(executorPreference: self.process) {
             if case .failure(let error) = await task.result { Issue.record("drain: \(error)") }
@@ -142,8 +145,8 @@ final class RoutingTestNode: Sendable {
         return socket
     }
 
-    func disconnect(_ socket: SocketID, _ key: RouteKey) {
-        self.incarnation.committer.submit(.disconnect(socket, node: self.id), key: key) { _ in }
+    func disconnect(_ socket: SocketID, _ key: RouteKey, grace: Int64 = 0) {
+        self.incarnation.committer.submit(.disconnect(socket, node: self.id, grace: grace), key: key) { _ in }
     }
 }
 

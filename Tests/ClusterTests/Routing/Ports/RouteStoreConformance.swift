@@ -82,6 +82,7 @@ enum RouteStoreConformance {
             }
         },
         ConformanceCheck("ND-4: finds the documents of a node by connection and by outbox", Self.findsByNode),
+        ConformanceCheck("LC-8: a sweep takes no more than it asks for, and every one in the end", Self.sweeps),
         ConformanceCheck("LC-8: finds documents by deadline") { store async throws in
             let key = Self.key("due")
             var write = Self.write(RouteDocument(key: key), on: .random())
@@ -124,9 +125,13 @@ enum RouteStoreConformance {
                     }
                 case 6:
                     if let old = document.live.randomElement(using: &generator) {
-                        changes.append(.disconnect(old.socket, node: old.node, isFinal: Bool.random(using: &generator)))
+                        changes.append(
+                            .disconnect(
+                                old.socket, node: old.node, isFinal: Bool.random(using: &generator),
+                                grace: [0, 1, 30, 60_000].randomElement(using: &generator) ?? 0))
                     }
                 case 7 where Int.random(in: 0..<3, using: &generator) == 0: changes.append(.forget(client: "phone"))
+                case 8 where Bool.random(using: &generator): changes.append(.settle(isOverdue: true))
                 case 7: changes.append(.reap(nodes[Int.random(in: 0..<3, using: &generator)]))
                 default: changes.append(.acknowledge(through: document.sequence))
                 }
@@ -140,6 +145,35 @@ enum RouteStoreConformance {
             guard stored == next.document else { return }
             document = next.document
         }
+    }
+
+    /// Deadlines before all others, so that a shared database has no more of them: a range of an hour of 1970 of its own.
+    @Sendable private static func sweeps(_ store: any RouteStore) async throws {
+        let base = Int64.random(in: 1...1_000) * 3_600_000
+        var open: [RouteKey: RouteDocument] = [:]
+        for index in 0..<12 {
+            var write = Self.write(RouteDocument(key: Self.key("sweep")), on: .random())
+            write.new.live = []
+            write.new.announcedClients = ["phone": base + Int64(index)]
+            write.new.due = base + Int64(index)
+            #expect(try await Self.commit(write, to: store) == .committed)
+            open[write.new.key] = write.new
+        }
+        let all = try await store.keys(dueBefore: base + 12, limit: 10_000)
+        #expect(Set(all).isSuperset(of: open.keys))
+        #expect(Set(all).count == all.count)
+        #expect(try await store.keys(dueBefore: base + 12, limit: 5).count == 5)
+        #expect(Set(try await store.keys(dueBefore: base + 7, limit: 10_000)).intersection(open.keys).count == 7)
+        // Another node finishes them, page by page; what others left in a shared database is not ours to finish.
+        let machine = RouteMachine(node: .random())
+        for (key, document) in open {
+            let step = machine.apply([.settle(isOverdue: true)], to: document, now: Self.now)
+            #expect(step.transitions.map(\.kind) == [.clientOffline, .userOffline])
+            #expect(try await Self.commit(RouteWrite(old: document, new: step.document), to: store) == .committed)
+            #expect(try await Self.read(key, from: store) == step.document)
+        }
+        let left = try await store.keys(dueBefore: base + 12, limit: 10_000)
+        #expect(Set(left).isDisjoint(with: open.keys))
     }
 
     @Sendable private static func roundTrip(_ store: any RouteStore) async throws {

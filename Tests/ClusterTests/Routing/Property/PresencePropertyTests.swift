@@ -1,11 +1,18 @@
+import Foundation
 import Routing
 import Testing
 
-/// SPEC §11, invariants 1 and 2, over random histories of connects, disconnects, crashes, pauses, drains and outages.
+/// SPEC §11, invariants 1 and 2, over random histories of connects, disconnects, reloads, kicks, crashes, pauses, drains and
+/// outages, checked after every step. `SUBMERGENCE_SEED=seed` runs one history again and prints it; `SUBMERGENCE_SEEDS=count`
+/// runs as many as you have time for.
 @Suite("Presence under faults (SPEC §11.1, §11.2)")
 struct PresencePropertyTests {
     /// Seeds per test case: enough to be worth a core, few enough to name the culprit quickly.
     static let batch: UInt64 = 40
+
+    private static let environment = ProcessInfo.processInfo.environment
+    private static let wanted = Self.environment["SUBMERGENCE_SEED"].flatMap { UInt64($0) }
+    private static let count = Self.environment["SUBMERGENCE_SEEDS"].flatMap { UInt64($0) }
 
     @Test("Announced presence alternates and ends true, whatever fails", arguments: 0..<UInt64(8))
     func alternates(part: UInt64) {
@@ -25,6 +32,24 @@ struct PresencePropertyTests {
     @Test("Named seeds stay good", arguments: [1_114, 3_991] as [UInt64])
     func named(seed: UInt64) { #expect(Self.check(seed)) }
 
+    @Test("One seed again, with its history", .enabled(if: Self.wanted != nil), arguments: [false, true])
+    func again(recovers: Bool) throws {
+        let simulation = RoutingSimulation(seed: try #require(Self.wanted), recovers: recovers, isTraced: true)
+        simulation.run()
+        print((simulation.history + simulation.violations()).joined(separator: "\n"))
+        #expect(simulation.violations() == [])
+    }
+
+    @Test("As many seeds as were asked for", .enabled(if: Self.count != nil))
+    func many() throws {
+        let (count, clock) = (try #require(Self.count), ContinuousClock())
+        let start = clock.now
+        for seed in 1_000_000..<1_000_000 + count {
+            guard Self.check(seed), Self.check(seed, recovers: true) else { return }
+        }
+        print("\(2 * count) histories in \(clock.now - start)")
+    }
+
     private static func check(_ seed: UInt64, recovers: Bool = false) -> Bool {
         let simulation = RoutingSimulation(seed: seed, recovers: recovers)
         simulation.run()
@@ -32,8 +57,12 @@ struct PresencePropertyTests {
         // Once more, this time with a history to read.
         let replay = RoutingSimulation(seed: seed, recovers: recovers, isTraced: true)
         replay.run()
-        let text = replay.history.joined(separator: "\n") + "\n" + replay.violations().joined(separator: "\n")
-        Issue.record("seed \(seed), recovers \(recovers):\n\(text)")
+        let text = (replay.history + replay.violations()).joined(separator: "\n")
+        Issue.record(
+            """
+            seed \(seed), recovers \(recovers); again: SUBMERGENCE_SEED=\(seed) swift test --filter PresencePropertyTests
+            \(text)
+            """)
         return false
     }
 }

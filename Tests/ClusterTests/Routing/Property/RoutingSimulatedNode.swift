@@ -24,6 +24,8 @@ final class RoutingSimulatedNode {
     private var reap = ReapMachine()
     private var commits: [RouteCommitMachine]
     private var emission: EmissionMachine
+    private var keeper: GraceKeeper
+    private var sweep: GraceSweep
     private var completions: [[RouteCommitMachine.OperationID: Completion]]
     private var sockets: [SocketID: Socket] = [:]
     private var order: [SocketID] = []
@@ -32,6 +34,8 @@ final class RoutingSimulatedNode {
     private var isReading = false
     private var isDraining = false
     private var isSkewedBy: Int64
+    /// How far its idea of the primary's clock is off, in milliseconds: at first by as much as its own clock is.
+    private var clusterError: Int64
     private(set) var isRunning = true
 
     init(id: NodeID, simulation: RoutingSimulation) {
@@ -39,21 +43,26 @@ final class RoutingSimulatedNode {
         self.simulation = simulation
         self.directory = DirectoryMachine(node: id, name: nil)
         self.emission = EmissionMachine(node: id, options: EmissionOptions(handlers: 2))
+        self.keeper = GraceKeeper(options: RoutingSimulation.graceOptions)
+        self.sweep = GraceSweep(options: RoutingSimulation.graceOptions, seed: simulation.generator.next())
         self.commits = (0..<RoutingSimulation.shardCount).map {
             RouteCommitMachine(
                 machine: RouteMachine(
                     node: id, limits: RouteLimits(perClient: 4, perUser: 6),
                     recovery: simulation.recovers ? RouteRecovery(window: 10_000) { _ in "log" } : nil),
-                options: RouteCommitOptions(keysPerRound: 2),
+                options: RouteCommitOptions(keysPerRound: 2, abandonedGrace: simulation.graces.moving),
                 seed: simulation.generator.next() &+ UInt64($0))
         }
         self.completions = commits.map { _ in [:] }
         // No two machines agree on the time.
         self.isSkewedBy = simulation.random(0...1_000_000_000_000)
+        let error = simulation.clockError
+        self.clusterError = simulation.random(-error...error)
     }
 
     /// The node's own monotonic clock.
     private var now: Int64 { self.simulation.now + self.isSkewedBy }
+    private var clusterTime: Int64 { RoutingSimulation.epoch + self.simulation.now / 1_000_000 + self.clusterError }
     private var standing: LeaseStanding { self.lease.standing(at: self.now) }
 
     var isPaused: Bool { self.simulation.now < self.pausedUntil }
@@ -97,7 +106,9 @@ final class RoutingSimulatedNode {
         guard !self.isPaused else { return }
         self.simulation.trace("\(RoutingSimulation.name(self.id)) drains")
         self.isDraining = true
-        for socket in self.order where self.sockets[socket] != nil { self.disconnect(socket) }
+        for socket in self.order where self.sockets[socket] != nil {
+            self.disconnect(socket, grace: self.simulation.graces.moving)
+        }
     }
 
     /// ND-3: sockets and caches go, a new incarnation takes over.
@@ -159,7 +170,10 @@ final class RoutingSimulatedNode {
             self.simulation.records[self.id]?.beat = max(beat, record.beat)
             return .renewed
         } answer: { result in
-            self.lease.answered(try? result.get(), at: self.now)
+            let standing = try? result.get()
+            // The clock of the primary, to within the way there and back.
+            if standing == .renewed { self.clusterError = self.simulation.random(-200...200) }
+            self.lease.answered(standing, at: self.now)
         }
     }
 
@@ -290,13 +304,51 @@ final class RoutingSimulatedNode {
         }
     }
 
-    /// - Parameter socket: as it was prepared.
-    func disconnect(_ socket: SocketID, isFinal: Bool = false) {
+    /// - Parameters:
+    ///   - socket: as it was prepared.
+    ///   - grace: nil: that of whoever is lost.
+    func disconnect(_ socket: SocketID, isFinal: Bool = false, grace: Int64? = nil) {
         guard let old = self.sockets.removeValue(forKey: socket) else { return }
+        let grace = grace ?? self.simulation.graces.presence
         self.simulation.trace(
             "\(RoutingSimulation.name(self.id)) disconnect \(old.key.user) \(old.connection.client) "
-                + socket.text.suffix(22))
-        self.perform { self.submit(.disconnect(socket, node: self.id, isFinal: isFinal), key: old.key) { _ in } }
+                + socket.text.suffix(22) + " grace \(grace) ms")
+        self.perform {
+            self.submit(.disconnect(socket, node: self.id, isFinal: isFinal, grace: grace), key: old.key) { _ in }
+        }
+    }
+
+    /// A kick or logout that was decided here: whoever is waited for is not waited for any more.
+    func forget(_ client: String?, key: RouteKey) {
+        self.simulation.trace("\(RoutingSimulation.name(self.id)) forget \(key.user) \(client ?? "all")")
+        self.perform { self.submit(.forget(client: client), key: key) { _ in } }
+    }
+
+    // MARK: Graces
+
+    private func finishGraces() {
+        guard self.standing.mayWriteRoutes else { return }
+        for key in self.keeper.take(at: self.clusterTime) {
+            self.submit(.settle(isOverdue: false), key: key) { result in
+                var due: Int64?
+                if case .success(.settled(let next)) = result { due = next }
+                self.keeper.settled(key, due: due)
+            }
+        }
+        let alive = self.directory.snapshot.records.values.count { $0.state < .claimed }
+        guard self.sweep.due(at: self.now, nodes: alive) else { return }
+        let (limit, deadline) = (self.sweep.room, self.clusterTime - RoutingSimulation.graceOptions.overdue)
+        func overdue(_ documents: [RouteKey: RouteDocument]) -> [RouteKey] {
+            let found = documents.values.filter { ($0.due ?? .max) < deadline }.map(\.key).sorted()
+            return Array(found.prefix(limit))
+        }
+        let shard = Int(self.simulation.random(0...Int64(RoutingSimulation.shardCount - 1)))
+        self.ask(.shard(shard), effect: { overdue(self.simulation.documents) }, stale: overdue) { result in
+            for key in self.sweep.found(try? result.get(), limit: limit) {
+                self.simulation.trace("\(RoutingSimulation.name(self.id)) sweeps up \(key.user)")
+                self.submit(.settle(isOverdue: true), key: key) { _ in self.sweep.settled(key, at: self.now) }
+            }
+        }
     }
 
     // MARK: Presence
@@ -314,6 +366,10 @@ final class RoutingSimulatedNode {
 
     private func settle(_ settlement: RouteCommitMachine.Settlement, _ shard: Int) {
         for document in settlement.commits { self.emission.offer(document) }
+        for (key, due, changes) in settlement.graces {
+            let isKept = self.keeper.note(key, due: due, isNew: changes.isKept)
+            if !isKept { self.simulation.trace("  no room to keep \(key.user)") }
+        }
         for (_, connection) in settlement.superseded { self.tell(connection) }
         for (id, result) in settlement.results { self.completions[shard].removeValue(forKey: id)?(result) }
     }
@@ -322,6 +378,7 @@ final class RoutingSimulatedNode {
         guard self.isRunning else { return }
         if self.lease.end != nil { return self.end() }
         for action in self.reap.due(at: self.now) { self.perform(action) }
+        self.finishGraces()
         for action in self.emission.next(now: self.now, mayCall: self.standing.mayCallHandlers) {
             switch action {
             case .call(let id, let key, let transition):
@@ -361,7 +418,7 @@ final class RoutingSimulatedNode {
             return self.finish(round, shard) { $0.postpone(round, now: self.now) }
         }
         let writes = self.commits[shard].prepare(
-            round, documents: documents, now: self.now, clusterTime: self.simulation.now / 1_000_000,
+            round, documents: documents, now: self.now, clusterTime: self.clusterTime,
             claimed: self.directory.snapshot.claimed)
         if writes.isEmpty { return self.finish(round, shard) { $0.finish(round, outcomes: [], now: self.now) } }
         self.ask(.shard(shard)) {

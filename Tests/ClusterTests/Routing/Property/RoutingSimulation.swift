@@ -16,7 +16,17 @@ final class RoutingSimulation {
         case registry
     }
 
+    /// How long clients without a connection stay announced, in milliseconds (LC-8).
+    struct Graces {
+        var presence: Int64
+        var moving: Int64
+    }
+
     static let shardCount = 2
+    /// When it begins by the primary's clock, in milliseconds.
+    static let epoch: Int64 = 1_000_000
+    /// Little room, so that there is none at times.
+    static let graceOptions = GraceOptions(kept: 2, page: 2)
     private static let second = Nanoseconds.seconds(1)
     private static let millisecond = Nanoseconds.milliseconds(1)
 
@@ -27,11 +37,26 @@ final class RoutingSimulation {
     var records: [NodeID: NodeRecord] = [:]
     var nodes: [RoutingSimulatedNode] = []
     var emissions: [RouteKey: [Emission]] = [:]
+    /// What the documents have announced, and what the handlers were told.
+    var committed: [RouteKey: RoutingPresenceLedger] = [:]
+    var emitted: [RouteKey: RoutingPresenceLedger] = [:]
+    /// The route of each SID.
+    var places: [SocketID: RouteKey] = [:]
+    /// Clients that were cut off at some time: their graces may end early.
+    var cuts: [RouteKey: Set<String>] = [:]
+    /// What is wrong; the run ends with the first.
+    private(set) var faults: [String] = []
     /// Readable, if asked for.
     private(set) var history: [String] = []
     private let isTraced: Bool
     /// Connections are recoverable, and clients come back for them (SOCKETIO §14).
     let recovers: Bool
+    /// Another one with each seed; none at all in a quarter of them.
+    let graces: Graces
+    /// How wrong a node may be about the primary's clock before its first renewal, in milliseconds.
+    let clockError: Int64
+    /// Whether clients are kicked.
+    private let kicks: Bool
     private var queue = RoutingEventQueue<() -> Void>()
     private var outages: [Resource: (end: Int64, documents: [RouteKey: RouteDocument])] = [:]
     private var isFaulty = true
@@ -49,7 +74,13 @@ final class RoutingSimulation {
         self.seed = seed
         self.recovers = recovers
         self.isTraced = isTraced
-        self.generator = SplitMix64(seed: seed)
+        var generator = SplitMix64(seed: seed)
+        let presence = [0, 1_000, 5_000, 5_000].randomElement(using: &generator) ?? 0
+        let moving = [presence, 8_000, 20_000, 20_000].randomElement(using: &generator) ?? 0
+        self.graces = Graces(presence: Int64(presence), moving: Int64(moving))
+        self.clockError = [300, 5_000].randomElement(using: &generator) ?? 0
+        self.kicks = Bool.random(using: &generator)
+        self.generator = generator
         self.keys = (0..<3).map { RouteKey(domain: "localhost", user: "user\($0)") }
     }
 
@@ -59,6 +90,15 @@ final class RoutingSimulation {
         guard self.isTraced else { return }
         self.history.append("\(self.now / Self.millisecond) ms  \(text())")
     }
+
+    func fault(_ text: String?) {
+        guard let text else { return }
+        self.faults.append(text)
+        self.trace("WRONG: \(text)")
+    }
+
+    /// The primary's clock.
+    var clusterTime: Int64 { Self.epoch + self.now / Self.millisecond }
 
     func at(_ time: Int64, _ body: @escaping () -> Void) { self.queue.push(body, at: max(time, self.now)) }
 
@@ -76,6 +116,9 @@ final class RoutingSimulation {
     // MARK: Run
 
     func run() {
+        self.trace(
+            "graces \(self.graces.presence) and \(self.graces.moving) ms, clocks off by \(self.clockError) ms"
+                + (self.kicks ? ", kicks" : "") + (self.recovers ? ", recovery" : ""))
         for _ in 0..<3 { self.start() }
         self.scheduleAction()
         for _ in 0..<Int(self.random(1...3)) { self.scheduleFault() }
@@ -84,7 +127,7 @@ final class RoutingSimulation {
             self.outages = [:]
             self.trace("calm")
         }
-        while let (time, body) = self.queue.pop(), time <= self.end {
+        while self.faults.isEmpty, let (time, body) = self.queue.pop(), time <= self.end {
             self.now = time
             body()
         }
@@ -112,8 +155,12 @@ final class RoutingSimulation {
             if let pid = socket.pid, !socket.isPending {
                 self.known.append((pid, socket.key, socket.connection.client))
             }
+            if self.kicks, self.chance(15) {
+                return self.kick(self.chance(50) ? socket.connection.client : nil, socket.key, nodes)
+            }
             nodes.first { $0.id == socket.connection.node }?
                 .disconnect(socket.connection.socket, isFinal: self.recovers && self.chance(20))
+            if self.chance(40) { self.comeBack(socket, after: self.random(50...6_000)) }
             return
         }
         guard !nodes.isEmpty else { return }
@@ -136,14 +183,66 @@ final class RoutingSimulation {
             // A page comes back while its old connection is still there.
             let old = sockets[Int(self.random(0...Int64(sockets.count - 1)))]
             (key, client, endpoint) = (old.key, old.connection.client, old.connection.endpoint)
+            self.endByHeartbeat(old)
         }
         let socket = SocketID(node: node.id, high: self.ids, low: 0)
         node.connect(
             RouteDocument.Connection(
-                socket: socket, node: node.id, client: client, endpoint: endpoint, since: self.now / Self.millisecond,
+                socket: socket, node: node.id, client: client, endpoint: endpoint, since: self.clusterTime,
                 recovery: self.recovers ? .init(pid: PrivateIDHash(high: 0, low: self.ids)) : nil),
             key: key)
         if self.chance(10) { node.disconnect(socket) }
+    }
+
+    /// A page that was reloaded, or sent elsewhere: the same one, on any node.
+    private func comeBack(_ old: RoutingSimulatedNode.Socket, after delay: Int64, attempts: Int = 4) {
+        self.at(self.now + delay * Self.millisecond) {
+            guard let node = self.nodes.filter(\.mayAccept).randomElement(using: &self.generator) else {
+                if attempts > 0 { self.comeBack(old, after: 2 * delay, attempts: attempts - 1) }
+                return
+            }
+            self.endByHeartbeat(old)
+            self.ids += 1
+            let socket = SocketID(node: node.id, high: self.ids, low: 0)
+            node.connect(
+                RouteDocument.Connection(
+                    socket: socket, node: node.id, client: old.connection.client, endpoint: old.connection.endpoint,
+                    since: self.clusterTime,
+                    recovery: self.recovers ? .init(pid: PrivateIDHash(high: 0, low: self.ids)) : nil),
+                key: old.key)
+        }
+    }
+
+    /// A page has one connection: what is left of earlier ones is dead, whether or not its node is told (LC-6, LC-9).
+    private func endByHeartbeat(_ page: RoutingSimulatedNode.Socket) {
+        for node in self.nodes {
+            for socket in node.openSockets
+            where socket.key == page.key && socket.connection.client == page.connection.client
+                && socket.connection.endpoint == page.connection.endpoint
+            {
+                self.at(self.now + 20 * Self.second) { node.disconnect(socket.connection.socket) }
+            }
+        }
+    }
+
+    /// - Parameter client: nil: all of the user.
+    private func kick(_ client: String?, _ key: RouteKey, _ nodes: [RoutingSimulatedNode]) {
+        self.cuts[key, default: []].formUnion(client.map { [$0] } ?? ["client0", "client1"])
+        nodes.randomElement(using: &self.generator)?.forget(client, key: key)
+        for node in nodes {
+            for socket in node.openSockets
+            where socket.key == key && (client == nil || socket.connection.client == client) {
+                node.disconnect(socket.connection.socket, isFinal: true, grace: 0)
+            }
+        }
+    }
+
+    /// A node is restarted: its clients come back elsewhere.
+    private func restart(_ node: RoutingSimulatedNode) {
+        let sockets = node.openSockets
+        node.drain()
+        for socket in sockets where self.chance(85) { self.comeBack(socket, after: self.random(900...5_500)) }
+        if self.chance(60) { self.at(self.now + self.random(1...6) * Self.second) { self.start() } }
     }
 
     private func recover(_ pid: PrivateIDHash, _ key: RouteKey, _ client: String, _ nodes: [RoutingSimulatedNode]) {
@@ -153,7 +252,7 @@ final class RoutingSimulation {
         node.connect(
             RouteDocument.Connection(
                 socket: socket, node: node.id, client: client, endpoint: "endpoint\(self.ids)",
-                since: self.now / Self.millisecond, recovery: .init(pid: PrivateIDHash(high: 0, low: self.ids))),
+                since: self.clusterTime, recovery: .init(pid: PrivateIDHash(high: 0, low: self.ids))),
             key: key, recovering: pid)
         if self.chance(15) { node.disconnect(socket) }
     }
@@ -162,7 +261,12 @@ final class RoutingSimulation {
         self.at(self.random(2...22) * Self.second) {
             guard self.isFaulty else { return }
             let node = self.nodes.filter(\.isRunning).randomElement(using: &self.generator)
-            switch self.random(0...9) {
+            switch self.random(0...11) {
+            case 10...11:
+                guard let node, !node.isPaused, self.nodes.contains(where: { $0.isStaying && $0 !== node }) else {
+                    return
+                }
+                self.restart(node)
             case 0...2:
                 guard let node, self.nodes.contains(where: { $0.isStaying && $0 !== node }) else { return }
                 node.crash()
@@ -171,7 +275,7 @@ final class RoutingSimulation {
                 node?.pause(for: self.random(2...45) * Self.second)
             case 5:
                 guard let node, self.nodes.contains(where: { $0.isStaying && $0 !== node }) else { return }
-                node.drain()
+                self.restart(node)
             default:
                 let resource: Resource = self.chance(30) ? .registry : .shard(Int(self.random(0...1)))
                 let length = self.random(1...12) * Self.second
@@ -231,7 +335,8 @@ final class RoutingSimulation {
 
     func apply(_ write: RouteWrite) -> RouteWriteOutcome {
         guard (self.documents[write.new.key]?.version ?? 0) == write.expectedVersion else { return .conflict }
-        self.documents[write.new.key] = write.new
+        let old = self.documents.updateValue(write.new, forKey: write.new.key)
+        self.check(old, write.new)
         return .committed
     }
 
@@ -239,8 +344,9 @@ final class RoutingSimulation {
         let earlier = self.emissions[key, default: []].filter { $0.transition.sequence == transition.sequence }
         // LC-3: a handler runs again only after its owner was claimed, on another node.
         let isExcused = earlier.allSatisfy { $0.node != node && (self.records[$0.node]?.state ?? .gone) >= .claimed }
-        self.emissions[key, default: []].append(
-            Emission(time: self.now, node: node, isRepeatExcused: isExcused, transition: transition))
+        let emission = Emission(time: self.now, node: node, isRepeatExcused: isExcused, transition: transition)
+        self.emissions[key, default: []].append(emission)
+        self.check(emission, of: key)
         self.trace(
             "\(Self.name(node)) emits \(key.user) \(transition.kind) \(transition.client ?? "") "
                 + "seq \(transition.sequence & 0xFFFFF)")

@@ -1,22 +1,88 @@
 import Routing
 
+/// What SPEC §11 (1, 2) promises: at every step, and of the end.
 extension RoutingSimulation {
-    /// What SPEC §11 (1, 2) promises and this run broke; empty for a good one.
+    // MARK: At every step
+
+    /// A write has been committed.
+    func check(_ old: RouteDocument?, _ new: RouteDocument) {
+        let key = new.key
+        var ledger = self.committed[key] ?? RoutingPresenceLedger()
+        let transitions = new.outbox.filter { $0.sequence > old?.sequence ?? .min }
+        for transition in transitions {
+            self.fault(ledger.take(transition, of: key))
+            guard transition.kind == .clientOffline, let client = transition.client,
+                case .some(.some(let deadline)) = old?.announcedClients[client],
+                self.cuts[key]?.contains(client) != true
+            else { continue }
+            if self.clusterTime < deadline - self.clockError {
+                self.fault("LC-8: \(key.user) \(client) is offline \(deadline - self.clusterTime) ms before its time")
+            }
+        }
+        self.committed[key] = ledger
+        let clients = Set(new.announcedClients.keys)
+        if ledger.isOnline != new.isUserAnnounced || ledger.clients != clients || new.isUserAnnounced == clients.isEmpty
+        {
+            self.fault("§11.1: \(key.user): transitions say \(ledger.clients), stored is \(new)")
+        }
+        if !clients.isSuperset(of: new.live.map(\.client)) { self.fault("§11.1: live and not announced: \(new)") }
+        if new.due != new.announcedClients.values.compactMap(\.self).min() { self.fault("LC-8: wrong due: \(new)") }
+        for client in Set(new.live.map(\.client)) where new.announcedClients[client] != .some(nil) {
+            self.fault("LC-8: \(client) is live and has a deadline: \(new)")
+        }
+        if new.announcedClients.contains(where: { client, deadline in
+            deadline == nil && !new.live.contains { $0.client == client }
+        }) {
+            self.fault("LC-8: announced for ever: \(new)")
+        }
+        if let old, new.sequence - old.sequence != Int64(transitions.count) {
+            self.fault("LC-2: \(transitions.count) transitions since \(old.sequence): \(new)")
+        }
+        self.place(old, new)
+    }
+
+    private func place(_ old: RouteDocument?, _ new: RouteDocument) {
+        for connection in old?.live ?? [] { self.places[connection.socket] = nil }
+        for connection in new.live where self.places.updateValue(new.key, forKey: connection.socket) != nil {
+            self.fault("§11.2: \(connection.socket) is in two routes, or twice in one")
+        }
+    }
+
+    /// Handlers have been called.
+    func check(_ emission: Emission, of key: RouteKey) {
+        var ledger = self.emitted[key] ?? RoutingPresenceLedger()
+        let transition = emission.transition
+        if !emission.isRepeatExcused {
+            self.fault("LC-3: \(key.user) seq \(transition.sequence & 0xFFFFF) repeated while its first owner lived")
+        }
+        if let newest = ledger.newest, transition.sequence <= newest { return }
+        self.fault(ledger.take(transition, of: key))
+        self.emitted[key] = ledger
+    }
+
+    // MARK: In the end
+
+    /// What this run broke; empty for a good one.
     func violations() -> [String] {
+        // Stopped at the first one: what is left undone then is no news.
+        guard self.faults.isEmpty else { return self.faults }
         var found: [String] = []
-        var places: [SocketID: RouteKey] = [:]
-        for key in Set(self.documents.keys).union(self.emissions.keys).sorted() {
+        for key in Set(self.documents.keys).union(self.emitted.keys).sorted() {
             let document = self.documents[key] ?? RouteDocument(key: key)
-            self.checkHistory(key, document, &found)
-            self.checkDocument(document, &places, &found)
+            let ledger = self.emitted[key] ?? RoutingPresenceLedger()
+            if ledger.isOnline != document.isUserAnnounced || ledger.clients != Set(document.announcedClients.keys) {
+                found.append("§11.2: \(key.user): announced \(ledger.isOnline) \(ledger.clients), stored \(document)")
+            }
+            if !document.outbox.isEmpty { found.append("LC-2: \(key.user): never emitted: \(document.outbox)") }
+            self.checkDocument(document, &found)
         }
         let sockets = self.nodes.filter(\.isRunning).flatMap(\.openSockets).filter { !$0.isPending }
         let open = Set(sockets.map(\.socket))
         if open.count != sockets.count { found.append("SOCKETIO §14.3: a SID is open twice") }
-        if open != Set(places.keys) {
-            found.append("§11.1: routes hold \(places.count) sockets, \(open.count) are open")
-            for socket in open.subtracting(places.keys) { found.append("  lost: \(socket)") }
-            for socket in Set(places.keys).subtracting(open) { found.append("  ghost: \(socket)") }
+        if open != Set(self.places.keys) {
+            found.append("§11.1: routes hold \(self.places.count) sockets, \(open.count) are open")
+            for socket in open.subtracting(self.places.keys) { found.append("  lost: \(socket)") }
+            for socket in Set(self.places.keys).subtracting(open) { found.append("  ghost: \(socket)") }
         }
         for node in self.nodes where node.isRunning {
             for socket in node.openSockets where socket.isPending {
@@ -26,55 +92,14 @@ extension RoutingSimulation {
         return found
     }
 
-    private func checkHistory(_ key: RouteKey, _ document: RouteDocument, _ found: inout [String]) {
-        var newest: Int64?
-        var isOnline = false
-        var clients: Set<String> = []
-        for emission in self.emissions[key] ?? [] {
-            let transition = emission.transition
-            let name = "\(key.user) seq \(transition.sequence & 0xFFFFF) \(transition.kind) \(transition.client ?? "")"
-            if !emission.isRepeatExcused { found.append("LC-3: \(name) repeated while its first owner lived") }
-            if let newest, transition.sequence <= newest { continue }
-            if let newest, transition.sequence != newest + 1 { found.append("LC-3: \(name) after \(newest & 0xFFFFF)") }
-            newest = transition.sequence
-            let isAlternating: Bool
-            switch (transition.kind, transition.client) {
-            case (.userOnline, nil):
-                isAlternating = !isOnline && clients.isEmpty
-                isOnline = true
-            case (.clientOnline, let client?): isAlternating = isOnline && clients.insert(client).inserted
-            case (.clientOffline, let client?): isAlternating = isOnline && clients.remove(client) != nil
-            case (.userOffline, nil):
-                isAlternating = isOnline && clients.isEmpty
-                isOnline = false
-            default: isAlternating = false
-            }
-            if !isAlternating { found.append("§11.1: \(name) does not alternate") }
-        }
-        if isOnline != document.isUserAnnounced || clients != Set(document.announcedClients.keys) {
-            found.append("§11.2: \(key.user): announced \(isOnline) \(clients), stored \(document)")
-        }
-        if !document.outbox.isEmpty { found.append("LC-2: \(key.user): never emitted: \(document.outbox)") }
-    }
-
-    private func checkDocument(
-        _ document: RouteDocument, _ places: inout [SocketID: RouteKey], _ found: inout [String]
-    ) {
+    private func checkDocument(_ document: RouteDocument, _ found: inout [String]) {
         let pids = document.live.compactMap(\.recovery?.pid) + document.away.map(\.pid)
         if Set(pids).count != pids.count { found.append("SOCKETIO §14.3: a private ID is bound twice: \(document)") }
-        for away in document.away where places[away.socket] != nil {
+        for away in document.away where self.places[away.socket] != nil {
             found.append("§11.2: \(away.socket) is away and elsewhere")
         }
-        for connection in document.live {
-            if document.away.contains(where: { $0.socket == connection.socket }) {
-                found.append("§11.2: \(connection.socket) is live and away")
-            }
-            if places.updateValue(document.key, forKey: connection.socket) != nil {
-                found.append("§11.2: \(connection.socket) is in two routes, or twice in one")
-            }
-            if (self.records[connection.node]?.state ?? .gone) >= .claimed {
-                found.append("§11.2: \(connection.socket) is on the dead \(Self.name(connection.node))")
-            }
+        for connection in document.live where (self.records[connection.node]?.state ?? .gone) >= .claimed {
+            found.append("§11.2: \(connection.socket) is on the dead \(Self.name(connection.node))")
         }
         if Set(document.live.map(\.client)) != Set(document.announcedClients.keys) {
             found.append("§11.1: \(document.key.user): announced is not what is live: \(document)")
