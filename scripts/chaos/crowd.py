@@ -69,8 +69,8 @@ class Crowd:
         self._over = asyncio.Event()
         self._count = 0
         self.slots = []
-        for domain, user, tabs, source, is_patient in settings["users"]:
-            for client in tabs:
+        for domain, user, tabs, is_patient in settings["users"]:
+            for client, source in tabs:
                 self.slots.append(Slot(self, (domain, user, client), source, is_patient))
 
     def name(self):

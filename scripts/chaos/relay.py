@@ -8,7 +8,15 @@ are reset, new ones at once), K counting the pairs from 0. Ends with its standar
 """
 
 import asyncio
+import socket
+import struct
 import sys
+
+
+def reset(transport):
+    """Not just an end: whoever waits for an answer is told that there will be none."""
+    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
 
 
 class End(asyncio.Protocol):
@@ -48,7 +56,7 @@ class Near(End):
     def connection_made(self, transport):
         super().connection_made(transport)
         if self.link.mode == "cut":
-            transport.abort()
+            reset(transport)
             return
         transport.pause_reading()
         self.link.tasks.add(task := asyncio.ensure_future(self._dial()))
@@ -61,7 +69,7 @@ class Near(End):
                 await asyncio.sleep(0.05)
             _, far = await loop.create_connection(lambda: End(self.link), "127.0.0.1", self.link.target)
         except OSError:
-            self.transport.abort()
+            reset(self.transport)
             return
         far.other, self.other = self, far
         if self.link.mode == "pass":
@@ -79,7 +87,7 @@ class Link:
         self.mode = mode
         for end in list(self.ends):
             if mode == "cut":
-                end.transport.abort()
+                reset(end.transport)
             elif mode == "hang":
                 end.transport.pause_reading()
             elif end.other is not None:

@@ -102,9 +102,12 @@ class Crowds:
             all_users.append([user, sorted(set(clients))])
             for domain in DOMAINS:
                 is_patient = chance.random() < 0.3
-                # nginx's ip_hash looks at the first three bytes: each user comes from a network of its own.
-                source = f"127.{1 + chance.randrange(250)}.{chance.randrange(250)}.1"
-                everybody.append([domain, user, clients[:1] if is_patient else clients, source, is_patient])
+                # nginx's ip_hash looks at the first three bytes: a network for all tabs of a user, or one for each.
+                networks = [f"127.{1 + chance.randrange(250)}.{chance.randrange(250)}.1" for _ in clients]
+                if chance.random() < 0.5:
+                    networks = networks[:1] * len(clients)
+                tabs = list(zip(clients, networks))
+                everybody.append([domain, user, tabs[:1] if is_patient else tabs, is_patient])
         common = {"folder": str(folder), "presence": str(presence), "port": port, "seed": options.seed}
         common |= {"rate": options.rate / 2, "all_users": all_users}
         self._workers = [Worker({**common, "number": number, "users": everybody[number::2]}) for number in range(2)]

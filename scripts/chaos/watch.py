@@ -11,6 +11,7 @@ from journal import Journal, now
 TOLD = {
     "an incarnation serves": ("serves", {"node": "node"}),
     "this incarnation is over": ("over", {"reason": "reason"}),
+    "left without a word: this node will be reaped": ("left", {}),
     "reaping a dead node": ("reaping", {"node": "node"}),
     "envelopes are missing: a gap": ("gap", {"peer": "peer", "count": "count"}),
     "the history of an inbox is lost": ("history-lost", {}),

@@ -186,14 +186,15 @@ def check_delivered(history, incarnations, deliveries, verdict):
             proof = passed.after(send)
             if proof is None and not certain >= settled > send.receipt["at"]:
                 continue
+            evidence = (connection.opened, send.line, send.receipt, proof)
             if deliveries.is_excused_by_gap(send, connection):
-                verdict.allow("event lost in a gap that its node counted (ND-8, ND-9)")
+                verdict.allow("event lost in a gap that its node counted (ND-8, ND-9)", *evidence)
             elif deliveries.is_excused_by_election(send, connection):
-                verdict.allow("event not sent to a connection that was opened during an election (EV-1)")
+                verdict.allow("event not sent to a connection that was opened during an election (EV-1)", *evidence)
             elif deliveries.is_excused_by_age(send, connection):
-                verdict.allow("event that its node found too old (ND-8)")
+                verdict.allow("event that its node found too old (ND-8)", *evidence)
             else:
-                verdict.violation("lost", _lost(send, connection), connection.opened, send.line, send.receipt, proof)
+                verdict.violation("lost", _lost(send, connection), *evidence)
 
 
 def _lost(send, connection):

@@ -67,6 +67,21 @@ class Incarnation:
         return bool(self.deaths)
 
     @property
+    def is_lost(self):
+        """It went without finishing what it had begun: others may repeat what it announced (LC-3). A drained node
+        leaves nothing (ND-12), though the newcomer of its name looks after it, unless it said that it could not."""
+        return any(
+            line.get("e") in ("over", "exit", "left")
+            or line.get("fault") == "kill"
+            or (line.get("e") == "reaping" and (line["name"] != self.name or not self.is_drained))
+            for line in self.deaths
+        )
+
+    @property
+    def is_drained(self):
+        return any(line.get("fault") == "drain" for line in self.deaths)
+
+    @property
     def trusted_until(self):
         """Up to here what clients of it see is what the cluster knows; for ever, if it lives."""
         if not self.is_dead:
@@ -95,7 +110,7 @@ class Incarnations:
         kind = line.get("e") or line.get("fault")
         if kind == "serves":
             self.all[line["node"]] = self._current[line["name"]] = Incarnation(line["node"], line["name"], line)
-        elif kind == "over":
+        elif kind in ("over", "left"):
             self._die(self._current.get(line["name"]), line)
         elif kind in ("kill", "drain") and line["phase"] == "begin":
             self._die(self._current.get(line["on"]), line)

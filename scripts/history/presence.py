@@ -106,8 +106,8 @@ def _check_repeat(who, earlier, line, incarnations, verdict):
         verdict.violation("repeat-by-owner", f"{who}: {line['seq']} was announced twice by one node", first, line)
         return
     # All but one of those who announced it must have been given up: crashed, or paused beyond the lease (LC-3).
-    living = [other for other in [*earlier, line] if not incarnations.of(other["node"]).is_dead]
+    living = [other for other in [*earlier, line] if not incarnations.of(other["node"]).is_lost]
     if len(living) > 1:
         verdict.violation("repeat-without-crash", f"{who}: {line['seq']} was announced by two living nodes", *living)
     else:
-        verdict.allow("repeat of a `seq` after its owner was given up (LC-3)")
+        verdict.allow("repeat of a `seq` after its owner was given up (LC-3)", first, line)

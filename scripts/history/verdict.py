@@ -8,14 +8,14 @@ SHOWN = 5
 class Verdict:
     def __init__(self):
         self.violations = []  # (rule, text, lines)
-        self.allowed = collections.Counter()
+        self.allowed = collections.defaultdict(list)  # reason -> the lines of each case
         self.facts = []
 
     def violation(self, rule, text, *lines):
         self.violations.append((rule, text, [line for line in lines if line is not None]))
 
-    def allow(self, reason, count=1):
-        self.allowed[reason] += count
+    def allow(self, reason, *lines):
+        self.allowed[reason].append([line for line in lines if line is not None])
 
     def fact(self, text):
         self.facts.append(text)
@@ -27,10 +27,13 @@ class Verdict:
     def rules(self):
         return {rule for rule, _, _ in self.violations}
 
-    def text(self, limit=SHOWN):
+    def text(self, limit=SHOWN, with_allowed=False):
         """For people. At most `limit` violations of one rule are shown in full."""
         parts = list(self.facts)
-        parts += [f"allowed: {count} x {reason}" for reason, count in sorted(self.allowed.items())]
+        for reason, cases in sorted(self.allowed.items()):
+            parts.append(f"allowed: {len(cases)} x {reason}")
+            if with_allowed:
+                parts += [f"    {line}" for lines in cases[:limit] for line in lines]
         by_rule = collections.defaultdict(list)
         for rule, text, lines in self.violations:
             by_rule[rule].append((text, lines))
