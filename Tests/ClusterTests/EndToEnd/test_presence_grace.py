@@ -1,6 +1,7 @@
 """Presence outlives connections for a while, so that reloads and restarts are not announced (SPEC LC-8)."""
 
 import asyncio
+import datetime
 from collections import Counter
 
 import pymongo
@@ -36,12 +37,15 @@ def announced(nodes, user):
 def left_behind(mongo, node):
     """Routes that name the node: as that of a connection, or as the owner of something to announce."""
     name = node.presence()[0]["node"]
-    count = 0
+    return sum(
+        routes.count_documents({"$or": [{"live.n": name}, {"out.n": name}]}) for routes in routes_of_shards(mongo)
+    )
+
+
+def routes_of_shards(mongo):
     for shard in range(1, mongo.shards + 1):
         with pymongo.MongoClient(mongo.shard_uri(shard)) as client:
-            routes = client["submergence"]["Routes"]
-            count += routes.count_documents({"$or": [{"live.n": name}, {"out.n": name}]})
-    return count
+            yield client["submergence"]["Routes"]
 
 
 ONLINE = ["userOnline", "clientOnline"]
@@ -114,6 +118,9 @@ def test_another_node_takes_over(mongo, nodes):
         assert announced(everybody, "carol") == ONLINE
         await until("carol off line", lambda: announced(everybody, "carol") == ONLINE + OFFLINE)
         assert ended(others, "sweep") == 1
+        for routes in routes_of_shards(mongo):
+            plan = routes.find({"due": {"$lt": datetime.datetime.now(datetime.timezone.utc)}}).explain()
+            assert "'indexName': 'due_1'" in str(plan["queryPlanner"]["winningPlan"]), plan
         tab = await Tab(others[0].url, "carol").connect()
         await until("carol back", lambda: announced(everybody, "carol") == ONLINE + OFFLINE + ONLINE)
         await tab.close()
