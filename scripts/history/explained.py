@@ -27,9 +27,16 @@ class Stretch:
         self.connections = [connection]
 
 
+def is_certain(connection, incarnations):
+    """Not of a connection whose node was lost before its client saw the answer to CONNECT: it was live, nobody knows
+    when. It may explain an announcement and needs none, as an attempt that failed."""
+    return connection.opened and incarnations.certain_until(connection) > connection.open_at
+
+
 def stretches(connections, incarnations):
     found = []
-    for connection in sorted((one for one in connections if one.opened), key=lambda one: one.open_at):
+    certain = [connection for connection in connections if is_certain(connection, incarnations)]
+    for connection in sorted(certain, key=lambda connection: connection.open_at):
         until = incarnations.certain_until(connection)
         incarnation = incarnations.of(connection.node)
         gone_by = max(until, connection.ended["at"] if connection.ended else until)
@@ -74,7 +81,7 @@ def explain(lines, connections, incarnations, grace):
     parts = stretches(connections, incarnations)
     windows = Windows(connections)
     pairs = [(lines[index], lines[index + 1] if index + 1 < len(lines) else None) for index in range(0, len(lines), 2)]
-    failed = [connection for connection in connections if not connection.opened]
+    failed = [connection for connection in connections if not is_certain(connection, incarnations)]
     attempts = sorted(connection.start for connection in failed)
     vain = Windows(failed)
     # (i, n) -> the earliest moment at which the pairs so far can have ended: they cover the stretches before i, and n

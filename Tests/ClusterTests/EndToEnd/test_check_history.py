@@ -268,6 +268,23 @@ def test_election_excuses_new_connections_only(rules):
     assert rules(story) == set()
 
 
+def test_connect_that_was_seen_late(rules):
+    """The node is drained, and has announced all of it, before the client reads that it is connected."""
+    story = Story()
+    story.client("try", "a1", domain="a.example", user="alice", client="phone")
+    story.fault("drain", "node-1", seconds=20)
+    story.online()
+    story.offline()
+    story.client("open", "a1", sid=f"{A}.a1", node=A)
+    story.client("end", "a1", by="server", code=1006)
+    story.settle()
+    assert rules(story) == set()
+    story.online()  # it explains one Online, and no more
+    story.offline()
+    story.settle()
+    assert rules(story) == {"presence-explained"}
+
+
 # ------------------------------------------------------------ presence
 
 
