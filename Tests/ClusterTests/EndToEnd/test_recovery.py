@@ -421,8 +421,14 @@ def test_who_was_to_go_is_not_recovered(nodes, how):
         while alice.wire.receive() != "41":
             pass
         alice.cut()
-    (receipt,) = bob.ask("pub", "alice", "nobody")
-    assert not receipt["stored"] and not receipt["didReceive"]
+
+    def is_forgotten():
+        (receipt,) = bob.ask("pub", "alice", "nobody")
+        assert not receipt["didReceive"]
+        return not receipt["stored"]
+
+    # The route is written behind the packet that tells her.
+    wait_for("her route to be without her", is_forgotten)
     sid = alice.sid
     assert not alice.connect(node)
     assert alice.sid != sid and alice.events == []
