@@ -7,7 +7,7 @@ struct Conformance: AsyncParsableCommand {
         abstract: "Run the server that the official Engine.IO and Socket.IO suites test.",
         discussion: """
             Loopback only. Engine.IO echo on /engine.io/; bare WebSocket echo on /echo; Socket.IO on /socket.io/ with `message`, `message-with-ack`,
-            `echo` (ack returns the arguments) and `pub` (user, payload: sends ["msg", payload]; ack returns the receipt).
+            `echo` (ack returns the arguments) and `pub` (user, payload, optionally {client, confirm}: sends ["msg", payload]; ack returns the receipt).
 
             EXAMPLE
               submergence conformance --port 3000

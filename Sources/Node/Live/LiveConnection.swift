@@ -228,6 +228,12 @@ final class LiveConnection: LiveSocket, LocalConnection {
         }
     }
 
+    var hasWrittenAll: Bool {
+        guard self.phase == .ready, self.session.engine.isOpen else { return false }
+        if let webSocket = self.session.webSocket { return webSocket.isDrained }
+        return self.session.polling?.queue.isEmpty ?? false
+    }
+
     func enqueue(_ packet: OutboundPacket, _ stamp: RecoveryStamp?) {
         guard self.phase != .ready else { return self.write(packet, stamp) }
         self.hold(HeldPacket(packet: packet, stamp: stamp))

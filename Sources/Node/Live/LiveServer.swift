@@ -46,6 +46,7 @@ final class LiveServer: Sendable {
     let engineOptions: EngineOptions
     let socketOptions: SocketOptions
     let metrics = LiveMetrics()
+    let confirmations = ConfirmationMetrics()
     let cors: CrossOrigin
     let work: WorkPool
     let headLimits: UpgradeRequest.Limits

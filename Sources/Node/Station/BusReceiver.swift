@@ -85,7 +85,8 @@ final class BusReceiver: ClusterReceiver {
         }
         do {
             let payload = try EventPayload.decode(message.payload)
-            guard let delivery = ConnectionIndex.Delivery(payload, to: key, from: sender) else {
+            let tally = EventConfirmation.request(of: message).map { self.tally(of: $0, for: sender) }
+            guard let delivery = ConnectionIndex.Delivery(payload, to: key, from: sender, tally: tally) else {
                 self.malformed.increment()
                 return nil
             }
@@ -94,6 +95,16 @@ final class BusReceiver: ClusterReceiver {
             self.malformed.increment()
             self.logger.warning("an event of the bus is malformed", metadata: ["error": "\(error)"])
             return nil
+        }
+    }
+
+    /// Tells the sender what was written here.
+    private func tally(of request: UInt64, for sender: NodeID) -> WrittenTally {
+        let rooms = self.rooms
+        return WrittenTally { devices in
+            let reply = RoomReply(
+                request: request, expected: UInt32(clamping: devices.count), items: devices.map(\.item))
+            rooms.dispatcher?.reply(reply, to: sender)
         }
     }
 

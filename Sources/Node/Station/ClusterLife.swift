@@ -109,9 +109,11 @@ final class ClusterLife: Sendable {
         let sending = setup.live.recovery.map { recovery in
             RecoverySending(log: recovery.log, clock: SystemClusterClock()) { clock.clusterTime }
         }
+        // Other nodes report to one place, whatever they were asked.
+        let requests = ClusterRequests()
         let dispatcher = EventDispatcher(
             node: id, index: setup.index, remote: setup.backend.isClustered || sending != nil ? remote : nil,
-            recovery: sending)
+            recovery: sending, requests: requests)
         let membership = incarnation.membership
         let remoteRooms = RoomDispatcher.Remote(
             adapter: bus.adapter, directory: membership,
@@ -120,7 +122,7 @@ final class ClusterLife: Sendable {
         let live = setup.live
         let roomDispatcher = RoomDispatcher(
             node: id, index: setup.rooms, ackIDs: live.ackIDs, remote: setup.backend.isClustered ? remoteRooms : nil,
-            recovery: sending
+            recovery: sending, requests: requests
         ) { live.runServerSide($0, $1, $2, answer: $3) }
         rooms.set(roomDispatcher)
         let node = ClusterNode(

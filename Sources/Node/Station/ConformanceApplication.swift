@@ -1,4 +1,6 @@
+import Foundation
 import NIOCore
+import NIOFoundationCompat
 import Routing
 import Wire
 
@@ -58,7 +60,8 @@ enum ConformanceApplication {
         let remember: Bool?
     }
 
-    /// `pub(user, payload[, client])` sends `["msg", payload]` to that identity; an ack gets the receipt.
+    /// `pub(user, payload[, client or {client, confirm}])` sends `["msg", payload]` to that identity; an ack gets the receipt.
+    /// `confirm` is true, or the milliseconds in which the nodes are to say what they have written.
     private static func publish(_ event: borrowing LoopEvent) {
         let ack = event.deferredAck()
         let arguments = event.arguments()
@@ -68,7 +71,7 @@ enum ConformanceApplication {
             ack?.send(ByteBuffer(string: #"{"error":"INVALID"}"#))
             return
         }
-        let client = arguments.count > 2 ? self.string(arguments[2]) : nil
+        let options = arguments.count > 2 ? self.options(arguments[2]) : PublishOptions()
         let packet: OutboundPacket
         do {
             packet = try OutboundPacket.event("msg", [arguments[1]], limits: EventLimits(maxBytes: EventLimits.ceiling))
@@ -77,13 +80,68 @@ enum ConformanceApplication {
             return
         }
         let key = RouteKey(domain: event.session.handshake.domain, user: user)
-        node.dispatcher.send(packet, to: key, client: client) { receipt in
+        if let timeout = options.confirm?.timeout {
+            let server = event.session.loop.server
+            let isQueued = server.work.submit {
+                ack?.send(await self.confirmed(packet, key, options.client, timeout, server, node))
+            }
+            if !isQueued { ack?.send(ByteBuffer(string: #"{"error":"BUSY"}"#)) }
+            return
+        }
+        node.dispatcher.send(packet, to: key, client: options.client) { receipt in
             guard let ack else { return }
             ack.send(
                 ByteBuffer(
                     string: "{\"didReceive\":\(receipt.didReceive),\"local\":\(receipt.local),"
                         + "\"nodes\":\(receipt.nodes),\"stored\":\(receipt.stored),"
                         + "\"isComplete\":\(receipt.isComplete)}"))
+        }
+    }
+
+    private struct PublishOptions: Decodable {
+        var client: String?
+        var confirm: Confirm?
+    }
+
+    private enum Confirm: Decodable {
+        case asked(Bool)
+        case milliseconds(Int)
+
+        init(from decoder: any Decoder) throws {
+            let container = try decoder.singleValueContainer()
+            if let isAsked = try? container.decode(Bool.self) {
+                self = .asked(isAsked)
+            } else {
+                self = .milliseconds(try container.decode(Int.self))
+            }
+        }
+
+        var timeout: Duration? {
+            let confirmation: SendConfirmation =
+                switch self {
+                case .asked(let isAsked): isAsked ? .asked : .none
+                case .milliseconds(let count): .within(.milliseconds(min(max(count, 0), 60_000)))
+                }
+            return if case .within(let timeout) = confirmation { timeout } else { nil }
+        }
+    }
+
+    private static func options(_ argument: EventArgument) -> PublishOptions {
+        if let client = self.string(argument) { return PublishOptions(client: client) }
+        guard case .json(let text) = argument else { return PublishOptions() }
+        // What is no object of this shape asks for nothing, as ever.
+        return (try? JSONDecoder().decode(PublishOptions.self, from: Data(buffer: text))) ?? PublishOptions()
+    }
+
+    private static func confirmed(
+        _ packet: OutboundPacket, _ key: RouteKey, _ client: String?, _ timeout: Duration, _ server: LiveServer,
+        _ node: ClusterNode
+    ) async -> ByteBuffer {
+        do {
+            let receipt = try await server.sendConfirmed(packet, to: key, client, .required, timeout, on: node)
+            return ByteBuffer(data: try JSONEncoder().encode(receipt))
+        } catch {
+            return ByteBuffer(string: #"{"error":"BUSY"}"#)
         }
     }
 

@@ -13,6 +13,13 @@ public struct Receipt: Sendable, Equatable, Codable {
     public var stored: Bool
     /// False when somebody may have missed it: a route could not be read, or an inbox not be written.
     public var isComplete: Bool
+    /// What the nodes say that they have written; nil where they were not asked (``SendConfirmation``).
+    public var confirmation: Confirmation?
+
+    init(_ confirmed: ConfirmedReceipt, names: ([NodeID]) -> [String]) {
+        self.init(confirmed.receipt)
+        self.confirmation = Confirmation(confirmed, names: names)
+    }
 
     init(_ receipt: SendReceipt) {
         self.didReceive = receipt.didReceive

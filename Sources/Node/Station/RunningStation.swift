@@ -173,9 +173,13 @@ final class RunningStation: Sendable {
     }
 
     func send(
-        _ packet: OutboundPacket, to key: RouteKey, client: String?, _ delivery: EventDelivery
+        _ packet: OutboundPacket, to key: RouteKey, client: String?, _ delivery: EventDelivery,
+        _ confirm: SendConfirmation = .none
     ) async throws(StationError) -> Receipt {
         guard let node = self.life.current else { throw .unavailable("this node has no lease at the moment") }
+        if case .within(let timeout) = confirm {
+            return try await self.live.sendConfirmed(packet, to: key, client, delivery, timeout, on: node)
+        }
         let receipt = await withCheckedContinuation { continuation in
             node.dispatcher.send(packet, to: key, client: client, mode: delivery.mode) {
                 continuation.resume(returning: $0)

@@ -49,10 +49,12 @@ package final class ConnectionIndex: Sendable {
         package var mark: RecoveryMark?
         /// What becomes of it where a connection does not keep up.
         package var mode: Wire.Delivery
+        /// Who wants to know what has been written; nil: nobody.
+        package var tally: WrittenTally?
 
         package init(
             key: RouteKey, client: String?, socket: SocketID? = nil, packet: OutboundPacket,
-            mark: RecoveryMark? = nil, mode: Wire.Delivery = .required
+            mark: RecoveryMark? = nil, mode: Wire.Delivery = .required, tally: WrittenTally? = nil
         ) {
             self.key = key
             self.client = client
@@ -60,6 +62,7 @@ package final class ConnectionIndex: Sendable {
             self.packet = packet
             self.mark = mark
             self.mode = mode
+            self.tally = tally
         }
     }
 
@@ -67,7 +70,9 @@ package final class ConnectionIndex: Sendable {
     /// order.
     /// - Parameter completion: gets the number of connections found, on a loop or on the calling thread.
     package func deliver(_ delivery: Delivery, completion: @escaping @Sendable (Int) -> Void) {
-        self.visit(delivery.key, { $0.deliver(delivery) }, completion: completion)
+        let mask = self.mask(of: delivery.key)
+        delivery.tally?.expect(mask.nonzeroBitCount)
+        self.visit(mask, { $0.deliver(delivery) }, completion: completion)
     }
 
     /// Hands over a batch that came from another node, in order: one hop per loop that it concerns.
@@ -75,11 +80,13 @@ package final class ConnectionIndex: Sendable {
     package func deliver(_ batch: [Delivery], completion: @escaping @Sendable () -> Void) {
         var parts: [(table: Table, deliveries: [Delivery])] = []
         if self.tables.count == 1 {
+            for delivery in batch { delivery.tally?.expect(1) }
             parts = [(self.tables[0], batch)]
         } else {
             var perLoop = [[Delivery]](repeating: [], count: self.tables.count)
             for delivery in batch {
                 var mask = self.mask(of: delivery.key)
+                delivery.tally?.expect(mask.nonzeroBitCount)
                 while mask != 0 {
                     perLoop[mask.trailingZeroBitCount].append(delivery)
                     mask &= mask - 1
@@ -115,7 +122,13 @@ package final class ConnectionIndex: Sendable {
         _ key: RouteKey, _ body: @escaping @Sendable (ConnectionTable) -> Int,
         completion: @escaping @Sendable (Int) -> Void
     ) {
-        let mask = self.mask(of: key)
+        self.visit(self.mask(of: key), body, completion: completion)
+    }
+
+    private func visit(
+        _ mask: UInt64, _ body: @escaping @Sendable (ConnectionTable) -> Int,
+        completion: @escaping @Sendable (Int) -> Void
+    ) {
         guard mask != 0 else { return completion(0) }
         if mask.nonzeroBitCount == 1 {
             return self.run(on: self.tables[mask.trailingZeroBitCount]) { completion(body($0)) }

@@ -78,6 +78,35 @@ package final class ConnectionTable {
     /// - Returns: how many connections it is for.
     package func deliver(_ delivery: ConnectionIndex.Delivery) -> Int {
         self.eventLoop.assertInEventLoop()
+        guard let tally = delivery.tally else { return self.hand(delivery) }
+        // Whoever is there before: a slow one is closed by what it is handed, and has not got it.
+        var devices: [(client: String, connections: [any LocalConnection])] = []
+        var device = self.users[delivery.key]
+        while let current = device {
+            device = current.next
+            guard delivery.client == nil || delivery.client == current.client else { continue }
+            let chosen = (current.streaming + current.queueing).filter {
+                delivery.socket == nil || $0.socket == delivery.socket
+            }
+            if !chosen.isEmpty { devices.append((current.client, chosen)) }
+        }
+        let reached = self.hand(delivery)
+        // What may be dropped, or replaced, is not looked for: it may have been.
+        let mayBeDropped = delivery.mode != .required
+        // Frames go out behind this tick's I/O events, and answers to polls with them.
+        self.eventLoop.assumeIsolated().execute {
+            self.eventLoop.assumeIsolated().execute {
+                tally.report(
+                    devices.map { client, connections in
+                        let written = mayBeDropped ? 0 : connections.count(where: \.hasWrittenAll)
+                        return WrittenDevice(client: client, written: written, pending: connections.count - written)
+                    })
+            }
+        }
+        return reached
+    }
+
+    private func hand(_ delivery: ConnectionIndex.Delivery) -> Int {
         var reached = 0
         var device = self.users[delivery.key]
         while let current = device {

@@ -28,6 +28,10 @@ package protocol LocalConnection: AnyObject {
     /// without an offset yet: the connection appends its own when it writes.
     func offer(_ packet: OutboundPacket, _ mode: Delivery)
 
+    /// Whether the transport has taken everything that the connection was given, so far as it is ready and open. Asked
+    /// behind the tick in which that was.
+    var hasWrittenAll: Bool { get }
+
     /// Ends the connection; the `logout` event goes first where the reason asks for it (SPEC WS-0).
     func end(_ reason: LogoutReason)
 }

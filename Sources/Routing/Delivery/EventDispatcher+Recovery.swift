@@ -32,6 +32,7 @@ extension EventDispatcher {
             for (key, sends) in round {
                 for send in sends {
                     self.deliverHere(send, key, mark: nil)
+                    self.ask([], send)
                     send.report(isComplete: false)
                 }
             }
@@ -111,6 +112,7 @@ extension EventDispatcher {
             if let document = plan.document {
                 await self.publish(send, document, remote, number: mark?.number)
             } else {
+                self.ask([], send)
                 send.report()
             }
         }
@@ -123,6 +125,8 @@ extension EventDispatcher {
     /// The queue is closed: nothing is logged any more.
     func giveUp(_ send: PendingSend) {
         if self.isRecoverable { send.delivered(0) }
+        // With recovery on it was delivered nowhere, and so nothing is ever said of here.
+        self.ask([], send)
         send.report(isComplete: false)
     }
 }

@@ -29,6 +29,7 @@ package final class EventDispatcher: Sendable {
     /// nil while recovery is off.
     private let appender: RecoveryAppender?
     private let limits: Limits
+    private let requests: ClusterRequests
     private let lanes: [Lane]
     private let refused = Counter(label: "submergence_send_refused_total")
     let failedReads = Counter(label: "submergence_send_route_reads_failed_total")
@@ -69,9 +70,10 @@ package final class EventDispatcher: Sendable {
     /// - Parameters:
     ///   - remote: nil for a node that is alone by construction (in-memory stores).
     ///   - recovery: nil while recovery is off. Else there is a `remote`, as it works by the routes.
+    ///   - requests: those of the rooms, too: other nodes report to both in the same way.
     package init(
         node: NodeID, index: ConnectionIndex, remote: Remote?, recovery: RecoverySending? = nil,
-        limits: Limits = Limits()
+        limits: Limits = Limits(), requests: ClusterRequests = ClusterRequests()
     ) {
         precondition(recovery == nil || remote != nil, "recovery needs the routes")
         self.node = node
@@ -79,6 +81,7 @@ package final class EventDispatcher: Sendable {
         self.index = index
         self.remote = remote
         self.limits = limits
+        self.requests = requests
         self.lanes =
             remote.map { remote in
                 (0..<remote.routes.shardCount).map { Lane(shard: $0, limits: limits) }
@@ -94,15 +97,49 @@ package final class EventDispatcher: Sendable {
         _ packet: OutboundPacket, to key: RouteKey, client: String?, socket: SocketID? = nil,
         mode: Delivery = .required, completion: @escaping @Sendable (SendReceipt) -> Void
     ) {
+        self.send(packet, to: key, client, socket, mode, nil, completion)
+    }
+
+    /// The same, and asks every node that has such connections what it has written to them (SPEC EV-2).
+    /// - Parameters:
+    ///   - timeout: for the whole call. What is not known by then is unknown, and the receipt says incomplete.
+    /// - Throws: too many requests are under way.
+    package func sendConfirmed(
+        _ packet: OutboundPacket, to key: RouteKey, client: String?, mode: Delivery = .required, timeout: Duration
+    ) async throws(ClusterRequests.Full) -> ConfirmedReceipt {
+        // The loops together are one participant, the send's own receipt is another.
+        let id = try self.requests.begin(loops: 2)
+        let box = ReceiptBox()
+        let requests = self.requests
+        self.send(packet, to: key, client, nil, mode, id) { receipt in
+            box.set(receipt)
+            requests.report(id, .loop(1), expected: 0, items: [])
+        }
+        let replies = await requests.wait(id, timeout: timeout)
+        return ConfirmedReceipt(box.receipt, replies)
+    }
+
+    private func send(
+        _ packet: OutboundPacket, to key: RouteKey, _ client: String?, _ socket: SocketID?, _ mode: Delivery,
+        _ confirmation: UInt64?, _ completion: @escaping @Sendable (SendReceipt) -> Void
+    ) {
+        let requests = self.requests
+        let tally = confirmation.map { id in
+            WrittenTally { devices in
+                requests.report(id, .loop(0), expected: devices.count, items: devices.map(\.item))
+            }
+        }
         let delivery = ConnectionIndex.Delivery(
-            key: key, client: client, socket: socket, packet: packet, mode: mode)
+            key: key, client: client, socket: socket, packet: packet, mode: mode, tally: tally)
         guard let remote = self.remote else {
+            if let confirmation { requests.ask([], confirmation) }
             return self.index.deliver(delivery) { count in
                 completion(SendReceipt(local: count, nodes: 0, isComplete: true))
             }
         }
         let send = PendingSend(
-            packet: packet, client: client, socket: socket, mode: mode, parts: 2, completion: completion)
+            packet: packet, client: client, socket: socket, mode: mode, parts: 2, confirmation: confirmation,
+            tally: tally, completion: completion)
         let lane = self.lanes[remote.routes.shard(of: key)]
         // Before the local delivery, whose completion may send again: one caller's sends keep their order.
         let isTaken = lane.queue.withLock {
@@ -116,8 +153,14 @@ package final class EventDispatcher: Sendable {
         } else {
             self.refused.increment()
             self.appender?.doubt()
+            self.ask([], send)
             send.report(isComplete: false)
         }
+    }
+
+    /// The nodes that are to say what they have written of it: once for each send, before any of them can.
+    func ask(_ targets: [NodeID], _ send: PendingSend) {
+        if let confirmation = send.confirmation { self.requests.ask(targets, confirmation) }
     }
 
     /// Runs `body` behind the sends to a user that were handed in before and wait for the log: behind their delivery to
@@ -183,13 +226,19 @@ package final class EventDispatcher: Sendable {
         } catch {
             self.failedReads.increment()
             for (_, sends) in round {
-                for send in sends { send.report(isComplete: false) }
+                for send in sends {
+                    self.ask([], send)
+                    send.report(isComplete: false)
+                }
             }
             return
         }
         for (key, sends) in round {
             guard let document = documents[key] else {
-                for send in sends { send.report() }
+                for send in sends {
+                    self.ask([], send)
+                    send.report()
+                }
                 continue
             }
             for send in sends { await self.publish(send, document, remote) }
@@ -200,6 +249,7 @@ package final class EventDispatcher: Sendable {
         _ send: PendingSend, _ document: RouteDocument, _ remote: Remote, number: Int64? = nil
     ) async {
         var targets: [NodeRecord] = []
+        var unresolved: [NodeID] = []
         for connection in document.live
         where connection.node != self.node && send.matches(connection)
             && !targets.contains(where: { $0.id == connection.node })
@@ -208,7 +258,11 @@ package final class EventDispatcher: Sendable {
             if record == nil { record = await remote.directory.resolve(connection.node) }
             // A claimed node's entries are on their way out (ND-4): nobody is there to get it.
             if let record, record.state < .claimed { targets.append(record) }
+            if record == nil, !unresolved.contains(connection.node) { unresolved.append(connection.node) }
         }
+        self.ask(targets.map(\.id) + unresolved, send)
+        // Gone, or not to be read: it cannot be told.
+        for node in unresolved { self.missed(node, send) }
         guard !targets.isEmpty else { return send.report() }
         let payload: ByteBuffer
         do {
@@ -218,15 +272,24 @@ package final class EventDispatcher: Sendable {
             ).encode()
         } catch {
             // More than an envelope takes: refused before it is queued (ND-6).
+            for target in targets { self.missed(target.id, send) }
             return send.report(isComplete: false)
         }
-        let message = BusMessage(kind: .event, key: document.key.text, payload: payload)
+        let message = BusMessage(
+            kind: .event, key: document.key.text, payload: payload,
+            source: send.confirmation.map(EventConfirmation.source) ?? "")
         send.expect(targets.count)
         for target in targets {
             remote.adapter.publish(message, to: target) { error in
+                if error != nil { self.missed(target.id, send) }
                 send.report(nodes: error == nil ? 1 : 0, isComplete: error == nil)
             }
         }
         send.report()
+    }
+
+    /// The node was not reached: it has nothing to say.
+    private func missed(_ target: NodeID, _ send: PendingSend) {
+        if let confirmation = send.confirmation { self.requests.depart(target, from: confirmation) }
     }
 }

@@ -10,7 +10,7 @@ extension NodeID {
 extension ConnectionIndex.Delivery {
     /// What a message of the bus asks for.
     /// - Returns: nil for a payload that names no socket where it should.
-    package init?(_ payload: EventPayload, to key: RouteKey, from sender: NodeID) {
+    package init?(_ payload: EventPayload, to key: RouteKey, from sender: NodeID, tally: WrittenTally? = nil) {
         var socket: SocketID?
         if let text = payload.socket {
             guard let found = SocketID(text) else { return nil }
@@ -19,6 +19,7 @@ extension ConnectionIndex.Delivery {
         self.init(
             key: key, client: payload.client, socket: socket,
             packet: OutboundPacket(text: payload.packet, attachments: payload.attachments),
-            mark: payload.number.map { RecoveryMark(stream: sender.stream(.identity), number: $0) }, mode: payload.mode)
+            mark: payload.number.map { RecoveryMark(stream: sender.stream(.identity), number: $0) }, mode: payload.mode,
+            tally: tally)
     }
 }

@@ -7,6 +7,9 @@ final class PendingSend: Sendable {
     let client: String?
     let socket: SocketID?
     let mode: Delivery
+    /// Who is to say what was written; nil: nobody.
+    let confirmation: UInt64?
+    private let tally: WrittenTally?
     private let state: Mutex<State>
     private let completion: @Sendable (SendReceipt) -> Void
 
@@ -21,12 +24,15 @@ final class PendingSend: Sendable {
 
     init(
         packet: OutboundPacket, client: String?, socket: SocketID?, mode: Delivery, parts: Int,
+        confirmation: UInt64? = nil, tally: WrittenTally? = nil,
         completion: @escaping @Sendable (SendReceipt) -> Void
     ) {
         self.packet = packet
         self.client = client
         self.socket = socket
         self.mode = mode
+        self.confirmation = confirmation
+        self.tally = tally
         self.state = Mutex(State(missing: parts, receipt: SendReceipt(local: 0, nodes: 0, isComplete: true)))
         self.completion = completion
     }
@@ -47,7 +53,8 @@ final class PendingSend: Sendable {
 
     func delivery(to key: RouteKey, mark: RecoveryMark? = nil) -> ConnectionIndex.Delivery {
         ConnectionIndex.Delivery(
-            key: key, client: self.client, socket: self.socket, packet: self.packet, mark: mark, mode: self.mode)
+            key: key, client: self.client, socket: self.socket, packet: self.packet, mark: mark, mode: self.mode,
+            tally: self.tally)
     }
 
     /// Its connections on this node have it, or there are none: the local part reports.

@@ -14,7 +14,7 @@ package struct ClusterReplies: Sendable {
     /// Answers beyond what is kept of one request.
     package var dropped: Int
 
-    init(_ machine: ClusterRequestMachine) {
+    package init(_ machine: ClusterRequestMachine) {
         self.items = machine.items
         self.silent = machine.silent
         self.departed = machine.departed

@@ -136,7 +136,7 @@ extension RoomDispatcher {
             reply.request, .node(sender), expected: reply.expected.map { Int($0) }, items: reply.items)
     }
 
-    func reply(_ reply: RoomReply, to node: NodeID) {
+    package func reply(_ reply: RoomReply, to node: NodeID) {
         do {
             let message = BusMessage(kind: .ack, key: "", payload: try reply.encode())
             self.outbox?.add(.init(message: message, audience: .node(node)))

@@ -15,6 +15,7 @@ import Testing
         var prepared: SocketID { self.socket }
         private(set) var offered: [Delivery] = []
         var place = ConnectionPlace.nowhere
+        var hasWrittenAll: Bool { true }
         var gate: RecoveryGate?
         unowned let table: ConnectionTable
         private(set) var texts: [String] = []

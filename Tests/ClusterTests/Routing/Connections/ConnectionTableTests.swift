@@ -1,5 +1,6 @@
 import NIOCore
 import NIOEmbedded
+import Synchronization
 import Testing
 
 @testable import Routing
@@ -18,6 +19,9 @@ import Testing
         var place = ConnectionPlace.nowhere
         private(set) var log: [String] = []
         private(set) var writes = 0
+        /// Its client reads.
+        var reads = true
+        var hasWrittenAll: Bool { self.reads }
 
         init() { self.socket = .random(on: NodeID(high: 1, low: 1)) }
 
@@ -65,6 +69,45 @@ import Testing
         self.loop.run()
         #expect(tabs.map(\.log) == [["42[1]", "42[2]"], ["42[1]", "42[2]"], ["42[1]"]])
         #expect(other.log.isEmpty)
+    }
+
+    @Test("EV-2: what was written is told by device, once, behind the write, and never of who does not read")
+    func tally() {
+        let table = ConnectionTable(eventLoop: self.loop)
+        let tabs = (0..<4).map { _ in Recorder() }
+        for (tab, client) in zip(tabs, ["phone", "phone", "laptop", "watch"]) {
+            _ = table.join(tab, key: self.alice, client: client)
+            // The last one is not ready, or polls.
+            table.setStreaming(tab, client != "watch")
+        }
+        tabs[1].reads = false
+        tabs[3].reads = false
+        let reports = Mutex<[Set<WrittenDevice>]>([])
+        func send(client: String?, mode: Delivery = .required) -> Int {
+            let tally = WrittenTally { devices in reports.withLock { $0.append(Set(devices)) } }
+            tally.expect(1)
+            return table.deliver(
+                .init(key: self.alice, client: client, packet: self.packet("2[1]"), mode: mode, tally: tally))
+        }
+        #expect(send(client: nil) == 4)
+        #expect(reports.withLock { $0.isEmpty })
+        self.loop.run()
+        #expect(tabs.map(\.log) == Array(repeating: ["42[1]"], count: 4))
+        let all: Set<WrittenDevice> = [
+            .init(client: "phone", written: 1, pending: 1), .init(client: "laptop", written: 1, pending: 0),
+            .init(client: "watch", written: 0, pending: 1),
+        ]
+        #expect(reports.withLock { $0 } == [all])
+        _ = send(client: "laptop")
+        _ = send(client: "laptop", mode: .volatile)
+        _ = send(client: "tablet")
+        self.loop.run()
+        #expect(
+            reports.withLock { $0.dropFirst() } == [
+                [.init(client: "laptop", written: 1, pending: 0)],
+                // It may have been dropped.
+                [.init(client: "laptop", written: 0, pending: 1)], [],
+            ])
     }
 
     @Test("A tick's events leave with one write per connection")

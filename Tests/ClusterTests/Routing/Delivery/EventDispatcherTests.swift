@@ -13,12 +13,14 @@ import Testing
         let records = Mutex<[NodeID: NodeRecord]>([:])
         let published = Mutex<[(NodeID, BusMessage)]>([])
         let failing = Mutex<Set<NodeID>>([])
+        let answer = Mutex<@Sendable (NodeID, BusMessage) -> Void>({ _, _ in })
         var health: BusHealth { BusHealth(probeAge: [0], latency: [0], modes: ["test"], gaps: 0) }
 
         func publish(
             _ message: BusMessage, to target: NodeRecord, completion: @escaping @Sendable (PublishError?) -> Void
         ) {
             self.published.withLock { $0.append((target.id, message)) }
+            self.answer.withLock(\.self)(target.id, message)
             completion(self.failing.withLock { $0.contains(target.id) } ? .backlog : nil)
         }
 
@@ -37,6 +39,94 @@ import Testing
 
     private let own = NodeID.random()
     private let alice = RouteKey(domain: "d", user: "alice")
+
+    /// A send that asks the nodes what they have written, which answer with what `answers` has for them.
+    private func confirm(
+        connections: [(NodeID, String)], on cluster: Cluster, answers: [NodeID: [WrittenDevice]],
+        fault: StoreFault? = nil
+    ) async throws -> ConfirmedReceipt {
+        let loop = NIOAsyncTestingEventLoop()
+        let table = try await loop.executeInContext { NIOLoopBound(ConnectionTable(eventLoop: loop), eventLoop: loop) }
+        let store = InMemoryRouteStore(fault: fault)
+        var document = RouteDocument(key: self.alice)
+        document.live = connections.map { node, client in
+            .init(socket: .random(on: node), node: node, client: client, endpoint: "e", since: 0)
+        }
+        document.version = 1
+        _ = try await InMemoryRouteStore.seed(store, RouteWrite(old: RouteDocument(key: self.alice), new: document))
+        let requests = ClusterRequests()
+        cluster.answer.withLock { answer in
+            answer = { node, message in
+                guard let request = EventConfirmation.request(of: message), let devices = answers[node] else { return }
+                requests.report(request, .node(node), expected: devices.count, items: devices.map(\.item))
+            }
+        }
+        let dispatcher = EventDispatcher(
+            node: self.own, index: ConnectionIndex(tables: [table]),
+            remote: .init(routes: store, adapter: cluster, directory: cluster), requests: requests)
+        return try await withThrowingTaskGroup(of: ConfirmedReceipt?.self) { group in
+            group.addTask {
+                await dispatcher.run()
+                return nil
+            }
+            let alice = self.alice
+            group.addTask {
+                let packet = OutboundPacket(text: ByteBuffer(string: #"2["e",1]"#))
+                // Ends by its answers or, where they do not come, by its time: what is found is the same either way.
+                return try await dispatcher.sendConfirmed(packet, to: alice, client: nil, timeout: .milliseconds(200))
+            }
+            group.addTask {
+                while !Task.isCancelled {
+                    await loop.run()
+                    await Task.yield()
+                }
+                return nil
+            }
+            var found: ConfirmedReceipt?
+            while found == nil, let next = try await group.next() { found = next }
+            group.cancelAll()
+            return try #require(found)
+        }
+    }
+
+    @Test("EV-2: what the nodes have written is added up by device, and who is silent is named")
+    func confirmed() async throws {
+        let cluster = Cluster()
+        let (first, second, third) = (cluster.add(), cluster.add(), cluster.add())
+        let connections = [(first, "phone"), (second, "phone"), (second, "laptop")]
+        let answers: [NodeID: [WrittenDevice]] = [
+            first: [.init(client: "phone", written: 1, pending: 0)],
+            second: [.init(client: "phone", written: 2, pending: 1), .init(client: "laptop", written: 0, pending: 1)],
+        ]
+        let whole = try await self.confirm(connections: connections, on: cluster, answers: answers)
+        #expect(whole.isAnswered && whole.receipt == SendReceipt(local: 0, nodes: 2, isComplete: true))
+        #expect(whole.devices["phone"] == .init(client: "phone", written: 3, pending: 1))
+        #expect(whole.devices["laptop"] == .init(client: "laptop", written: 0, pending: 1))
+        #expect(whole.unknown.isEmpty)
+        let part = try await self.confirm(
+            connections: connections + [(third, "watch")], on: cluster, answers: answers)
+        #expect(!part.isAnswered && part.unknown == [third])
+        #expect(part.devices == whole.devices)
+    }
+
+    @Test("EV-2: nobody there is known at once; an unreadable route, or a node that cannot be found, is unknown")
+    func unconfirmed() async throws {
+        let cluster = Cluster()
+        let nobody = try await self.confirm(connections: [], on: cluster, answers: [:])
+        #expect(nobody.isAnswered && nobody.devices.isEmpty && nobody.unknown.isEmpty && nobody.receipt.isComplete)
+        let lost = NodeID.random()
+        let unresolved = try await self.confirm(connections: [(lost, "c")], on: cluster, answers: [:])
+        #expect(!unresolved.isAnswered && unresolved.unknown == [lost])
+        let ill = cluster.add()
+        cluster.failing.withLock { _ = $0.insert(ill) }
+        let unreached = try await self.confirm(connections: [(ill, "c")], on: cluster, answers: [:])
+        #expect(!unreached.isAnswered && unreached.unknown == [ill] && !unreached.receipt.isComplete)
+        let fault = StoreFault(before: { operation in
+            operation == "routes.read" ? StoreError(.unavailable, operation: operation, message: "test") : nil
+        })
+        let unreadable = try await self.confirm(connections: [(ill, "c")], on: cluster, answers: [:], fault: fault)
+        #expect(!unreadable.receipt.isComplete && unreadable.devices.isEmpty)
+    }
 
     private func send(
         connections: [(NodeID, String)], on cluster: Cluster, client: String? = nil, fault: StoreFault? = nil

@@ -40,6 +40,7 @@ final class RecoveryTestMember: LocalConnection, RoomMember, ChannelInboundHandl
     let prepared: SocketID
     var socket: SocketID
     var place = ConnectionPlace.nowhere
+    var hasWrittenAll: Bool { true }
     private let client: RecoveryTestClient
     private let number: Int
     private unowned let table: ConnectionTable
