@@ -63,12 +63,15 @@ package struct ClusterRequestMachine {
         for node in nodes where self.progress[.node(node)] == nil { self.progress[.node(node)] = Progress() }
     }
 
+    /// What comes of a node that has departed is kept, but nobody waits for the rest of it.
     /// - Parameter expected: contributions in all; nil where that was said already.
     package mutating func report(_ participant: Participant, expected: Int?, items: [RoomReply.Item?]) {
-        var progress = self.progress[participant] ?? Progress()
-        if let expected { progress.expected = expected }
-        progress.received += items.count
-        self.progress[participant] = progress
+        if !self.hasDeparted(participant) {
+            var progress = self.progress[participant] ?? Progress()
+            if let expected { progress.expected = expected }
+            progress.received += items.count
+            self.progress[participant] = progress
+        }
         for item in items {
             guard let item else {
                 self.withoutAnswer += 1
@@ -87,5 +90,9 @@ package struct ClusterRequestMachine {
     package mutating func depart(_ node: NodeID) {
         guard let progress = self.progress.removeValue(forKey: .node(node)), !progress.isComplete else { return }
         self.departed.append(node)
+    }
+
+    private func hasDeparted(_ participant: Participant) -> Bool {
+        if case .node(let id) = participant { self.departed.contains(id) } else { false }
     }
 }

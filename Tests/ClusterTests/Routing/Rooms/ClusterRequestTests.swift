@@ -53,6 +53,11 @@ import Testing
         machine.depart(self.nodes[0])
         #expect(machine.isComplete)
         #expect(machine.items.count == 1)
+        // What was on its way is kept, and makes nobody wait again.
+        machine.report(.node(self.nodes[0]), expected: nil, items: [self.item("late")])
+        machine.report(.node(self.nodes[1]), expected: 5, items: [])
+        #expect(machine.isComplete)
+        #expect(machine.items.count == 2)
     }
 
     @Test("§18: what exceeds the limits of one request is counted, not kept")
