@@ -124,6 +124,7 @@ def test_a_shard_comes_and_goes(nodes, tmp_path):
     try:
         asyncio.run(coming_and_going(mongo, newcomer, nodes))
     finally:
+        nodes.end()
         mongo.down()
         newcomer.down()
 
