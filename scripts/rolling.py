@@ -27,7 +27,9 @@ from processes import Mongo, Nodes, executable  # noqa: E402
 
 OPENED = "submergence_engine_sessions_opened_total"
 REFUSED = 'submergence_limits_hit_total{limit="accept_rate"}'
+CONNECTIONS = "submergence_live_connections"
 INTERVAL = 0.25
+PATIENCE = 60
 
 
 def parse_arguments():
@@ -118,6 +120,7 @@ class Watch:
         self._samples = [[] for _ in controls]
         self._refused = [0.0] * len(controls)
         self._last = [0.0] * len(controls)
+        self._connections = [0.0] * len(controls)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
 
@@ -138,12 +141,29 @@ class Watch:
                 except OSError:
                     self._samples[number].append((time.monotonic(), None))
                     self._last[number] = 0.0
+                    self._connections[number] = 0.0
                     continue
+                live = re.search(rf"^{CONNECTIONS} (\S+)$", text, re.M)
+                self._connections[number] = float(live[1]) if live else 0.0
                 opened = sum(float(value) for value in re.findall(rf"^{OPENED}\{{[^}}]*\}} (\S+)$", text, re.M))
                 self._samples[number].append((time.monotonic(), opened))
                 refused = sum(float(value) for value in re.findall(rf"^{re.escape(REFUSED)} (\S+)$", text, re.M))
                 self._refused[number] += max(refused - self._last[number], 0)
                 self._last[number] = refused
+
+    def connections(self):
+        """Live connections of all nodes together."""
+        return sum(self._connections)
+
+    def wait_for(self, count):
+        """Until so many connections are live again; false if a minute was not enough. Whoever restarts the next node
+        before that sends some clients away twice."""
+        deadline = time.monotonic() + PATIENCE
+        while self.connections() < count:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(INTERVAL)
+        return True
 
     def peak(self, number, since):
         """New sockets in the fastest second, over windows of a second and a little: (a second's worth, in a window, its
@@ -222,11 +242,16 @@ def run(options, nodes, folder):
         load = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         try:
             time.sleep(options.connections / options.accept_rate / len(nodes.urls) + 5)
+            watch.wait_for(options.connections)
             since = time.monotonic()
+            everybody = watch.connections()
             for number, name in enumerate(nodes.names):
                 began = time.monotonic()
                 broken += nodes.restart(number)
                 print(f"restarted {name} in {time.monotonic() - began:.1f} s", flush=True)
+                if not watch.wait_for(everybody):
+                    broken.append(f"a minute after {name} was restarted its clients are not all back")
+                print(f"everybody is back {time.monotonic() - began:.1f} s after it was told to go", flush=True)
                 time.sleep(options.pause)
             if load.poll() is not None:
                 broken.append("the load had ended before the last restart: give more --seconds")
