@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 """A rolling restart under load (SPEC ND-12, ND-15).
 
-Drives the nodes with `submergence load deliver --recover --roam`, and restarts one after the other: SIGTERM, wait for its
-end, start it again under the same name and on the same ports. Reports what the load client counted, the users that were
-announced off line and on line again meanwhile, and how many new sockets each node took in its fastest second.
+Drives the nodes with `submergence load deliver --recover --roam`, and restarts one after the other: SIGTERM, wait for
+its end, start it again under the same name and on the same ports, wait until everybody is back. Reports what the load
+client counted, the users that were announced off line and on line again meanwhile, and how many new sockets each node
+took in its fastest second.
 
 Run it with scripts/rolling-restart.sh, which builds a release and has the Python packages.
 """
 
 import argparse
+import collections
 import json
 import pathlib
 import re
@@ -28,6 +30,7 @@ from processes import Mongo, Nodes, executable  # noqa: E402
 OPENED = "submergence_engine_sessions_opened_total"
 REFUSED = 'submergence_limits_hit_total{limit="accept_rate"}'
 CONNECTIONS = "submergence_live_connections"
+RETURNS = "submergence_recovery_connections_total"
 INTERVAL = 0.25
 PATIENCE = 60
 
@@ -121,6 +124,8 @@ class Watch:
         self._refused = [0.0] * len(controls)
         self._last = [0.0] * len(controls)
         self._connections = [0.0] * len(controls)
+        self._returns = [{} for _ in controls]
+        self.returns = collections.Counter()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
 
@@ -142,7 +147,12 @@ class Watch:
                     self._samples[number].append((time.monotonic(), None))
                     self._last[number] = 0.0
                     self._connections[number] = 0.0
+                    self._returns[number] = {}
                     continue
+                returns = re.findall(rf'^{RETURNS}\{{outcome="(\w+)"\}} (\S+)$', text, re.M)
+                for outcome, value in returns:
+                    self.returns[outcome] += max(float(value) - self._returns[number].get(outcome, 0), 0)
+                self._returns[number] = {outcome: float(value) for outcome, value in returns}
                 live = re.search(rf"^{CONNECTIONS} (\S+)$", text, re.M)
                 self._connections[number] = float(live[1]) if live else 0.0
                 opened = sum(float(value) for value in re.findall(rf"^{OPENED}\{{[^}}]*\}} (\S+)$", text, re.M))
@@ -207,7 +217,9 @@ def judge(options, report, pairs, peaks, broken):
     delivery, recovery = report["delivery"], report["recovery"]
     lost = {name: delivery[name] for name in ("lost", "duplicated", "reordered", "missedAtRecovered")}
     forgotten = recovery["notRecovered"] - recovery["notRecoveredWithoutOffset"]
-    print(f"events: {delivery['published']} published, {delivery['received']} received, {delivery['replayed']} replayed,")
+    print(
+        f"events: {delivery['published']} published, {delivery['received']} received, {delivery['replayed']} replayed,"
+    )
     print("        " + ", ".join(f"{name} {count}" for name, count in lost.items()))
     print(f"clients: {recovery['recovered']} returns recovered, {recovery['notRecovered']} not", end="")
     print(f" ({recovery['notRecoveredWithoutOffset']} of them had no event yet), away at the end ", end="")
@@ -266,6 +278,7 @@ def run(options, nodes, folder):
     report = json.loads(file.read_text(encoding="utf8"))
     peaks = [(name, watch.peak(number, since), watch.refused(number)) for number, name in enumerate(nodes.names)]
     judge(options, report, flaps(nodes.presence()), peaks, broken)
+    print("the nodes on returns: " + ", ".join(f"{count:g} {outcome}" for outcome, count in watch.returns.items()))
     return broken
 
 
