@@ -37,11 +37,12 @@ def load(options, folder, slow):
     try:
         (node,) = nodes.start(1, options=PATIENT)
         file = pathlib.Path(folder) / "report.json"
-        command = [executable(), "load", "slow", "--url", node.url, "--pid", str(node.process.pid)]
-        command += ["--connections", str(options.connections), "--slow", "1", "--json", str(file)]
+        command = [executable(), "load", "slow" if slow else "fanout", "--url", node.url]
+        command += ["--pid", str(node.process.pid), "--connections", str(options.connections), "--json", str(file)]
         command += ["--metrics", f"http://127.0.0.1:{node.control_port}/metrics"]
-        # The client that is looked at apart is there in either case: it reads slowly, or as fast as it can.
-        command += ["--slow-rate", str(options.slow_rate if slow else 100_000_000), "--duration", str(options.seconds)]
+        command += ["--duration", str(options.seconds)]
+        if slow:
+            command += ["--slow", "1", "--slow-rate", str(options.slow_rate)]
         for name in ("rate", "bytes"):
             command += [f"--{name}", str(getattr(options, name))]
         status = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
