@@ -59,8 +59,7 @@ final class BusOutbox: Sendable {
 
     init(
         node: NodeID, limits: OutboxLimits, topology: BusTopology, shards: [String: Place],
-        directory: any NodeDirectory,
-        threads: BusThreads, metrics: BusMetrics, logger: Logger
+        directory: any NodeDirectory, threads: BusThreads, metrics: BusMetrics, logger: Logger
     ) {
         self.node = node
         self.nodeText = node.text

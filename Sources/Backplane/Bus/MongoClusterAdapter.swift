@@ -100,8 +100,7 @@ package final class MongoClusterAdapter: ClusterAdapter {
         }
         let outbox = BusOutbox(
             node: node, limits: options.outbox, topology: topology, shards: shards, directory: directory,
-            threads: threads,
-            metrics: metrics, logger: logger)
+            threads: threads, metrics: metrics, logger: logger)
         let inbox = BusInbox(
             node: node, homes: homes, limits: options.inbox, queue: queue, outbox: outbox, tails: tails,
             receiver: receiver, directory: directory, metrics: metrics, logger: logger)

@@ -13,27 +13,27 @@ final class RoutingSimulatedNode {
         var pid: PrivateIDHash?
     }
 
-    private typealias Completion = (Result<RouteOutcome, RouteError>) -> Void
+    typealias Completion = (Result<RouteOutcome, RouteError>) -> Void
 
     private static let tick = Nanoseconds.milliseconds(500)
 
     let id: NodeID
-    private unowned let simulation: RoutingSimulation
-    private var lease = LeaseMachine()
-    private var directory: DirectoryMachine
-    private var reap = ReapMachine()
-    private var commits: [RouteCommitMachine]
-    private var emission: EmissionMachine
-    private var keeper: GraceKeeper
-    private var sweep: GraceSweep
-    private var completions: [[RouteCommitMachine.OperationID: Completion]]
-    private var sockets: [SocketID: Socket] = [:]
-    private var order: [SocketID] = []
+    unowned let simulation: RoutingSimulation
+    var lease = LeaseMachine()
+    var directory: DirectoryMachine
+    var reap = ReapMachine()
+    var commits: [RouteCommitMachine]
+    var emission: EmissionMachine
+    var keeper: GraceKeeper
+    var sweep: GraceSweep
+    var completions: [[RouteCommitMachine.OperationID: Completion]]
+    var sockets: [SocketID: Socket] = [:]
+    var order: [SocketID] = []
     private var pausedUntil: Int64 = 0
     private var nextReading: Int64 = 0
     private var isReading = false
     private var isDraining = false
-    private var isSkewedBy: Int64
+    var isSkewedBy: Int64
     /// How far its idea of the primary's clock is off, in milliseconds: at first by as much as its own clock is.
     private var clusterError: Int64
     private(set) var isRunning = true
@@ -61,9 +61,9 @@ final class RoutingSimulatedNode {
     }
 
     /// The node's own monotonic clock.
-    private var now: Int64 { self.simulation.now + self.isSkewedBy }
-    private var clusterTime: Int64 { RoutingSimulation.epoch + self.simulation.now / 1_000_000 + self.clusterError }
-    private var standing: LeaseStanding { self.lease.standing(at: self.now) }
+    var now: Int64 { self.simulation.now + self.isSkewedBy }
+    var clusterTime: Int64 { RoutingSimulation.epoch + self.simulation.now / 1_000_000 + self.clusterError }
+    var standing: LeaseStanding { self.lease.standing(at: self.now) }
 
     var isPaused: Bool { self.simulation.now < self.pausedUntil }
     var mayAccept: Bool { self.isRunning && !self.isPaused && !self.isDraining && self.standing.mayAccept }
@@ -112,7 +112,7 @@ final class RoutingSimulatedNode {
     }
 
     /// ND-3: sockets and caches go, a new incarnation takes over.
-    private func end() {
+    func end() {
         self.simulation.trace("\(RoutingSimulation.name(self.id)) is over")
         self.isRunning = false
         self.sockets = [:]
@@ -122,7 +122,7 @@ final class RoutingSimulatedNode {
     // MARK: Events
 
     /// Runs on the node: not while it is paused, and not after its death.
-    private func perform(at time: Int64? = nil, _ body: @escaping () -> Void) {
+    func perform(at time: Int64? = nil, _ body: @escaping () -> Void) {
         let time = time ?? self.simulation.now
         if time > self.simulation.now || self.isPaused {
             self.simulation.at(max(time, self.pausedUntil)) { self.perform(body) }
@@ -133,7 +133,7 @@ final class RoutingSimulatedNode {
         self.pump()
     }
 
-    private func ask<R>(
+    func ask<R>(
         _ resource: RoutingSimulation.Resource, effect: @escaping () -> R,
         stale: (([RouteKey: RouteDocument]) -> R)? = nil, answer: @escaping (Result<R, StoreError>) -> Void
     ) {
@@ -223,7 +223,7 @@ final class RoutingSimulatedNode {
         }
     }
 
-    private func perform(_ action: ReapMachine.Action) {
+    func perform(_ action: ReapMachine.Action) {
         switch action {
         case .renewClaim(let id, let claimBeat):
             self.ask(.registry) { () -> Bool in
@@ -292,13 +292,13 @@ final class RoutingSimulatedNode {
     }
 
     /// LC-6: the node of a superseded connection is told over the bus, later.
-    private func tell(_ old: RouteDocument.Connection) {
+    func tell(_ old: RouteDocument.Connection) {
         let delay = self.simulation.random(1...300) * 1_000_000
         guard let node = self.simulation.nodes.first(where: { $0.id == old.node }) else { return }
         self.simulation.at(self.simulation.now + delay) { node.perform { node.giveWay(old) } }
     }
 
-    private func giveWay(_ old: RouteDocument.Connection) {
+    func giveWay(_ old: RouteDocument.Connection) {
         for prepared in self.order where self.sockets[prepared] != nil && old.isHeld(by: prepared) {
             self.disconnect(prepared)
         }
@@ -326,7 +326,7 @@ final class RoutingSimulatedNode {
 
     // MARK: Graces
 
-    private func finishGraces() {
+    func finishGraces() {
         guard self.standing.mayWriteRoutes else { return }
         for key in self.keeper.take(at: self.clusterTime) {
             self.submit(.settle(isOverdue: false), key: key) { result in
@@ -349,95 +349,5 @@ final class RoutingSimulatedNode {
                 self.submit(.settle(isOverdue: true), key: key) { _ in self.sweep.settled(key, at: self.now) }
             }
         }
-    }
-
-    // MARK: Presence
-
-    private func submit(
-        _ change: RouteChange, key: RouteKey, known: RouteDocument? = nil, completion: @escaping Completion
-    ) {
-        let shard = self.simulation.shard(of: key)
-        guard let (id, settlement) = self.commits[shard].add(change, key: key, known: known, now: self.now) else {
-            return completion(.failure(.busy))
-        }
-        self.completions[shard][id] = completion
-        self.settle(settlement, shard)
-    }
-
-    private func settle(_ settlement: RouteCommitMachine.Settlement, _ shard: Int) {
-        for document in settlement.commits { self.emission.offer(document) }
-        for (key, due, changes) in settlement.graces {
-            let isKept = self.keeper.note(key, due: due, isNew: changes.isKept)
-            if !isKept { self.simulation.trace("  no room to keep \(key.user)") }
-        }
-        for (_, connection) in settlement.superseded { self.tell(connection) }
-        for (id, result) in settlement.results { self.completions[shard].removeValue(forKey: id)?(result) }
-    }
-
-    private func pump() {
-        guard self.isRunning else { return }
-        if self.lease.end != nil { return self.end() }
-        for action in self.reap.due(at: self.now) { self.perform(action) }
-        self.finishGraces()
-        for action in self.emission.next(now: self.now, mayCall: self.standing.mayCallHandlers) {
-            switch action {
-            case .call(let id, let key, let transition):
-                self.simulation.emit(transition, key: key, node: self.id)
-                let length = self.simulation.chance(1) ? 12_000 : self.simulation.random(0...30)
-                self.perform(at: self.simulation.now + length * 1_000_000) { self.emission.finished(id) }
-            case .acknowledge(let key, let sequence, let known):
-                self.submit(.acknowledge(through: sequence), key: key, known: known) { result in
-                    if case .success = result { self.emission.acknowledged(key) }
-                }
-            }
-        }
-        guard self.standing.mayWriteRoutes else { return }
-        for shard in self.commits.indices {
-            while let round = self.commits[shard].start(now: self.now) { self.carryOut(round, shard) }
-            if let next = self.commits[shard].nextStart {
-                self.simulation.at(next - self.isSkewedBy) { self.perform {} }
-            }
-        }
-    }
-
-    private func carryOut(_ round: RouteCommitMachine.Round, _ shard: Int) {
-        if round.reads.isEmpty { return self.write(round, [:], shard) }
-        func found(_ documents: [RouteKey: RouteDocument]) -> [RouteKey: RouteDocument] {
-            documents.filter { round.reads.contains($0.key) }
-        }
-        self.ask(.shard(shard), effect: { found(self.simulation.documents) }, stale: found) { result in
-            switch result {
-            case .success(let documents): self.write(round, documents, shard)
-            case .failure(let error): self.finish(round, shard) { $0.fail(round, error, now: self.now) }
-            }
-        }
-    }
-
-    private func write(_ round: RouteCommitMachine.Round, _ documents: [RouteKey: RouteDocument], _ shard: Int) {
-        guard self.standing.mayWriteRoutes else {
-            return self.finish(round, shard) { $0.postpone(round, now: self.now) }
-        }
-        let writes = self.commits[shard].prepare(
-            round, documents: documents, now: self.now, clusterTime: self.clusterTime,
-            claimed: self.directory.snapshot.claimed)
-        if writes.isEmpty { return self.finish(round, shard) { $0.finish(round, outcomes: [], now: self.now) } }
-        self.ask(.shard(shard)) {
-            writes.map(self.simulation.apply)
-        } answer: { result in
-            self.finish(round, shard) {
-                switch result {
-                case .success(let outcomes): $0.finish(round, outcomes: outcomes, now: self.now)
-                case .failure(let error): $0.fail(round, error, now: self.now)
-                }
-            }
-        }
-    }
-
-    private func finish(
-        _ round: RouteCommitMachine.Round, _ shard: Int,
-        _ body: (inout RouteCommitMachine) -> RouteCommitMachine.Settlement
-    ) {
-        self.settle(body(&self.commits[shard]), shard)
-        self.commits[shard].release(round)
     }
 }
