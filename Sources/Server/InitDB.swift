@@ -7,8 +7,9 @@ struct InitDB: AsyncParsableCommand {
         commandName: "init-db",
         abstract: "Create databases, shard keys, chunks, indexes and inbox slots. May be repeated at any time.",
         discussion: """
-            EXAMPLE
+            EXAMPLES
               submergence init-db --mongodb 'mongodb://127.0.0.1:27017/?directConnection=false'
+              submergence init-db --print-roles --mongodb 'mongodb://admin:secret@db1,db2,db3/?replicaSet=rs0&tls=true'
             """,
         version: Version.text)
 
@@ -22,6 +23,9 @@ struct InitDB: AsyncParsableCommand {
         help: ArgumentHelp("Size of one recovery log, fixed when it is made.", valueName: "MiB"))
     var recoveryLogMiB = 512
 
+    @Flag(help: "Print a script for mongosh that makes roles and users with the least rights, and make nothing.")
+    var printRoles = false
+
     func validate() throws {
         guard (1...1_048_576).contains(self.recoveryLogMiB) else {
             throw ValidationError("--recovery-log-size takes 1 to 1048576")
@@ -34,6 +38,10 @@ struct InitDB: AsyncParsableCommand {
         }
         options.recoveryLogSize = self.recoveryLogMiB << 20
         do {
+            if self.printRoles {
+                print(try await DatabaseSetup.roles(options))
+                return
+            }
             for line in try await DatabaseSetup.run(options, recoveryLog: self.recoveryLog) { print(line) }
         } catch let error as StartError {
             Runner.complain(error)

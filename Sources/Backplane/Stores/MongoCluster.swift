@@ -34,20 +34,10 @@ package struct MongoCluster: Sendable {
     package static func open(
         _ settings: MongoSettings, options: Options = Options(), makesMissing: Bool = true, logger: Logger
     ) async throws(MongoError) -> MongoCluster {
-        var poolOptions = MongoPoolOptions(timeout: options.timeout, appName: settings.appName)
-        poolOptions.size = 1
-        let opener = MongoCommands(pool: try MongoPool(uri: settings.uri, options: poolOptions), threads: 1)
-        let topology: MongoTopology
-        do throws(MongoError) {
-            topology = try await opener.perform("open", deadline: .now() + .minutes(3)) { _ throws(MongoError) in
-                try MongoTopology.open(settings, makesMissing: makesMissing, logger: logger)
-            }
-        } catch {
-            await opener.shutdown()
-            throw error
+        let topology = try await self.looking(at: settings, options: options) { () throws(MongoError) in
+            try MongoTopology.open(settings, makesMissing: makesMissing, logger: logger)
         }
-        await opener.shutdown()
-
+        var poolOptions = MongoPoolOptions(timeout: options.timeout, appName: settings.appName)
         let laneCount = topology.routes.shards.count
         poolOptions.size = laneCount * options.threadsPerShard + options.generalThreads
         let pool = try MongoPool(uri: settings.uri, options: poolOptions)
@@ -57,6 +47,33 @@ package struct MongoCluster: Sendable {
         return MongoCluster(
             settings: settings, topology: topology, options: options, pool: pool, renewalPool: renewalPool,
             logger: logger)
+    }
+
+    /// The rights that users of this program need on the deployment that is there. Makes nothing.
+    package static func roles(_ settings: MongoSettings, logger: Logger) async throws(MongoError) -> DatabaseRoles {
+        try await self.looking(at: settings, options: Options()) { () throws(MongoError) in
+            try MongoTopology.roles(settings, logger: logger)
+        }
+    }
+
+    /// On a thread of its own, as it blocks.
+    private static func looking<Result: Sendable>(
+        at settings: MongoSettings, options: Options,
+        _ work: @escaping @Sendable () throws(MongoError) -> Result
+    ) async throws(MongoError) -> Result {
+        var poolOptions = MongoPoolOptions(timeout: options.timeout, appName: settings.appName)
+        poolOptions.size = 1
+        let opener = MongoCommands(pool: try MongoPool(uri: settings.uri, options: poolOptions), threads: 1)
+        do throws(MongoError) {
+            let result = try await opener.perform("open", deadline: .now() + .minutes(3)) { _ throws(MongoError) in
+                try work()
+            }
+            await opener.shutdown()
+            return result
+        } catch {
+            await opener.shutdown()
+            throw error
+        }
     }
 
     private init(

@@ -9,7 +9,8 @@ import Darwin
 #endif
 
 /// Makes databases, collections, shard keys, chunks, indexes and inbox slots (SPEC §2). Idempotent, and safe to run from
-/// several nodes at once; what is there already is left as it is.
+/// several nodes at once; what is there already is left as it is. It looks before it makes: where nothing is missing, a
+/// user that may only read and write documents (``DatabaseRoles``) can run it.
 struct MongoSetup {
     let settings: MongoSettings
     let deployment: MongoDeployment
@@ -30,7 +31,8 @@ struct MongoSetup {
                 self.logger.info("collection sharded", metadata: ["collection": "\(database).\(name)"])
             }
         case .replicaSet:
-            for name in self.settings.collections.all {
+            let known = try self.collections(database: database, on: client)
+            for name in self.settings.collections.all where known[name] == nil {
                 let create = BSONWriter.document { $0.append("create", name) }
                 try self.run(create, database, on: client, accepting: [MongoError.namespaceExists])
             }
@@ -40,7 +42,7 @@ struct MongoSetup {
 
     /// The slots of one bus database. One that is there but is not capped would keep every envelope: that is refused.
     func makeSlots(database: String, on client: borrowing MongoClient) throws(MongoError) {
-        var known = try self.slots(database: database, on: client)
+        var known = try self.collections(database: database, on: client)
         for slot in 0..<self.settings.slots where known[MongoSettings.slotCollection(slot)] == nil {
             let name = MongoSettings.slotCollection(slot)
             let create = BSONWriter.document {
@@ -50,7 +52,7 @@ struct MongoSetup {
             }
             try self.run(create, database, on: client, accepting: [MongoError.namespaceExists])
         }
-        known = try self.slots(database: database, on: client)
+        known = try self.collections(database: database, on: client)
         for slot in 0..<self.settings.slots {
             let name = MongoSettings.slotCollection(slot)
             guard known[name] == true else {
@@ -63,7 +65,7 @@ struct MongoSetup {
 
     /// Missing slots without making them.
     func missingSlots(database: String, on client: borrowing MongoClient) throws(MongoError) -> [String] {
-        let known = try self.slots(database: database, on: client)
+        let known = try self.collections(database: database, on: client)
         return (0..<self.settings.slots).map { MongoSettings.slotCollection($0) }.filter { known[$0] != true }
     }
 
@@ -75,7 +77,9 @@ struct MongoSetup {
             $0.append("capped", true)
             $0.append("size", Int64(size))
         }
-        if try self.run(create, database, on: client, accepting: [MongoError.namespaceExists]) {
+        if try self.collections(database: database, on: client)[name] == nil,
+            try self.run(create, database, on: client, accepting: [MongoError.namespaceExists])
+        {
             // Only by who made it: put into one that has been in use it would tell a lie. A crash in between costs
             // nothing but that the log counts as overwritten until it is.
             let insert = BSONWriter.document { command in
@@ -99,7 +103,7 @@ struct MongoSetup {
     }
 
     func hasRecoveryLog(database: String, on client: borrowing MongoClient) throws(MongoError) -> Bool {
-        try self.slots(database: database, on: client)[MongoSettings.recoveryCollection] == true
+        try self.collections(database: database, on: client)[MongoSettings.recoveryCollection] == true
     }
 
     /// - Parameter primary: the shard that unsharded collections lie on; nil = the cluster chooses.
@@ -114,14 +118,15 @@ struct MongoSetup {
         try self.run(enable, "admin", on: client, accepting: [MongoError.namespaceExists])
     }
 
-    private func slots(database: String, on client: borrowing MongoClient) throws(MongoError) -> [String: Bool] {
+    /// The collections that are there, and whether each is capped.
+    private func collections(database: String, on client: borrowing MongoClient) throws(MongoError) -> [String: Bool] {
         let list = BSONWriter.document { $0.append("listCollections", Int32(1)) }
-        var slots: [String: Bool] = [:]
+        var collections: [String: Bool] = [:]
         for document in try client.documents(list, database: database) {
             guard let name = document["name"]?.string else { continue }
-            slots[name] = document["options"]?.document?["capped"]?.isTrue ?? false
+            collections[name] = document["options"]?.document?["capped"]?.isTrue ?? false
         }
-        return slots
+        return collections
     }
 
     private func shardedCollections(on client: borrowing MongoClient) throws(MongoError) -> Set<String> {
@@ -207,10 +212,14 @@ extension MongoSetup {
     private func index(
         _ collection: String, _ indexes: [Index], in database: String? = nil, on client: borrowing MongoClient
     ) throws(MongoError) {
+        let database = database ?? self.settings.database
+        let known = try self.indexNames(collection, in: database, on: client)
+        let missing = indexes.filter { !known.contains($0.name) }
+        guard !missing.isEmpty else { return }
         let command = BSONWriter.document { command in
             command.append("createIndexes", collection)
             command.array("indexes") { array in
-                for index in indexes {
+                for index in missing {
                     array.documentElement { document in
                         document.document("key") { key in
                             for field in [index.key] + index.more {
@@ -224,7 +233,18 @@ extension MongoSetup {
                 }
             }
         }
-        try self.run(command, database ?? self.settings.database, on: client)
+        try self.run(command, database, on: client)
+    }
+
+    private func indexNames(
+        _ collection: String, in database: String, on client: borrowing MongoClient
+    ) throws(MongoError) -> Set<String> {
+        let list = BSONWriter.document { $0.append("listIndexes", collection) }
+        do throws(MongoError) {
+            return Set(try client.documents(list, database: database).compactMap { $0["name"]?.string })
+        } catch  where error.serverCode == MongoError.namespaceNotFound {
+            return []
+        }
     }
 
     /// Metadata commands of several nodes get into each other's way, and an election may come between: repeated for 30 s.

@@ -13,6 +13,17 @@ package struct MongoTopology: Sendable {
     package let nodes: ShardMap
     package let tickets: ShardMap
 
+    /// The rights that users of this program need on this deployment. Blocks; nothing is made.
+    package static func roles(_ settings: MongoSettings, logger: Logger) throws(MongoError) -> DatabaseRoles {
+        var options = MongoPoolOptions.setup
+        options.appName = settings.appName
+        let client = try MongoPool(uri: settings.uri, options: options).client()
+        let deployment = try MongoDeployment.detect(on: client)
+        let setup = MongoSetup(settings: settings, deployment: deployment, logger: logger)
+        let opener = Opener(settings: settings, setup: setup, makesMissing: false, logger: logger)
+        return try opener.roles(on: client)
+    }
+
     /// Looks at the deployment, and makes what is missing if `makesMissing`. Blocks, for seconds when there is a lot to make.
     /// - Parameter makesMissing: false leaves that to `init-db`; missing slots are then an error.
     package static func open(
@@ -84,6 +95,24 @@ private struct Opener {
             sessions: try map(self.settings.collections.sessions, on: client),
             nodes: try map(self.settings.collections.nodes, on: client),
             tickets: try map(self.settings.collections.tickets, on: client))
+    }
+
+    func roles(on client: borrowing MongoClient) throws(MongoError) -> DatabaseRoles {
+        let uri = self.settings.uri
+        switch self.setup.deployment.kind {
+        case .replicaSet(let name):
+            let set = BusTopology.Shard(
+                name: name, database: self.settings.busDatabase, slots: self.settings.slots, publishURI: uri,
+                streamURI: uri, isRouted: false)
+            return DatabaseRoles(settings: self.settings, bus: BusTopology(shards: [set]), isSharded: false)
+        case .sharded:
+            let shards = try self.shards(on: client).map { shard in
+                BusTopology.Shard(
+                    name: shard.name, database: self.settings.busDatabase(shard: shard.name),
+                    slots: self.settings.slots, publishURI: uri, streamURI: nil, isRouted: true)
+            }
+            return DatabaseRoles(settings: self.settings, bus: BusTopology(shards: shards), isSharded: true)
+        }
     }
 
     private func namespace(_ collection: String) -> String { "\(self.settings.database).\(collection)" }

@@ -61,18 +61,47 @@ struct Backend: Sendable {
     static func open(
         _ options: Configuration.Mongo, recoveryLog: Bool, logger: Logger
     ) async throws -> MongoCluster {
+        do {
+            return try await MongoCluster.open(
+                self.settings(options, recoveryLog: recoveryLog), logger: logger)
+        } catch {
+            throw self.explained(error)
+        }
+    }
+
+    /// What users of this program must be allowed on that deployment, as a script for `mongosh`.
+    static func roles(_ options: Configuration.Mongo, logger: Logger) async throws -> String {
+        do {
+            return try await MongoCluster.roles(self.settings(options, recoveryLog: false), logger: logger).script
+        } catch {
+            throw self.explained(error)
+        }
+    }
+
+    private static func settings(_ options: Configuration.Mongo, recoveryLog: Bool) -> MongoSettings {
         var settings = MongoSettings(uri: options.uri, database: options.database)
         settings.busURIs = options.busURIs
         settings.slots = options.slotsPerShard
         settings.slotSize = options.slotSize
         settings.recoveryLog = recoveryLog ? options.recoveryLogSize : nil
-        do {
-            return try await MongoCluster.open(settings, logger: logger)
-        } catch {
-            throw StartError(
+        return settings
+    }
+
+    private static func explained(_ error: MongoError) -> StartError {
+        guard error.serverCode == MongoError.unauthorized else {
+            return StartError(
                 "cannot use MongoDB", why: "\(error)",
                 remedy: "Check --mongodb, that the servers run MongoDB 6.0 or later, and that this host reaches them.")
         }
+        // The server repeats the whole command.
+        let end = error.message.firstRange(of: " to execute")?.lowerBound
+        let message = error.message[..<(end ?? error.message.endIndex)]
+        return StartError(
+            "cannot use MongoDB", why: "\(error.operation): \(message)",
+            remedy: """
+                The user of --mongodb lacks this right: `submergence init-db --print-roles` prints what is needed. If something \
+                is to be made there first, run `submergence init-db` with a user that may.
+                """)
     }
 
     /// The homes of a new incarnation (SPEC ND-6).

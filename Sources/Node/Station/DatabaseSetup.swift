@@ -20,4 +20,13 @@ public enum DatabaseSetup {
         await cluster.shutdown()
         return lines
     }
+
+    /// The least that MongoDB users need, `serve`'s and `init-db`'s, as a script for `mongosh`. Makes nothing.
+    /// - Parameter options: with a user that may look at the deployment.
+    /// - Throws: ``StartError``.
+    public static func roles(
+        _ options: Configuration.Mongo, logger: Logger = Logger(label: "submergence")
+    ) async throws -> String {
+        try await Backend.roles(options, logger: logger)
+    }
 }
