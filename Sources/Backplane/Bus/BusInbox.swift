@@ -22,6 +22,7 @@ final class BusInbox: Sendable {
     }
 
     private let node: NodeID
+    private let nodeText: String
     private let homes: [NodeRecord.Home]
     private let limits: InboxLimits
     private let queue: InboxQueue
@@ -39,6 +40,7 @@ final class BusInbox: Sendable {
         logger: Logger
     ) {
         self.node = node
+        self.nodeText = node.text
         self.homes = homes
         self.limits = limits
         self.queue = queue
@@ -93,6 +95,7 @@ final class BusInbox: Sendable {
             let deadline = min(machine.nextDeadline, BusClock.now() + .milliseconds(250))
             guard let items = self.queue.drain(until: deadline) else { return }
             for item in items { self.handle(item, &machine) }
+            self.tellMarks(items, machine)
             let now = BusClock.now()
             self.perform(machine.expire(at: now))
             for (home, sequence) in machine.dueProbes(at: now) {
@@ -119,6 +122,20 @@ final class BusInbox: Sendable {
             self.metrics.bytesIn.increment(by: envelope.batch.readableBytes)
             self.perform(machine.receive(envelope, home: item.home, now: BusClock.now()))
         }
+    }
+
+    /// What senders say of this node's envelopes, and what this node may say of theirs (SPEC ND-7).
+    private func tellMarks(_ items: [InboxQueue.Item], _ machine: InboxMachine) {
+        var marks: [NodeID: BusOutbox.Marks] = [:]
+        for item in items {
+            guard case .success(let envelope) = item.envelope, let sender = NodeID(envelope.from), sender != self.node,
+                envelope.to == self.nodeText
+            else { continue }
+            marks[sender, default: .init()].bytes += envelope.batch.readableBytes + 128
+            marks[sender, default: .init()].read = max(marks[sender]?.read ?? 0, envelope.readMark)
+        }
+        for sender in marks.keys { marks[sender]?.received = machine.readMark(of: sender) }
+        if !marks.isEmpty { self.outbox.note(marks) }
     }
 
     private func perform(_ actions: [InboxMachine.Action]) {

@@ -25,7 +25,8 @@ enum BusInsert {
                 let batch = self.batch(of: envelope)
                 bytes += batch.readableBytes
                 EnvelopeDocument.append(
-                    to: &documents, to: envelope.to, from: sender, sequence: envelope.sequence, batch: batch)
+                    to: &documents, to: envelope.to, from: sender, sequence: envelope.sequence, batch: batch,
+                    readMark: envelope.readMark, age: envelope.age)
             }
             for probe in insert.probes {
                 EnvelopeDocument.append(
@@ -47,7 +48,7 @@ enum BusInsert {
 
     private static func batch<Receipt>(of envelope: OutboxInsert<Receipt>.Outgoing) -> ByteBuffer {
         do throws(EnvelopeError) {
-            return try MessageBatch.encode(envelope.entries.lazy.map(\.message))
+            return try MessageBatch.encode(envelope.messages)
         } catch {
             preconditionFailure(
                 "every message was checked before it was queued, and their sum as they were taken: \(error)")

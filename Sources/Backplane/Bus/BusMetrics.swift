@@ -19,6 +19,12 @@ struct BusMetrics: Sendable {
     /// Publish to delivery, as the own probes find it (ND-10).
     let latency: [Metrics.Timer]
     let backlog = Gauge(label: prefix + "backlog_bytes")
+    /// Acknowledged, and not known to be read (ND-7).
+    let kept = Gauge(label: prefix + "kept_bytes")
+    /// Of those, forgotten for lack of room.
+    let keptEvictions = Counter(label: prefix + "kept_evictions_total")
+    /// Of those, put into another home as theirs did not answer.
+    let envelopesCopied = Counter(label: prefix + "envelopes_copied_total")
     let gaps = Counter(label: prefix + "gaps_total")
     /// Holes left by claimed senders: no call of theirs can have returned.
     let deadHoles = Counter(label: prefix + "dead_sender_holes_total")

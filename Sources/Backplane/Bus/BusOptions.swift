@@ -45,6 +45,15 @@ package struct OutboxLimits: Sendable, Equatable {
     package var insertBytes = 16 << 20
     /// A target that was silent for so long, and is not in the directory, is forgotten. 1 h.
     package var forgetAfter: TimeAmount = .hours(1)
+    /// Memory for acknowledged envelopes of one target that may not have been read; 0 keeps none. 8 MiB: two
+    /// of the largest.
+    package var keptBytes = 8 << 20
+    /// They are kept no longer than perishable messages are delivered (ND-8). 60 s.
+    package var keptAge: TimeAmount = .seconds(60)
+    /// Kept bytes that go into another home with one insert. 1 MiB.
+    package var copyBytes = 1 << 20
+    /// A receiver says how far it has read after so many bytes, where no envelope says it anyway. 1 MiB.
+    package var markBytes = 1 << 20
 
     package init() {}
 }

@@ -107,6 +107,31 @@ final class BusOutbox: Sendable {
         return true
     }
 
+    /// What the inbox found out about one peer.
+    struct Marks {
+        /// The peer has read so far; 0: it did not say.
+        var read: Int64 = 0
+        /// This node has read so far, and bytes since the last call.
+        var received: Int64 = 0
+        var bytes = 0
+    }
+
+    func note(_ marks: [NodeID: Marks]) {
+        let now = BusClock.now()
+        let known = marks.map { (peer: $0.key, mark: $0.value, record: self.directory.record(of: $0.key)) }
+        let wakes = self.state.withLock { state -> [Wake] in
+            known.compactMap { peer, mark, record in
+                if mark.read > 0 { state.machine.noteRead(by: peer, upTo: mark.read) }
+                guard let record, record.homes.allSatisfy({ self.knows($0, &state) }),
+                    let lane = state.machine.noteReceived(
+                        from: record, upTo: mark.received, bytes: mark.bytes, now: now)
+                else { return nil }
+                return Self.wake(lane, &state, limit: self.limits.insertsInFlight)
+            }
+        }
+        for wake in wakes { self.perform(wake) }
+    }
+
     func probe(_ home: NodeRecord.Home, sequence: Int64) {
         let wake = self.state.withLock { state in
             let lane = state.machine.probe(home, sequence: sequence)
@@ -202,6 +227,8 @@ final class BusOutbox: Sendable {
             self.logger.warning(
                 "an insert into an inbox failed", metadata: ["shard": "\(shard.name)", "error": "\(error)"])
         }
+        let copies = zip(insert.envelopes, outcome.stored).lazy.filter { $0.kept != nil && $1 }.count
+        if copies > 0 { self.metrics.envelopesCopied.increment(by: copies) }
         self.metrics.envelopesOut.increment(by: outcome.stored.lazy.filter(\.self).count)
         self.metrics.bytesOut.increment(by: outcome.bytes)
         let (completions, wakes) = self.state.withLock { state in
@@ -222,17 +249,19 @@ final class BusOutbox: Sendable {
         var nextCheck = BusClock.now()
         while self.stopped.wait(timeout: .now() + .milliseconds(100)) == .timedOut {
             let now = BusClock.now()
-            let (completions, wakes, backlog) = self.state.withLock { state in
+            let (completions, wakes, backlog, kept, evictions) = self.state.withLock { state in
                 let result = state.machine.tick(now: now)
                 return (
                     state.owe(result.completions),
                     result.wake.map { Self.wake($0, &state, limit: self.limits.insertsInFlight) },
-                    state.machine.backlog
+                    state.machine.backlog, state.machine.keptBytes, state.machine.takeKeptEvictions()
                 )
             }
             for wake in wakes { self.perform(wake) }
             self.complete(completions)
             self.metrics.backlog.record(backlog)
+            self.metrics.kept.record(kept)
+            if evictions > 0 { self.metrics.keptEvictions.increment(by: evictions) }
             guard now >= nextCheck else { continue }
             nextCheck = now + .seconds(1)
             self.checkTargets(now: now)

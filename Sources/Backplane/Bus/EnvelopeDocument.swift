@@ -1,11 +1,13 @@
 package import NIOCore
 package import Wire
 
-/// The stored form of an envelope, `{_id, to, from, s, t, b}` (SPEC ND-6). The format version is the first byte of `b`.
+/// The stored form of an envelope, `{_id, to, from, s, t, b, r?, a?}` (SPEC ND-6).
+/// `r` is the number up to which `from` has read what `to` sent it, `a` the seconds that a copy is older than `t` says. The format version is the first byte of `b`.
 package enum EnvelopeDocument {
     /// Appends the document to the `documents` of an insert command.
     package static func append(
-        to commands: inout BSONWriter, to target: String, from sender: String, sequence: Int64, batch: ByteBuffer
+        to commands: inout BSONWriter, to target: String, from sender: String, sequence: Int64, batch: ByteBuffer,
+        readMark: Int64 = 0, age: Int64 = 0
     ) {
         commands.documentElement { document in
             document.append("_id", Envelope.identifier(to: target, from: sender, sequence: sequence))
@@ -15,6 +17,8 @@ package enum EnvelopeDocument {
             // Empty and at the top level: the server puts its own time in.
             document.append("t", BSONTimestamp.empty)
             document.append("b", BSONBinary(batch))
+            if readMark > 0 { document.append("r", readMark) }
+            if age > 0 { document.append("a", age) }
         }
     }
 
@@ -25,6 +29,8 @@ package enum EnvelopeDocument {
         var sequence: Int64?
         var time: BSONTimestamp?
         var batch: ByteBuffer?
+        var readMark: Int64?
+        var age: Int64?
         for element in document {
             switch element.name {
             case "to": to = element.string
@@ -32,6 +38,8 @@ package enum EnvelopeDocument {
             case "s": sequence = element.int64
             case "t": time = element.timestamp
             case "b": batch = element.binary
+            case "r": readMark = element.int64
+            case "a": age = element.int64
             default: continue
             }
         }
@@ -43,6 +51,6 @@ package enum EnvelopeDocument {
         guard batch.readableBytes <= Envelope.maximumSize else { throw .batchTooLarge }
         return Envelope(
             to: to, from: from, sequence: sequence, time: UInt64(time.seconds) << 32 | UInt64(time.increment),
-            batch: batch)
+            batch: batch, readMark: max(0, readMark ?? 0), age: min(max(0, age ?? 0), Envelope.maximumAge))
     }
 }

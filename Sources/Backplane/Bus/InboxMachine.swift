@@ -99,6 +99,9 @@ package struct InboxMachine: Sendable {
         }
     }
 
+    /// Everything of the sender up to here was delivered or given up.
+    package func readMark(of sender: NodeID) -> Int64 { self.ledgers[sender]?.highest ?? 0 }
+
     /// Gives up holes whose time has passed.
     package mutating func expire(at now: NIODeadline) -> [Action] {
         var actions: [Action] = []

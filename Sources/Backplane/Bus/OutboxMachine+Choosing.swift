@@ -25,7 +25,8 @@ extension OutboxMachine {
     /// Puts a target with waiting messages into the ready list of the lane of its best home.
     /// - Returns: the lane to wake.
     mutating func place(_ id: NodeID, _ target: inout OutboxTarget<Receipt>) -> Int? {
-        guard !target.waiting.isEmpty, target.readyLane == nil, target.open.count < self.limits.openEnvelopes
+        guard !target.waiting.isEmpty || target.owesMark(self.limits), target.readyLane == nil,
+            target.open.count < self.limits.openEnvelopes
         else { return nil }
         let lane = target.lanes[self.bestHome(target)]
         target.readyLane = lane
@@ -47,6 +48,7 @@ extension OutboxMachine {
         {
             return target.homes[open.home].slot
         }
+        if let copy = lane.copies.first { return self.slot(of: copy.target, lane: index) }
         return lane.ready.first.flatMap { self.slot(of: $0, lane: index) }
     }
 
@@ -59,6 +61,9 @@ extension OutboxMachine {
     mutating func dropStale(lane index: Int) {
         let targets = self.targets
         self.lanes[index].ready.removeAll { targets[$0]?.readyLane != index }
+        while let copy = self.lanes[index].copies.first, targets[copy.target]?.kept[copy.sequence] == nil {
+            self.lanes[index].copies.removeFirst()
+        }
         guard !self.lanes[index].repeats.isEmpty else { return }
         self.lanes[index].repeats.removeAll { item in
             guard let open = targets[item.target]?.open[item.sequence] else { return true }
@@ -80,7 +85,7 @@ extension OutboxMachine {
             insert.envelopes.append(
                 .init(
                     target: item.target, to: target.text, sequence: item.sequence, attempt: item.attempt,
-                    entries: open.entries))
+                    entries: open.entries, readMark: target.receivedUpTo))
         }
         self.lanes[index].repeats = kept
     }
@@ -95,18 +100,23 @@ extension OutboxMachine {
             let isTaken: Bool? = self.withTarget(id) { machine, target in
                 // Twice in the list, and taken by the first of them.
                 guard target.readyLane == index else { return true }
-                guard let home = target.lanes.firstIndex(of: index), let since = target.waiting.first?.since else {
-                    preconditionFailure("a target is ready in a lane of its own, with something that waits")
+                guard let home = target.lanes.firstIndex(of: index) else {
+                    preconditionFailure("a target is ready in a lane of its own")
                 }
+                // Nothing waits where only the mark is owed.
+                let since = target.waiting.first?.since ?? now
                 guard target.homes[home].slot == slot, room > 0 || insert.envelopes.isEmpty else { return false }
                 let (entries, cost) = target.takeWaiting()
                 let sequence = target.nextSequence
                 target.nextSequence += 1
                 target.open[sequence] = .init(entries: entries, cost: cost, since: since, home: home, placed: now)
                 target.readyLane = nil
+                target.untoldBytes = 0
                 room -= cost
                 insert.envelopes.append(
-                    .init(target: id, to: target.text, sequence: sequence, attempt: 1, entries: entries))
+                    .init(
+                        target: id, to: target.text, sequence: sequence, attempt: 1, entries: entries,
+                        readMark: target.receivedUpTo))
                 _ = machine.place(id, &target)
                 return true
             }

@@ -31,6 +31,9 @@ package struct OutboxMachine<Receipt> {
     package internal(set) var backlog = 0
     /// Messages without a known fate.
     package internal(set) var pending = 0
+    /// Memory for what was acknowledged and may not have been read, for all targets.
+    package internal(set) var keptBytes = 0
+    var keptEvictions = 0
 
     package init(node: NodeID, limits: OutboxLimits) {
         self.me = node
@@ -82,6 +85,7 @@ package struct OutboxMachine<Receipt> {
         self.lanes[index].probes.removeAll { $0.slot == slot }
         var room = self.limits.insertBytes
         self.takeRepeats(lane: index, slot: slot, room: &room, into: &insert, now: now)
+        self.takeCopies(lane: index, slot: slot, room: &room, into: &insert, now: now)
         self.takeReady(lane: index, slot: slot, room: &room, into: &insert, now: now)
         self.nextInsert += 1
         self.flights[insert.id] = Flight(lane: index, started: now)
@@ -104,13 +108,18 @@ package struct OutboxMachine<Receipt> {
     ) -> (completions: [OutboxCompletion<Receipt>], wake: [Int]) {
         guard self.flights.removeValue(forKey: insert.id) != nil else { return ([], []) }
         self.lanes[insert.lane].inFlight -= 1
+        self.lanes[insert.lane].lastAnswer = now
         var wake = self.setSuspect(!isReachable, lane: insert.lane)
         var completions: [OutboxCompletion<Receipt>] = []
         for (index, envelope) in insert.envelopes.enumerated() {
             self.withTarget(envelope.target) { machine, target in
+                if envelope.kept != nil {
+                    return machine.changeKept(&target) { $0.endCopy(envelope.sequence, isStored: stored[index]) }
+                }
                 guard var open = target.open[envelope.sequence] else { return }
                 if stored[index] {
                     target.open[envelope.sequence] = nil
+                    machine.keep(envelope.sequence, open, lane: insert.lane, target: &target)
                     machine.settle(open, error: nil, target: &target, into: &completions)
                     if let lane = machine.place(envelope.target, &target) { wake.append(lane) }
                 } else if open.attempt == envelope.attempt, open.pausedUntil == nil {
@@ -137,6 +146,8 @@ package struct OutboxMachine<Receipt> {
         for id in Array(self.targets.keys) {
             self.withTarget(id) { machine, target in
                 machine.giveUpOld(&target, into: &completions, now: now)
+                let oldest = now - machine.limits.keptAge
+                machine.changeKept(&target) { $0.forget(olderThan: oldest) }
                 for (sequence, var open) in target.open {
                     if let paused = open.pausedUntil {
                         guard paused <= now else { continue }
@@ -150,6 +161,7 @@ package struct OutboxMachine<Receipt> {
                 }
             }
         }
+        wake += self.copyKept()
         wake += self.trySuspects(now: now)
         return (completions, wake)
     }
@@ -159,6 +171,7 @@ package struct OutboxMachine<Receipt> {
         var completions: [OutboxCompletion<Receipt>] = []
         self.withTarget(target) { machine, state in
             state.isClosed = true
+            machine.changeKept(&state) { $0.removeAll() }
             machine.settleAll(&state, error: .targetGone, into: &completions)
         }
         return completions
@@ -181,7 +194,7 @@ package struct OutboxMachine<Receipt> {
 
     /// Forgets a target that the directory does not know any more, once it was silent for long.
     package mutating func forgetIfSilent(_ target: NodeID, now: NIODeadline) {
-        guard let state = self.targets[target], state.open.isEmpty, state.waiting.isEmpty,
+        guard let state = self.targets[target], state.open.isEmpty, state.waiting.isEmpty, state.kept.isEmpty,
             now - state.lastUse >= self.limits.forgetAfter
         else { return }
         self.targets[target] = nil
@@ -290,13 +303,16 @@ package struct OutboxMachine<Receipt> {
         return wake
     }
 
-    /// Sends a probe into every suspect shard, once a second, to see whether it takes writes again. The probe is
-    /// addressed to this node, in a slot that it does not tail unless it lives there, and so ends there.
+    /// Once a second, sends a probe into every suspect shard, to see whether it takes writes again, and into those that
+    /// hold something kept and are not written to. It is addressed to this node, in a slot that the node does not tail
+    /// unless it lives there, and so ends there.
     mutating func trySuspects(now: NIODeadline) -> [Int] {
         if let last = self.lastTrial, now - last < self.limits.answerTime { return [] }
         self.lastTrial = now
         var wake: [Int] = []
-        for index in self.lanes.indices where self.lanes[index].isSuspect && self.lanes[index].probes.isEmpty {
+        let unwatched = self.unwatchedLanes(now: now)
+        for index in self.lanes.indices
+        where (self.lanes[index].isSuspect || unwatched.contains(index)) && self.lanes[index].probes.isEmpty {
             let slot = self.lanes[index].lastSlot
             self.lanes[index].probes.append(OutboxProbe(slot: slot, sequence: now.trialSequence))
             wake.append(index)
@@ -314,6 +330,7 @@ package struct OutboxMachine<Receipt> {
         var target = self.targets.values[index]
         self.targets.values[index].waiting = []
         self.targets.values[index].open = [:]
+        self.targets.values[index].kept = KeptEnvelopes()
         let result = body(&self, &target)
         self.targets[id] = target
         return result

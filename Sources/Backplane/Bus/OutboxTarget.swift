@@ -48,6 +48,13 @@ struct OutboxTarget<Receipt> {
     /// Cost of waiting and open entries.
     var cost = 0
     var open: [Int64: Open] = [:]
+    /// Acknowledged, and perhaps not read.
+    var kept = KeptEnvelopes()
+    /// The target has said that it has read so far.
+    var readUpTo: Int64 = 0
+    /// This node has read so far what the target sent, and bytes of that which it has not told it.
+    var receivedUpTo: Int64 = 0
+    var untoldBytes = 0
     /// The lane whose ready list the target is in.
     var readyLane: Int?
     var lastUse: NIODeadline
@@ -61,6 +68,9 @@ struct OutboxTarget<Receipt> {
         self.preferred = preferred
         self.lastUse = now
     }
+
+    /// An envelope is due, if only an empty one, so that the target forgets what was read.
+    func owesMark(_ limits: OutboxLimits) -> Bool { self.untoldBytes >= limits.markBytes }
 
     /// Takes the messages of the next envelope out of the waiting ones: as many as fit.
     mutating func takeWaiting() -> (entries: [OutboxEntry<Receipt>], cost: Int) {

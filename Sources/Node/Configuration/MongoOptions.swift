@@ -20,6 +20,10 @@ extension Configuration {
         /// Bytes of each shard's recovery log, 512 MiB, 1 MiB or more. Fixed when it is made, which connection state recovery
         /// or `init-db --recovery-log` does.
         public var recoveryLogSize: Int
+        /// Bytes of acknowledged messages that a node keeps for each other node until that has read them, to put them into
+        /// its other home if the first one stops answering (SPEC ND-7). Default 8 MiB; 0: none are kept, and a message may
+        /// come too late when the primary of an inbox dies.
+        public var keptBytes: Int
         /// Inbox slots per shard. Fixed when they are made.
         public var slotsPerShard: Int
 
@@ -30,6 +34,7 @@ extension Configuration {
             self.busURIs = busURIs
             self.slotSize = 256 << 20
             self.recoveryLogSize = 512 << 20
+            self.keptBytes = 8 << 20
             self.slotsPerShard = 8
         }
     }

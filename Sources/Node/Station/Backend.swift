@@ -46,6 +46,7 @@ struct Backend: Sendable {
     ) async throws -> Backend {
         let cluster = try await self.open(options, recoveryLog: recovery, logger: logger)
         var bus = BusOptions()
+        bus.outbox.keptBytes = options.keptBytes
         bus.tail =
             switch options.tail {
             case .auto: .auto

@@ -72,7 +72,7 @@ import Wire
                     self.homes[home].append(
                         Envelope(
                             to: envelope.to, from: BusSimulationTests.sender.text, sequence: envelope.sequence, time: 0,
-                            batch: try MessageBatch.encode(envelope.entries.map(\.message))))
+                            batch: try MessageBatch.encode(envelope.messages)))
                 }
             }
             let result = self.outbox.finish(
