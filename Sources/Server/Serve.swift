@@ -38,6 +38,9 @@ struct Serve: AsyncParsableCommand {
     @Option(help: "File with signing keys, mode 0600, one base64url key of 32 bytes or more a line.")
     var signingKeys: String?
 
+    @Option(help: "File with the control API's keys, as `submergence keys` makes it.")
+    var controlKeys: String?
+
     @Option(help: "Unique node name that stays over restarts.")
     var name: String?
 
@@ -58,6 +61,7 @@ struct Serve: AsyncParsableCommand {
         settings.domains = self.domain.map { Configuration.Domain($0) }
         settings.publicPorts = Set(self.publicPort)
         if let file = self.signingKeys { settings.signingKeys = .file(file) }
+        settings.controlKeys = self.controlKeys
         if !self.trustedProxy.isEmpty { settings.trustedProxies = self.trustedProxy }
         settings.name = self.name
         self.transport.apply(to: &settings.live.transport)

@@ -20,5 +20,8 @@ struct Submergence: AsyncParsableCommand {
               75  superseded by a newer process of the same node name
             """,
         version: Version.text,
-        subcommands: [Serve.self, Conformance.self, InitDB.self, LoadCommand.self])
+        subcommands: [
+            Serve.self, Conformance.self, InitDB.self, Status.self, Send.self, KickCommand.self, Keys.self,
+            LoadCommand.self,
+        ])
 }

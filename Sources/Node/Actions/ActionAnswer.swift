@@ -34,6 +34,13 @@ package struct ActionAnswer: Sendable {
         self.init(status: error.status, content: error.content)
     }
 
+    /// The content alone.
+    var contentText: ByteBuffer {
+        var buffer = ByteBuffer()
+        self.content.write(to: &buffer)
+        return buffer
+    }
+
     /// `{"content":…,"events":[…]}`.
     package var json: ByteBuffer {
         var buffer = ByteBuffer()

@@ -160,3 +160,21 @@ extension ByteBuffer {
         return try result.get()
     }
 }
+
+extension JSONValue {
+    /// - Returns: nil for a text that is no JSON by the strict rules of SPEC WS-3.
+    package init?(json text: String) {
+        do {
+            try self.init(text: ByteBuffer(string: text))
+        } catch {
+            return nil
+        }
+    }
+
+    /// As JSON.
+    package var text: String {
+        var buffer = ByteBuffer()
+        self.write(to: &buffer)
+        return String(buffer: buffer)
+    }
+}

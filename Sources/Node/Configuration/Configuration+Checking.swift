@@ -1,3 +1,4 @@
+import Logging
 import NIOCore
 import Routing
 
@@ -75,10 +76,10 @@ extension Configuration {
                     "no signing keys", why: "made-up keys would be unknown to other nodes and after a restart",
                     remedy: "Name a key file with --signing-keys (docs/operations.md, \"Signing keys\").")
             }
-            guard Self.isLoopback(self.controlListener.host) else {
+            guard Self.isLoopback(self.controlListener.host) || self.controlKeys != nil else {
                 throw StartError(
-                    "the control listener would be open to \(self.controlListener.host)", why: "it has no key yet",
-                    remedy: "Keep it on 127.0.0.1.")
+                    "the control listener would be open to \(self.controlListener.host)", why: "it has no keys",
+                    remedy: "Keep it on 127.0.0.1, or name a file with --control-keys (`submergence keys` makes it).")
             }
         }
         _ = try self.domainTable()
@@ -88,6 +89,18 @@ extension Configuration {
 
     static func isLoopback(_ host: String) -> Bool {
         host == "localhost" || IPAddress(host)?.isLoopback ?? false
+    }
+
+    /// - Throws: ``StartError``.
+    func controlKeyring(logger: Logger) throws -> ControlKeyring {
+        do {
+            return try ControlKeyring(
+                path: self.controlKeys, isOpen: self.isDevelopment, interval: .seconds(self.signingKeyRefresh),
+                logger: logger)
+        } catch {
+            throw StartError(
+                "cannot use the control keys", why: "\(error)", remedy: "`submergence keys create` makes such a file.")
+        }
     }
 
     /// - Throws: ``StartError``.

@@ -47,6 +47,9 @@ public struct Configuration: Sendable {
     public var trustedProxies: [String]
     /// Seconds after which the signing key file is read again; 0: only on order. Default 30.
     public var signingKeyRefresh: Double
+    /// File of the control API's keys, as `submergence keys` makes it, read again as often as the signing keys (SPEC RM-1).
+    /// Default none: the API is refused in production, and the control listener stays on loopback.
+    public var controlKeys: String?
     public var sessions: SessionOptions
     /// Identity providers whose tokens are taken beside session cookies. Default none.
     public var tokenIssuers: [TokenIssuer]
@@ -92,6 +95,7 @@ public struct Configuration: Sendable {
         self.signingKeys = .generated
         self.trustedProxies = ["127.0.0.0/8", "::1/128"]
         self.signingKeyRefresh = 30
+        self.controlKeys = nil
         self.sessions = SessionOptions()
         self.tokenIssuers = []
         self.live = LiveOptions(mode: mode)

@@ -3,32 +3,44 @@ internal import Hummingbird
 package import HummingbirdCore
 package import NIOCore
 
-/// The control listener: metrics, liveness, readiness (SPEC OP-2, DESIGN §7). A listener of its own, for operators
-/// only.
+/// The control listener: the control API, metrics, liveness, readiness (SPEC RM-1, OP-2, DESIGN §7). A listener of its own,
+/// for operators and backends only.
 package struct ControlResponder: Sendable {
     /// The control listener would be open to anybody who can reach it.
     package struct Unprotected: Error, Sendable, Equatable, CustomStringConvertible {
         package let host: String
         package var description: String {
-            "the control listener has no key, so it must stay on loopback, 127.0.0.1 or ::1: \(self.host) is not"
+            "the control listener has no keys, so it must stay on loopback, 127.0.0.1 or ::1: \(self.host) is not"
         }
     }
 
+    private let keyring: ControlKeyring
+    private let access: ControlAccess
     private let metrics: (@Sendable () -> String)?
     private let unreadiness: @Sendable () -> [String]
+    private let api: ActionPipeline
+    private let document: StaticPages
+    private let isLoopback: Bool
+    private let serving = ActionServing(bodyTimeout: .seconds(10)) { try await Task.sleep(for: $0) }
 
     /// - Parameters:
-    ///   - host: where the listener is. Without a key, which there is none of yet, it must be loopback, in every mode.
+    ///   - host: where the listener is. Without keys it must be loopback, in every mode.
     ///   - metrics: the page of the registry, if the program keeps one: `PrometheusMetricsFactory.text`.
     ///   - unreadiness: why the node should get no new connections, in words; empty when it may.
+    ///   - api: what the requests under `/v1/` do.
     package init(
-        host: String, metrics: (@Sendable () -> String)?, unreadiness: @escaping @Sendable () -> [String]
+        host: String, keyring: ControlKeyring, metrics: (@Sendable () -> String)?,
+        unreadiness: @escaping @Sendable () -> [String], api: ActionPipeline, document: StaticPages
     ) throws(Unprotected) {
-        guard let name = HostName(host.contains(":") ? "[\(host)]" : host), name.isLoopback else {
-            throw Unprotected(host: host)
-        }
+        let name = HostName(host.contains(":") ? "[\(host)]" : host)
+        self.isLoopback = name?.isLoopback ?? false
+        guard self.isLoopback || keyring.asksForKeys else { throw Unprotected(host: host) }
+        self.keyring = keyring
+        self.access = ControlAccess(keyring)
         self.metrics = metrics
         self.unreadiness = unreadiness
+        self.api = api
+        self.document = document
     }
 
     /// As Hummingbird's server calls it: an `HTTPChannelHandler.Responder`.
@@ -36,16 +48,53 @@ package struct ControlResponder: Sendable {
     package func handle(
         _ request: Request, _ writer: consuming ResponseWriter, _ channel: any Channel
     ) async throws {
-        let response = self.respond(to: request)
-        try await writer.write(response: response.head, body: response.body)
+        try await self.serving.serve(request, writer, channel) { await self.answer($0, peer: $1, body: $2) }
     }
 
-    package func respond(to request: Request) -> Response {
-        // A page that was made to resolve to loopback (DNS rebinding) names its own host.
-        guard let host = request.head.single("host").flatMap({ HostName($0) }), host.isLoopback else {
-            return Self.text(421, "the control listener answers to loopback names only\n", request)
+    /// - Parameter peer: the transport's address, without port.
+    package func respond(to request: Request, peer: String = "127.0.0.1") async -> Response {
+        await self.serving.respond(to: request, peer: peer) { await self.answer($0, peer: $1, body: $2) }
+    }
+
+    private func answer(_ request: Request, peer: String, body: RequestBodyReader?) async -> ActionServing.Exchange {
+        let target = request.head.path ?? ""
+        let path = ActionTrace.split(target).path
+        // A page that was made to resolve to loopback (DNS rebinding) names its own host. Elsewhere a key is asked for.
+        if self.isLoopback, !self.names(request.head, loopback: "host") {
+            return .init(response: Self.text(421, "the control listener answers to loopback names only\n", request))
         }
-        let path = ActionTrace.split(request.head.path ?? "").path
+        if let response = self.document.response(request.method, path, request.head) {
+            return .init(response: response)
+        }
+        guard path.hasPrefix("/v1/") else { return .init(response: self.page(path, request)) }
+        // Without keys, what keeps pages on the web out is that they cannot send JSON here without asking.
+        let hasForeignOrigin = request.head.values("origin").contains { !Self.isLoopback(origin: $0) }
+        let isJSON = request.head.single("content-type")?.lowercased().hasPrefix("application/json") ?? false
+        guard self.keyring.asksForKeys || (!hasForeignOrigin && (isJSON || body == nil)) else {
+            return .init(
+                ActionAnswer(ActionError(403, "FOREIGN")), to: request.head, vary: "Authorization", isBare: true)
+        }
+        let call = ActionCall(
+            transport: .http, method: ActionMethod(rawValue: request.method.rawValue), target: target, domain: "",
+            address: peer, contentType: request.head.single("content-type"),
+            contentEncoding: request.headers[.contentEncoding], accept: ["application/json"],
+            body: body.map { ActionCall.Body.stream($0) } ?? ActionCall.Body.none, hasProof: true,
+            authenticate: {
+                try self.access.agent(authorization: request.head.values("authorization"), address: peer)
+            })
+        return .init(await self.api.run(call), to: request.head, vary: "Authorization", isBare: true)
+    }
+
+    private func names(_ head: HTTPRequest, loopback field: String) -> Bool {
+        head.single(field).flatMap { HostName($0) }?.isLoopback ?? false
+    }
+
+    private static func isLoopback(origin: String) -> Bool {
+        let host = origin.split(separator: "/").last.map(String.init)
+        return host.flatMap { HostName($0) }?.isLoopback ?? false
+    }
+
+    private func page(_ path: String, _ request: Request) -> Response {
         let known = ["/metrics", "/.well-known/submergence/live", "/.well-known/submergence/ready"]
         guard known.contains(path) else { return Self.text(404, "not found\n", request) }
         guard request.method == .get || request.method == .head else {
@@ -55,6 +104,11 @@ package struct ControlResponder: Sendable {
         }
         switch path {
         case "/metrics":
+            guard self.isLoopback || self.mayReadMetrics(request.head) else {
+                var response = Self.text(401, "a control key with the scope metrics is needed\n", request)
+                response.headers[.wwwAuthenticate] = "Bearer"
+                return response
+            }
             guard let metrics = self.metrics else {
                 return Self.text(404, "the program that runs this node keeps no registry\n", request)
             }
@@ -65,6 +119,16 @@ package struct ControlResponder: Sendable {
             let reasons = self.unreadiness()
             guard !reasons.isEmpty else { return Self.text(200, "ready\n", request) }
             return Self.text(503, reasons.map { "not ready: \($0)\n" }.joined(), request)
+        }
+    }
+
+    private func mayReadMetrics(_ head: HTTPRequest) -> Bool {
+        do {
+            let agent = try self.access.agent(authorization: head.values("authorization"), address: "")
+            try self.access.check(agent, .metrics)
+            return true
+        } catch {
+            return false
         }
     }
 

@@ -65,6 +65,7 @@ final class LiveServer: Sendable {
     let loops = Mutex<[NIOLoopBound<LiveLoop>]>([])
     private let pulses = Mutex<[LoopPulse]>([])
     private let clusterNode = Mutex<ClusterNode?>(nil)
+    private let lastSample = Mutex((connections: 0, users: 0))
     private let isOpen = Atomic<Bool>(false)
     private let accepting: Mutex<AcceptPacer>
 
@@ -351,6 +352,9 @@ final class LiveServer: Sendable {
         }
     }
 
+    /// Connections in `/` and their users, a second old at most.
+    var counts: (connections: Int, users: Int) { self.lastSample.withLock(\.self) }
+
     private func sample() async {
         var connections = 0
         var users = 0
@@ -366,6 +370,7 @@ final class LiveServer: Sendable {
             rooms += counts?.2 ?? 0
         }
         let pending = self.clusterNode.withLock(\.self)?.admission.count ?? 0
+        self.lastSample.withLock { $0 = (connections, users) }
         self.addresses?.sweep()
         self.metrics.sample(
             connections: connections, users: users, rooms: rooms, pendingConnects: pending,

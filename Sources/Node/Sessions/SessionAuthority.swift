@@ -11,14 +11,19 @@ package final class SessionAuthority: Sendable {
         package let origin: DomainTable.OriginStanding
         /// The `domestic` field of a socket's CONNECT payload, where the request opens a socket (ID-4).
         package let socketProof: String?
+        /// A session's secret that came as a token, not as a cookie (SPEC RM-1). No browser adds it by itself, so that it
+        /// proves domesticity, too, unless a foreign page sends it.
+        package let bearer: String?
 
         package init(
-            domain: String, source: ProxyTrust.Source, origin: DomainTable.OriginStanding, socketProof: String? = nil
+            domain: String, source: ProxyTrust.Source, origin: DomainTable.OriginStanding, socketProof: String? = nil,
+            bearer: String? = nil
         ) {
             self.domain = domain
             self.source = source
             self.origin = origin
             self.socketProof = socketProof
+            self.bearer = bearer
         }
     }
 
@@ -64,7 +69,7 @@ package final class SessionAuthority: Sendable {
 
     /// The agent of a request. A guest costs no read unless a well-formed cookie came with it (ID-1).
     package func agent(_ headers: some HeaderView, _ presented: Presented) async throws(StoreError) -> Agent {
-        let (record, secret) = try await self.record(headers, in: presented.domain)
+        let (record, secret) = try await self.record(headers, presented)
         var standing = Agent.Standing.guest
         var due: SessionSecret?
         switch self.machine.state(of: record, in: presented.domain, at: self.now()) {
@@ -73,7 +78,8 @@ package final class SessionAuthority: Sendable {
         case .idle: standing = .idle
         case .active(let isDue):
             standing = .active
-            if isDue { due = secret }
+            // Whoever has it as a token gets no cookies: it ends with its time.
+            if isDue, presented.bearer == nil { due = secret }
         }
         let known = standing == .guest ? nil : record
         if let known, standing == .active {
@@ -83,11 +89,12 @@ package final class SessionAuthority: Sendable {
         let proof = headers.values("x-domestic").first ?? presented.socketProof
         let originIsOwn = presented.origin != .foreign
         let key = known.flatMap { record in proof.flatMap { self.proof($0, record, originIsOwn) } }
+        let isDomestic = key != nil || (known != nil && presented.bearer != nil && originIsOwn)
         return Agent(
             domain: presented.domain, address: presented.source.address, userAgent: headers.single("user-agent"),
             authority: self, originIsOwn: originIsOwn,
             state: Agent.State(
-                standing: standing, user: known?.user, client: known?.client, record: known, isDomestic: key != nil,
+                standing: standing, user: known?.user, client: known?.client, record: known, isDomestic: isDomestic,
                 domesticKey: key, due: due, cookies: []))
     }
 
@@ -206,6 +213,12 @@ package final class SessionAuthority: Sendable {
         guard let user = user ?? before.user, let client = client ?? before.client else { throw .identityMissing }
         guard Identifier.isValid(user), Identifier.isValid(client) else { throw .identityInvalid }
         let isRemembered = rememberMe ?? before.record?.isRemembered ?? false
+        return self.firstRecord(user: user, client: client, in: domain, isRemembered: isRemembered)
+    }
+
+    func firstRecord(
+        user: String, client: String, in domain: String, isRemembered: Bool
+    ) -> (SessionRecord, SessionSecret) {
         let secret = SessionSecret.random()
         let now = self.now()
         let record = SessionRecord(
@@ -219,7 +232,7 @@ package final class SessionAuthority: Sendable {
         return self.cookies.login(secret, domesticToken: token, isRemembered: record.isRemembered)
     }
 
-    private func insert(_ record: SessionRecord) async throws(SessionError) {
+    func insert(_ record: SessionRecord) async throws(SessionError) {
         do {
             try await self.store.insert(record)
         } catch {
@@ -230,8 +243,12 @@ package final class SessionAuthority: Sendable {
     // MARK: Reading
 
     private func record(
-        _ headers: some HeaderView, in domain: String
+        _ headers: some HeaderView, _ presented: Presented
     ) async throws(StoreError) -> (SessionRecord?, SessionSecret?) {
+        if let text = presented.bearer {
+            guard let secret = SessionSecret(text) else { return (nil, nil) }
+            return (try await self.find(secret.hash, in: presented.domain), secret)
+        }
         switch CookieHeader(headers).lookup(self.cookies.session) {
         case .absent: return (nil, nil)
         case .ambiguous:
@@ -242,7 +259,7 @@ package final class SessionAuthority: Sendable {
                 self.malformed.increment()
                 return (nil, nil)
             }
-            return (try await self.find(secret.hash, in: domain), secret)
+            return (try await self.find(secret.hash, in: presented.domain), secret)
         }
     }
 

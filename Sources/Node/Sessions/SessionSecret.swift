@@ -4,6 +4,21 @@ internal import Crypto
 package struct SessionSecret: Sendable {
     private let bytes: [UInt8]
 
+    private static let prefix = "v1."
+
+    /// Whether a token is meant to be a session's secret, and not one of an identity provider.
+    static func isMeant(by token: some StringProtocol) -> Bool {
+        token.hasPrefix(self.prefix) && !token.dropFirst(3).contains(".")
+    }
+
+    /// The one in `Authorization: Bearer`, where there is exactly one.
+    static func bearer(in headers: some HeaderView) -> String? {
+        guard let value = headers.single("authorization") else { return nil }
+        let parts = value.split(separator: " ")
+        guard parts.count == 2, parts[0].lowercased() == "bearer", self.isMeant(by: parts[1]) else { return nil }
+        return String(parts[1])
+    }
+
     package static func random() -> SessionSecret {
         var generator = SystemRandomNumberGenerator()
         return SessionSecret(bytes: (0..<32).map { _ in generator.next() })
@@ -15,7 +30,7 @@ package struct SessionSecret: Sendable {
 
     /// - Returns: nil for any value that ``text`` would not produce: the caller is a guest, without a database read.
     package init?(_ text: String) {
-        guard text.utf8.count == 46, text.hasPrefix("v1."), let bytes = Base64URLText.decode(text.dropFirst(3)),
+        guard text.utf8.count == 46, text.hasPrefix(Self.prefix), let bytes = Base64URLText.decode(text.dropFirst(3)),
             bytes.count == 32
         else { return nil }
         self.bytes = bytes
@@ -27,7 +42,7 @@ package struct SessionSecret: Sendable {
     }
 
     /// The cookie's value.
-    package var text: String { "v1." + Base64URLText.encode(self.bytes) }
+    package var text: String { Self.prefix + Base64URLText.encode(self.bytes) }
 
     /// SHA-256: the key of the record.
     package var hash: [UInt8] { Array(SHA256.hash(data: self.bytes)) }

@@ -3,25 +3,13 @@ import Logging
 import NIOCore
 import Synchronization
 
-/// The listener for operators (SPEC OP-2): metrics and health, apart from the one for clients.
+/// The listener for operators and backends (SPEC RM-1, OP-2), apart from the one for clients.
 final class ControlListener: Sendable {
     private let listener: Configuration.Listener
     private let connections: HTTPConnections
 
-    /// - Parameter unreadiness: why the node is not ready, in words; empty when it is.
-    init(
-        listener: Configuration.Listener, metrics: PrometheusMetricsFactory?, logger: Logger,
-        unreadiness: @escaping @Sendable () -> [String]
-    ) throws {
+    init(listener: Configuration.Listener, responder: ControlResponder, logger: Logger) {
         self.listener = listener
-        var page: (@Sendable () -> String)?
-        if let metrics { page = { metrics.text() } }
-        let responder: ControlResponder
-        do {
-            responder = try ControlResponder(host: listener.host, metrics: page, unreadiness: unreadiness)
-        } catch {
-            throw StartError("cannot open the control listener", why: "\(error)", remedy: "Keep it on 127.0.0.1.")
-        }
         self.connections = HTTPConnections(
             responder: { request, writer, channel in try await responder.handle(request, writer, channel) },
             limits: LimitOptions().head, logger: logger)

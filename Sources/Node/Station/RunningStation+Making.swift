@@ -11,6 +11,7 @@ extension RunningStation {
         _ configuration: Configuration, _ registrations: Station.Registrations, logger: Logger
     ) async throws -> RunningStation {
         let keys = SigningKeyring(try configuration.loadKeys())
+        let controlKeys = try configuration.controlKeyring(logger: logger)
         if let complaint = registrations.templates?.complaint {
             throw StartError("cannot use the templates", why: complaint, remedy: "Mend them.")
         }
@@ -103,18 +104,22 @@ extension RunningStation {
                 revocations: { knot.apply($0, from: $1, revocation, logger) },
                 recheck: { sessions.recheckAll(isActive: isActive) }, logger: logger))
         knot.tie(life: life, sessions: sessions, isActive: isActive)
-        let control = try ControlListener(
-            listener: configuration.controlListener, metrics: registrations.metrics, logger: logger
+        let reference = Reference()
+        let control = try self.controlListener(
+            configuration, keyring: controlKeys, metrics: registrations.metrics, submit: { background.submit($0) },
+            station: reference, logger: logger
         ) { knot.life?.current?.unreadiness ?? ["no incarnation: this node has no lease"] }
-        return RunningStation(
+        let station = RunningStation(
             configuration: configuration, logger: logger, backend: backend, live: live, life: life,
             revocation: revocation, authority: authority, pipeline: pipeline, tokens: tokens,
             keyWatch: configuration.keyWatch(keys, logger: logger) { sessions.forget(keys: $0) },
-            background: background, control: control, group: group, setup: registrations.setup,
-            onStart: registrations.onStart)
+            controlKeys: controlKeys, background: background, control: control, group: group,
+            setup: registrations.setup, onStart: registrations.onStart)
+        reference.set(station)
+        return station
     }
 
-    private static func router(_ actions: [Action]) throws -> ActionRouter {
+    static func router(_ actions: [Action]) throws -> ActionRouter {
         do {
             return try ActionRouter(actions)
         } catch {
@@ -127,7 +132,8 @@ extension RunningStation {
         _ authority: SessionAuthority, _ tokens: TokenAuthority, _ logger: Logger
     ) -> SocketIdentifier {
         { handshake, auth in
-            if let text = auth.token, tokens.takes(handshake.domain) {
+            let bearer = auth.token.flatMap { SessionSecret.isMeant(by: $0) ? $0 : nil }
+            if bearer == nil, let text = auth.token, tokens.takes(handshake.domain) {
                 do throws(TokenRefusal) {
                     let token = try await tokens.verify(text, in: handshake.domain)
                     return .known(ConnectionIdentity(token, isDomestic: handshake.origin != .foreign))
@@ -140,7 +146,8 @@ extension RunningStation {
                     handshake.headers,
                     SessionAuthority.Presented(
                         domain: handshake.domain, source: handshake.source, origin: handshake.origin,
-                        socketProof: auth.domestic))
+                        socketProof: auth.domestic, bearer: bearer))
+                if bearer != nil, !agent.isActive { return .refused }
                 if agent.isIdle { return .idle }
                 guard agent.isActive, let record = agent.session else { return .guest }
                 return .known(
@@ -257,7 +264,7 @@ extension RunningStation {
 
     /// From the registry itself: the directory may be 2 s behind a node that has just come. Where a shard does not answer,
     /// the directory is the next best.
-    private func knownNodes() async -> [NodeRecord] {
+    func knownNodes() async -> [NodeRecord] {
         guard let membership = self.life.current?.incarnation.membership else { return [] }
         do {
             return try await membership.freshNodes()

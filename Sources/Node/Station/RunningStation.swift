@@ -19,6 +19,7 @@ final class RunningStation: Sendable {
     let tokens: TokenAuthority
     /// nil where the keys were made at start.
     let keyWatch: SigningKeyWatch?
+    let controlKeys: ControlKeyring
     /// Background work of sessions and actions.
     let background: WorkPool
     private let control: ControlListener
@@ -29,7 +30,7 @@ final class RunningStation: Sendable {
     init(
         configuration: Configuration, logger: Logger, backend: Backend, live: LiveServer, life: ClusterLife,
         revocation: Revocation, authority: SessionAuthority, pipeline: ActionPipeline, tokens: TokenAuthority,
-        keyWatch: SigningKeyWatch?, background: WorkPool, control: ControlListener,
+        keyWatch: SigningKeyWatch?, controlKeys: ControlKeyring, background: WorkPool, control: ControlListener,
         group: MultiThreadedEventLoopGroup, setup: [SetupHook], onStart: [@Sendable ([String]) -> Void]
     ) {
         self.configuration = configuration
@@ -42,6 +43,7 @@ final class RunningStation: Sendable {
         self.pipeline = pipeline
         self.tokens = tokens
         self.keyWatch = keyWatch
+        self.controlKeys = controlKeys
         self.background = background
         self.control = control
         self.group = group
@@ -89,6 +91,7 @@ final class RunningStation: Sendable {
         await withDiscardingTaskGroup { group in
             group.addTask { await self.tokens.run() }
             if let watch = self.keyWatch { group.addTask { await watch.run() } }
+            group.addTask { await self.controlKeys.run() }
             group.addTask {
                 while !Task.isCancelled {
                     self.revocation.ledger.expire()

@@ -1,5 +1,6 @@
 import HTTPTypes
 import HummingbirdCore
+import Logging
 import Metrics
 import NIOCore
 import Synchronization
@@ -10,34 +11,54 @@ import Testing
 @Suite("OP-2: the control listener")
 struct NodeControlTests {
     private static func request(
-        _ path: String, method: HTTPRequest.Method = .get, host: String? = "127.0.0.1:9080"
+        _ path: String, method: HTTPRequest.Method = .get, host: String? = "127.0.0.1:9080", key: String? = nil
     ) -> Request {
-        Request(
-            head: HTTPRequest(method: method, scheme: "http", authority: host, path: path),
+        let fields: HTTPFields = key.map { [.authorization: "Bearer \($0)"] } ?? [:]
+        return Request(
+            head: HTTPRequest(method: method, scheme: "http", authority: host, path: path, headerFields: fields),
             body: RequestBody(buffer: ByteBuffer()))
     }
 
+    private static func responder(
+        host: String, keys: [ControlKey]? = nil, metrics: (@Sendable () -> String)? = nil,
+        unreadiness: @escaping @Sendable () -> [String] = { [] }
+    ) throws -> ControlResponder {
+        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        let keyring = ControlKeyring(keys, logger: logger)
+        let actions = ControlActions(ControlAccess(keyring), station: { nil }, audit: logger).all
+        let router = try ActionRouter(actions.map(\.action))
+        let pipeline = ActionPipeline(
+            router: router,
+            submit: { work in
+                Task { await work() }
+                return true
+            }, logger: logger)
+        return try ControlResponder(
+            host: host, keyring: keyring, metrics: metrics, unreadiness: unreadiness, api: pipeline,
+            document: .controlAPI(actions, router))
+    }
+
     @Test("OP-2: live always, ready unless somebody has a reason")
-    func health() throws {
+    func health() async throws {
         let reasons = Mutex<[String]>([])
         let state = Shared(reasons: reasons)
-        let control = try ControlResponder(
+        let control = try Self.responder(
             host: "127.0.0.1", metrics: { "m 1\n" }, unreadiness: { state.reasons.withLock { $0 } })
-        #expect(control.respond(to: Self.request("/.well-known/submergence/live")).status == .ok)
-        #expect(control.respond(to: Self.request("/.well-known/submergence/ready")).status == .ok)
+        #expect(await control.respond(to: Self.request("/.well-known/submergence/live")).status == .ok)
+        #expect(await control.respond(to: Self.request("/.well-known/submergence/ready")).status == .ok)
         state.reasons.withLock { $0 = ["the bus is degraded"] }
-        #expect(control.respond(to: Self.request("/.well-known/submergence/live")).status == .ok)
-        let ready = control.respond(to: Self.request("/.well-known/submergence/ready?x"))
+        #expect(await control.respond(to: Self.request("/.well-known/submergence/live")).status == .ok)
+        let ready = await control.respond(to: Self.request("/.well-known/submergence/ready?x"))
         #expect(
             ready.status == .serviceUnavailable
                 && ready.body.contentLength == "not ready: the bus is degraded\n".utf8.count)
-        let metrics = control.respond(to: Self.request("/metrics"))
+        let metrics = await control.respond(to: Self.request("/metrics"))
         #expect(metrics.status == .ok && metrics.headers[.contentType] == "text/plain; version=0.0.4; charset=utf-8")
-        #expect(control.respond(to: Self.request("/metrics", method: .post)).status == .methodNotAllowed)
-        #expect(control.respond(to: Self.request("/metrics", method: .head)).headers[.contentLength] == "4")
-        #expect(control.respond(to: Self.request("/")).status == .notFound)
-        let bare = try ControlResponder(host: "::1", metrics: nil, unreadiness: { [] })
-        #expect(bare.respond(to: Self.request("/metrics")).status == .notFound)
+        #expect(await control.respond(to: Self.request("/metrics", method: .post)).status == .methodNotAllowed)
+        #expect(await control.respond(to: Self.request("/metrics", method: .head)).headers[.contentLength] == "4")
+        #expect(await control.respond(to: Self.request("/")).status == .notFound)
+        let bare = try Self.responder(host: "::1")
+        #expect(await bare.respond(to: Self.request("/metrics")).status == .notFound)
     }
 
     private final class Shared: Sendable {
@@ -49,17 +70,41 @@ struct NodeControlTests {
         "DESIGN §7: without a key it stays on loopback",
         arguments: ["0.0.0.0", "::", "192.0.2.1", "example.org", "", "*"])
     func loopback(host: String) {
-        #expect(throws: ControlResponder.Unprotected(host: host)) {
-            try ControlResponder(host: host, metrics: nil, unreadiness: { [] })
+        #expect(throws: ControlResponder.Unprotected(host: host)) { try Self.responder(host: host) }
+    }
+
+    @Test("RM-1: with keys it may be anywhere, and metrics ask for one; health does not")
+    func keyed() async throws {
+        let (key, secret) = try #require(ControlKey.make(name: "scraper", domain: nil, scopes: [.metrics]))
+        let (other, wrong) = try #require(ControlKey.make(name: "sender", domain: nil, scopes: [.send]))
+        let control = try Self.responder(host: "0.0.0.0", keys: [key, other], metrics: { "m 1\n" })
+        #expect(await control.respond(to: Self.request("/.well-known/submergence/live", host: "any")).status == .ok)
+        for (secret, status) in [(nil, HTTPResponse.Status.unauthorized), (wrong, .unauthorized), (secret, .ok)] {
+            let request = Self.request("/metrics", host: "any", key: secret)
+            #expect(await control.respond(to: request).status == status)
+        }
+    }
+
+    @Test("RM-1: the API without a key, with a wrong one, with one of another scope")
+    func scopes() async throws {
+        let (key, secret) = try #require(ControlKey.make(name: "status", domain: nil, scopes: [.status]))
+        let control = try Self.responder(host: "127.0.0.1", keys: [key])
+        // The station is not running, so the one with the right key is told that.
+        let cases: [(secret: String?, path: String, status: HTTPResponse.Status)] = [
+            (nil, "/v1/status", .unauthorized), ("smk_x", "/v1/status", .unauthorized),
+            (secret, "/v1/status", .serviceUnavailable), (secret, "/v1/nothing", .notFound),
+        ]
+        for (secret, path, status) in cases {
+            #expect(await control.respond(to: Self.request(path, key: secret)).status == status, "\(path)")
         }
     }
 
     @Test(
         "DESIGN §7: a page whose name resolves to loopback gets nothing",
         arguments: ["evil.example", nil, "127.0.0.1.evil.example"])
-    func rebinding(host: String?) throws {
-        let control = try ControlResponder(host: "localhost", metrics: { "m 1\n" }, unreadiness: { [] })
-        #expect(control.respond(to: Self.request("/metrics", host: host)).status == .misdirectedRequest)
+    func rebinding(host: String?) async throws {
+        let control = try Self.responder(host: "localhost", metrics: { "m 1\n" })
+        #expect(await control.respond(to: Self.request("/metrics", host: host)).status == .misdirectedRequest)
     }
 }
 

@@ -1,0 +1,18 @@
+/// Who of some people is there (SPEC EV-6), read from the database.
+struct PresenceAnswer: Encodable, Sendable {
+    struct Person: Encodable, Sendable {
+        let user: String
+        /// Some connection is on a node that is not held to be dead.
+        let active: Bool
+        let devices: [Device]
+    }
+
+    struct Device: Encodable, Sendable {
+        let client: String
+        let connections: Int
+        /// Names, or ids, of the nodes that have them.
+        let nodes: [String]
+    }
+
+    let users: [Person]
+}

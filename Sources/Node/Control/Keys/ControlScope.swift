@@ -1,0 +1,15 @@
+/// What a control key may be used for (SPEC RM-1).
+package enum ControlScope: String, CaseIterable, Sendable {
+    /// Events to people.
+    case send
+    /// Who is there.
+    case presence
+    /// Kick and logout.
+    case kick
+    /// New sessions, for any user of the domain: whoever has this can be anybody.
+    case sessions
+    /// What the node says about itself and the cluster.
+    case status
+    /// The metrics page, where the control listener is not on loopback.
+    case metrics
+}
