@@ -83,7 +83,7 @@ struct MongoSetup {
                 command.array("documents") { documents in
                     documents.documentElement { document in
                         document.append("_id", RecoveryCodec.genesis)
-                        document.append("fv", DocumentFormat.version)
+                        document.append("fv", Int32(Formats.oldest))
                     }
                 }
             }
@@ -201,6 +201,7 @@ extension MongoSetup {
             (names.links, [Index(key: "state", more: ["t"]), expiry]),
             (names.nodes, [expiry]),
             (names.tickets, [expiry]),
+            (names.traces, [expiry]),
         ]
     }
 
