@@ -44,6 +44,8 @@ class Sender(LeanTab):
 @pytest.mark.parametrize("confirm", [False, True])
 def test_two_nodes(mongo, nodes, confirm):
     first, second = nodes.start(2, mongo=mongo, options=PATIENT)
+    # Who is not in the directory yet is told by its ID.
+    wait_for("the second node to know the first", lambda: second.metric("submergence_cluster_nodes") == 2)
 
     async def send():
         async with (
