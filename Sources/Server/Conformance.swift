@@ -7,7 +7,7 @@ struct Conformance: AsyncParsableCommand {
         abstract: "Run the server that the official Engine.IO and Socket.IO suites test.",
         discussion: """
             Loopback only. Engine.IO echo on /engine.io/; bare WebSocket echo on /echo; Socket.IO on /socket.io/ with `message`, `message-with-ack`,
-            `echo` (ack returns the arguments) and `pub` (user, payload, optionally {client, confirm}: sends ["msg", payload]; ack returns the receipt).
+            `echo` (ack returns the arguments) and `pub` (user, payload, optionally {client, confirm, trace}: sends ["msg", payload]; ack returns the receipt).
 
             EXAMPLE
               submergence conformance --port 3000
@@ -39,6 +39,7 @@ struct Conformance: AsyncParsableCommand {
     @OptionGroup var graces: GraceFlags
     @OptionGroup var identity: IdentityFlags
     @OptionGroup var tokens: TokenFlags
+    @OptionGroup var tracing: TraceFlags
 
     @Option(help: "A domain that is served, in place of the one of development mode; may be repeated.")
     var domain: [String] = []
@@ -55,6 +56,7 @@ struct Conformance: AsyncParsableCommand {
         var settings = Configuration(mode: .conformance)
         self.listeners.apply(to: &settings)
         settings.mongo = self.mongo.options
+        self.tracing.apply(to: &settings)
         if let file = self.signingKeys { settings.signingKeys = .file(file) }
         settings.name = self.name
         settings.live.pingInterval = Double(self.pingInterval) / 1000

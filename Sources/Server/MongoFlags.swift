@@ -1,5 +1,6 @@
 import ArgumentParser
 import Node
+import Wire
 
 /// Flags that say how MongoDB is reached.
 struct MongoFlags: ParsableArguments {
@@ -27,7 +28,22 @@ struct MongoFlags: ParsableArguments {
         help: ArgumentHelp("Size of one inbox slot, fixed when the slots are made.", valueName: "MiB"))
     var slotMiB = 256
 
+    /// `newest:written`, in place of this version's: for tests of two versions at once.
+    @Option(help: .hidden)
+    var testFormats: String?
+
+    /// nil for this version's own.
+    private var formats: Formats?? {
+        guard let text = self.testFormats else { return .some(nil) }
+        let numbers = text.split(separator: ":").compactMap { Int($0) }
+        guard numbers.count == 2, (1...200).contains(numbers[0]), (1...numbers[0]).contains(numbers[1]) else {
+            return nil
+        }
+        return Formats(newest: numbers[0], written: numbers[1])
+    }
+
     func validate() throws {
+        guard self.formats != nil else { throw ValidationError("--test-formats takes NEWEST:WRITTEN") }
         guard (1...16_384).contains(self.slotMiB) else { throw ValidationError("--slot-size takes 1 to 16384") }
     }
 
@@ -36,6 +52,7 @@ struct MongoFlags: ParsableArguments {
         var options = Configuration.Mongo(
             uri: uri, database: self.database, tail: self.tail.mode, busURIs: self.busURIs)
         options.slotSize = self.slotMiB << 20
+        if let formats = self.formats.flatMap(\.self) { options.formats = formats }
         return options
     }
 }

@@ -18,6 +18,7 @@ struct Serve: AsyncParsableCommand {
     @OptionGroup var graces: GraceFlags
     @OptionGroup var identity: IdentityFlags
     @OptionGroup var tokens: TokenFlags
+    @OptionGroup var tracing: TraceFlags
 
     @Flag(help: "Development mode: loopback only, identities are believed, keys are made at start, /demo/ is served.")
     var dev = false
@@ -50,6 +51,12 @@ struct Serve: AsyncParsableCommand {
     @Option(help: "Append announced presence to this file, as JSON lines.")
     var logPresence: String?
 
+    func validate() throws {
+        guard self.dev || self.mongo.testFormats == nil else {
+            throw ValidationError("--test-formats is for development mode")
+        }
+    }
+
     func run() async throws {
         try await Runner.run(self.settings, logLevel: self.listeners.logLevel)
     }
@@ -58,6 +65,7 @@ struct Serve: AsyncParsableCommand {
         var settings = Configuration(mode: self.dev ? .development : .production)
         self.listeners.apply(to: &settings)
         settings.mongo = self.mongo.options
+        self.tracing.apply(to: &settings)
         settings.domains = self.domain.map { Configuration.Domain($0) }
         settings.publicPorts = Set(self.publicPort)
         if let file = self.signingKeys { settings.signingKeys = .file(file) }

@@ -16,12 +16,13 @@ struct Submergence: AsyncParsableCommand {
               0   ended in good order
               1   failed while running
               64  wrong arguments
+              66  no trace of this event (why)
               69  cannot start: something it needs is not there (MongoDB, a free port, a key file)
               75  superseded by a newer process of the same node name
             """,
         version: Version.text,
         subcommands: [
-            Serve.self, Conformance.self, InitDB.self, Status.self, Send.self, KickCommand.self, Keys.self,
+            Serve.self, Conformance.self, InitDB.self, Status.self, Send.self, KickCommand.self, Why.self, Keys.self,
             LoadCommand.self,
         ])
 }

@@ -25,29 +25,33 @@ final class BusInbox: Sendable {
     private let nodeText: String
     private let homes: [NodeRecord.Home]
     private let limits: InboxLimits
+    private let formats: Formats
     private let queue: InboxQueue
     private let outbox: BusOutbox
     private let tails: [HomeTail]
     private let receiver: any ClusterReceiver
     private let directory: any NodeDirectory
+    private let tracer: Tracer?
     private let metrics: BusMetrics
     private let logger: Logger
     private let state: Mutex<State>
 
     init(
-        node: NodeID, homes: [NodeRecord.Home], limits: InboxLimits, queue: InboxQueue, outbox: BusOutbox,
-        tails: [HomeTail], receiver: any ClusterReceiver, directory: any NodeDirectory, metrics: BusMetrics,
-        logger: Logger
+        node: NodeID, homes: [NodeRecord.Home], limits: InboxLimits, formats: Formats, queue: InboxQueue,
+        outbox: BusOutbox, tails: [HomeTail], receiver: any ClusterReceiver, directory: any NodeDirectory,
+        tracer: Tracer?, metrics: BusMetrics, logger: Logger
     ) {
         self.node = node
         self.nodeText = node.text
         self.homes = homes
         self.limits = limits
+        self.formats = formats
         self.queue = queue
         self.outbox = outbox
         self.tails = tails
         self.receiver = receiver
         self.directory = directory
+        self.tracer = tracer
         self.metrics = metrics
         self.logger = logger
         self.state = Mutex(State(probes: homes.map { _ in Probe() }))
@@ -152,13 +156,19 @@ final class BusInbox: Sendable {
     private func deliver(_ batch: ByteBuffer, from sender: NodeID, scope: InboxMachine.Scope) {
         var decoded: MessageBatch.Decoded
         do throws(EnvelopeError) {
-            decoded = try MessageBatch.decode(batch)
+            decoded = try MessageBatch.decode(batch, self.formats)
         } catch {
             return self.refuse(error)
         }
         self.metrics.unknownKind.increment(by: decoded.unknownKinds)
         if scope != .all {
             let count = decoded.messages.count
+            if let tracer = self.tracer {
+                for message in decoded.messages where !scope.admits(message.kind) {
+                    guard let event = EventConfirmation.trace(of: message) else { continue }
+                    tracer.note(event, .dropped(scope == .late ? "came after its place was given up" : "too old"))
+                }
+            }
             decoded.messages.removeAll { !scope.admits($0.kind) }
             self.metrics.keptOut(count - decoded.messages.count, scope: scope)
         }
@@ -169,12 +179,13 @@ final class BusInbox: Sendable {
 
     /// OP-4: counted and skipped; an unknown version by name (ND-6).
     private func refuse(_ error: EnvelopeError) {
-        if case .unknownVersion = error {
-            self.metrics.unknownVersion.increment()
-        } else {
+        guard case .unknownVersion(let format) = error else {
             self.metrics.malformed.increment()
+            return self.logger.warning("an envelope was refused", metadata: ["error": "\(error)"])
         }
-        self.logger.warning("an envelope was refused", metadata: ["error": "\(error)"])
+        self.metrics.unknownFormat.increment()
+        self.logger.error(
+            "an envelope was refused", metadata: ["error": "\(self.formats.refusal(of: Int64(format)))"])
     }
 
     /// ND-8, ND-9: what a live sender sent and this node missed is a gap; a claimed one's calls cannot have returned.

@@ -14,7 +14,8 @@ enum BusInsert {
     }
 
     static func run<Receipt>(
-        _ insert: OutboxInsert<Receipt>, from sender: String, collection: String, database: String, pool: MongoPool
+        _ insert: OutboxInsert<Receipt>, from sender: String, collection: String, database: String, pool: MongoPool,
+        formats: Formats
     ) -> Outcome {
         var bytes = 0
         var writer = BSONWriter(capacity: 1024)
@@ -22,7 +23,7 @@ enum BusInsert {
         writer.append("ordered", false)
         writer.array("documents") { documents in
             for envelope in insert.envelopes {
-                let batch = self.batch(of: envelope)
+                let batch = self.batch(of: envelope, formats)
                 bytes += batch.readableBytes
                 EnvelopeDocument.append(
                     to: &documents, to: envelope.to, from: sender, sequence: envelope.sequence, batch: batch,
@@ -46,9 +47,11 @@ enum BusInsert {
         return outcome
     }
 
-    private static func batch<Receipt>(of envelope: OutboxInsert<Receipt>.Outgoing) -> ByteBuffer {
+    private static func batch<Receipt>(
+        of envelope: OutboxInsert<Receipt>.Outgoing, _ formats: Formats
+    ) -> ByteBuffer {
         do throws(EnvelopeError) {
-            return try MessageBatch.encode(envelope.messages)
+            return try MessageBatch.encode(envelope.messages, formats)
         } catch {
             preconditionFailure(
                 "every message was checked before it was queued, and their sum as they were taken: \(error)")

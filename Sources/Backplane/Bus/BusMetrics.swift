@@ -34,7 +34,7 @@ struct BusMetrics: Sendable {
     private let tooOld = Counter(label: prefix + "drops_total", dimensions: [("reason", "old")])
     private let tooLate = Counter(label: prefix + "drops_total", dimensions: [("reason", "late")])
     let malformed = Counter(label: prefix + "drops_total", dimensions: [("reason", "malformed")])
-    let unknownVersion = Counter(label: prefix + "drops_total", dimensions: [("reason", "version")])
+    let unknownFormat = Counter(label: "submergence_unknown_format_total", dimensions: [("kind", "envelope")])
     let unknownKind = Counter(label: prefix + "drops_total", dimensions: [("reason", "kind")])
     private let unsentPerishable: [String: Counter]
     private let unsentLasting: [String: Counter]

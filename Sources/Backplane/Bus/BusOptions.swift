@@ -1,4 +1,5 @@
 package import NIOCore
+package import Wire
 
 /// Limits and delays of the bus. Every default is the one that SPEC names; tests shorten them.
 package struct BusOptions: Sendable, Equatable {
@@ -23,6 +24,8 @@ package struct BusOptions: Sendable, Equatable {
     package var reopenPause: TimeAmount = .milliseconds(250)
     /// Bytes that tails may have read ahead of the receiver before they stop reading. 32 MiB.
     package var readAheadBytes = 32 << 20
+    /// Of envelopes; only tests of two versions set it.
+    package var formats = Formats.current
 
     package init() {}
 }

@@ -49,24 +49,28 @@ final class BusOutbox: Sendable {
     private let node: NodeID
     private let nodeText: String
     private let limits: OutboxLimits
+    private let formats: Formats
     private let topology: BusTopology
     private let directory: any NodeDirectory
     private let threads: BusThreads
+    private let tracer: Tracer?
     private let metrics: BusMetrics
     private let logger: Logger
     private let state: Mutex<State>
     private let stopped = DispatchSemaphore(value: 0)
 
     init(
-        node: NodeID, limits: OutboxLimits, topology: BusTopology, shards: [String: Place],
-        directory: any NodeDirectory, threads: BusThreads, metrics: BusMetrics, logger: Logger
+        node: NodeID, limits: OutboxLimits, formats: Formats, topology: BusTopology, shards: [String: Place],
+        directory: any NodeDirectory, threads: BusThreads, tracer: Tracer?, metrics: BusMetrics, logger: Logger
     ) {
         self.node = node
         self.nodeText = node.text
         self.limits = limits
+        self.formats = formats
         self.topology = topology
         self.directory = directory
         self.threads = threads
+        self.tracer = tracer
         self.metrics = metrics
         self.logger = logger
         self.state = Mutex(State(machine: Machine(node: node, limits: limits), shards: shards))
@@ -219,7 +223,7 @@ final class BusOutbox: Sendable {
         let started = BusClock.now()
         let outcome = BusInsert.run(
             insert, from: self.nodeText, collection: shard.collection(slot: insert.home.slot), database: shard.database,
-            pool: pool)
+            pool: pool, formats: self.formats)
         let now = BusClock.now()
         self.metrics.insertTime.recordNanoseconds((now - started).nanoseconds)
         if let error = outcome.error {
@@ -228,7 +232,10 @@ final class BusOutbox: Sendable {
                 "an insert into an inbox failed", metadata: ["shard": "\(shard.name)", "error": "\(error)"])
         }
         let copies = zip(insert.envelopes, outcome.stored).lazy.filter { $0.kept != nil && $1 }.count
-        if copies > 0 { self.metrics.envelopesCopied.increment(by: copies) }
+        if copies > 0 {
+            self.metrics.envelopesCopied.increment(by: copies)
+            self.traceCopies(insert, outcome.stored)
+        }
         self.metrics.envelopesOut.increment(by: outcome.stored.lazy.filter(\.self).count)
         self.metrics.bytesOut.increment(by: outcome.bytes)
         let (completions, wakes) = self.state.withLock { state in
@@ -280,6 +287,28 @@ final class BusOutbox: Sendable {
         }
     }
 
+    // MARK: Traces
+
+    private func name(of target: NodeID) -> String { self.directory.record(of: target)?.label ?? target.text }
+
+    private func trace(_ entry: OutboxEntry<Completion>, _ completion: OutboxCompletion<Completion>) {
+        guard let tracer = self.tracer, let home = completion.home,
+            let event = EventConfirmation.trace(of: entry.message)
+        else { return }
+        let taken = (BusClock.now() - entry.since).nanoseconds / 1_000_000
+        tracer.note(event, .stored(for: self.name(of: completion.target), home: home.label, milliseconds: taken))
+    }
+
+    private func traceCopies(_ insert: OutboxInsert<Completion>, _ stored: [Bool]) {
+        guard let tracer = self.tracer else { return }
+        for (envelope, isStored) in zip(insert.envelopes, stored) where isStored {
+            for message in envelope.kept?.messages ?? [] {
+                guard let event = EventConfirmation.trace(of: message) else { continue }
+                tracer.note(event, .copied(for: self.name(of: envelope.target), home: insert.home.label))
+            }
+        }
+    }
+
     // MARK: Completions
 
     private func refuse(_ kind: BusMessage.Kind, _ error: PublishError, _ completion: Completion) {
@@ -292,6 +321,7 @@ final class BusOutbox: Sendable {
         for completion in completions {
             if completion.error == nil { self.metrics.messagesOut.increment(by: completion.entries.count) }
             for entry in completion.entries {
+                self.trace(entry, completion)
                 if let error = completion.error { self.metrics.unsent(entry.message.kind, error) }
                 entry.receipt(completion.error)
             }

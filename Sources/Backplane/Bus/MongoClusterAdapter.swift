@@ -30,11 +30,11 @@ package final class MongoClusterAdapter: ClusterAdapter {
     ///   - receiver: called on one thread of the adapter; holding it up holds up the tails.
     package static func open(
         node: NodeID, homes: [NodeRecord.Home], topology: BusTopology, directory: any NodeDirectory,
-        receiver: any ClusterReceiver, options: BusOptions = BusOptions(), logger: Logger
+        receiver: any ClusterReceiver, options: BusOptions = BusOptions(), tracer: Tracer? = nil, logger: Logger
     ) async throws(BusError) -> MongoClusterAdapter {
         let adapter = try self.start(
             node: node, homes: homes, topology: topology, directory: directory, receiver: receiver, options: options,
-            logger: logger)
+            tracer: tracer, logger: logger)
         let inbox = adapter.inbox
         let timer = MultiThreadedEventLoopGroup.singleton.any()
             .scheduleTask(in: options.startTimeout) { inbox.giveUpStart() }
@@ -72,7 +72,7 @@ package final class MongoClusterAdapter: ClusterAdapter {
 
     private static func start(
         node: NodeID, homes: [NodeRecord.Home], topology: BusTopology, directory: any NodeDirectory,
-        receiver: any ClusterReceiver, options: BusOptions, logger: Logger
+        receiver: any ClusterReceiver, options: BusOptions, tracer: Tracer?, logger: Logger
     ) throws(BusError) -> MongoClusterAdapter {
         var pools = BusPools(options: options, lanes: topology.shards.count)
         var shards: [String: BusOutbox.Place] = [:]
@@ -99,11 +99,13 @@ package final class MongoClusterAdapter: ClusterAdapter {
                     metrics: metrics, logger: logger))
         }
         let outbox = BusOutbox(
-            node: node, limits: options.outbox, topology: topology, shards: shards, directory: directory,
-            threads: threads, metrics: metrics, logger: logger)
+            node: node, limits: options.outbox, formats: options.formats, topology: topology, shards: shards,
+            directory: directory,
+            threads: threads, tracer: tracer, metrics: metrics, logger: logger)
         let inbox = BusInbox(
-            node: node, homes: homes, limits: options.inbox, queue: queue, outbox: outbox, tails: tails,
-            receiver: receiver, directory: directory, metrics: metrics, logger: logger)
+            node: node, homes: homes, limits: options.inbox, formats: options.formats, queue: queue, outbox: outbox,
+            tails: tails,
+            receiver: receiver, directory: directory, tracer: tracer, metrics: metrics, logger: logger)
         for (index, tail) in tails.enumerated() { threads.start("bus-tail-\(index)") { tail.run() } }
         threads.start("bus-inbox") { inbox.run() }
         return MongoClusterAdapter(outbox: outbox, inbox: inbox, tails: tails, queue: queue, threads: threads)

@@ -77,6 +77,9 @@ package struct OutboxCompletion<Receipt> {
     package var entries: [OutboxEntry<Receipt>]
     /// nil: stored.
     package var error: PublishError?
+    /// Where they are stored.
+    package var home: NodeRecord.Home?
+    package var target: NodeID
 }
 
 extension OutboxCompletion: Sendable where Receipt: Sendable {}

@@ -120,7 +120,9 @@ package struct OutboxMachine<Receipt> {
                 if stored[index] {
                     target.open[envelope.sequence] = nil
                     machine.keep(envelope.sequence, open, lane: insert.lane, target: &target)
+                    let known = completions.count
                     machine.settle(open, error: nil, target: &target, into: &completions)
+                    if completions.count > known { completions[known].home = insert.home }
                     if let lane = machine.place(envelope.target, &target) { wake.append(lane) }
                 } else if open.attempt == envelope.attempt, open.pausedUntil == nil {
                     if let lane = machine.putAgain(envelope.target, envelope.sequence, &open, target, now) {
@@ -279,7 +281,7 @@ package struct OutboxMachine<Receipt> {
         target.cost -= cost
         self.backlog -= cost
         self.pending -= entries.count
-        completions.append(OutboxCompletion(entries: entries, error: error))
+        completions.append(OutboxCompletion(entries: entries, error: error, target: target.id))
     }
 
     // MARK: Shards

@@ -37,6 +37,7 @@ struct OutboxTarget<Receipt> {
         var isGivenUp = false
     }
 
+    let id: NodeID
     let text: String
     let homes: [NodeRecord.Home]
     /// Lanes of the homes' shards, in the same order.
@@ -62,6 +63,7 @@ struct OutboxTarget<Receipt> {
     var isClosed = false
 
     init(_ record: NodeRecord, lanes: [Int], preferred: Int, now: NIODeadline) {
+        self.id = record.id
         self.text = record.id.text
         self.homes = record.homes
         self.lanes = lanes

@@ -1,11 +1,15 @@
+import Wire
+
 /// Why a stored document is not what this program knows; names the field.
 struct DocumentError: Error {
     var message: String
+    /// A program of another version has written it (`fv`, SPEC ND-6).
+    var isUnknownFormat = false
 
     init(_ message: String) { self.message = message }
-}
 
-/// The format version that this program writes into every document (`fv`); another one is refused by name (SPEC ND-6).
-enum DocumentFormat {
-    static let version: Int32 = 1
+    init(unknown format: Int64, _ formats: Formats) {
+        self.message = formats.refusal(of: format)
+        self.isUnknownFormat = true
+    }
 }

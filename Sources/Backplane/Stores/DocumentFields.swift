@@ -19,8 +19,13 @@ extension BSONDocument {
         return value
     }
 
-    func checkFormat(_ format: Int32 = DocumentFormat.version) throws(DocumentError) {
-        let version = try self.require("fv") { $0.int64 }
-        guard version == Int64(format) else { throw DocumentError("unknown format version \(version)") }
+    /// - Returns: the format in which the document is written, one that is read.
+    @discardableResult
+    func checkFormat(_ formats: Formats) throws(DocumentError) -> Int {
+        let format = try self.require("fv") { $0.int64 }
+        guard let known = Int(exactly: format), formats.reads(known) else {
+            throw DocumentError(unknown: format, formats)
+        }
+        return known
     }
 }

@@ -9,6 +9,7 @@ package struct MongoCluster: Sendable {
     package let sessions: MongoSessionStore
     package let nodes: MongoNodeRegistry
     package let tickets: MongoTicketStore
+    package let traces: MongoTraceStore
     /// nil while connection state recovery is off (``MongoSettings/recoveryLog``).
     package let recoveryLog: MongoRecoveryLog?
     /// For commands that belong to no single shard.
@@ -96,6 +97,7 @@ package struct MongoCluster: Sendable {
             renewals: self.renewals, logger: logger)
         self.tickets = MongoTicketStore(
             settings: settings, shards: topology.tickets, lanes: self.lanes, logger: logger)
+        self.traces = MongoTraceStore(settings: settings, logger: logger)
         self.recoveryLog =
             settings.recoveryLog == nil
             ? nil
@@ -105,6 +107,7 @@ package struct MongoCluster: Sendable {
 
     /// Ends all threads once their commands are done. The pools end with the last user.
     package func shutdown() async {
+        await self.traces.shutdown()
         for lane in self.lanes { await lane.shutdown() }
         await self.commands.shutdown()
         await self.renewals.shutdown()

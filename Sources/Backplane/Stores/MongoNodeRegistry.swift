@@ -17,7 +17,8 @@ package final class MongoNodeRegistry: NodeRegistry {
     private let lanes: [MongoCommands]
     private let state = Mutex(State())
     private let logger: Logger
-    private let malformed = Counter(label: "submergence_store_malformed_total", dimensions: [("collection", "nodes")])
+    private let formats: Formats
+    private let refusals = DocumentRefusals(collection: "nodes", kind: "node")
 
     private struct State {
         /// Nodes of the newest readings: what can be asked for shard by shard.
@@ -32,6 +33,7 @@ package final class MongoNodeRegistry: NodeRegistry {
     ) {
         precondition(lanes.count == shards.shards.count, "one lane per shard")
         self.access = MongoStoreAccess(database: settings.database, collection: settings.collections.nodes)
+        self.formats = settings.formats
         self.commands = commands
         self.renewals = renewals
         self.shards = shards
@@ -59,7 +61,7 @@ package final class MongoNodeRegistry: NodeRegistry {
                         $0.append("_id", record.id.text)
                         $0.append("st", Int32(NodeRecord.State.up.rawValue))
                     }
-                    statement.document("u") { NodeCodec.write(record, into: &$0) }
+                    statement.document("u") { NodeCodec.write(record, self.formats, into: &$0) }
                     statement.append("upsert", true)
                 }
             }
@@ -182,10 +184,13 @@ package final class MongoNodeRegistry: NodeRegistry {
         var reading = DirectoryReading(records: [], isComplete: isComplete)
         for document in documents {
             do throws(DocumentError) {
-                reading.records.append(try NodeCodec.decode(document))
+                reading.records.append(try NodeCodec.decode(document, self.formats))
             } catch {
                 // Its other readers know it, perhaps: it must not look gone.
                 reading.isComplete = false
+                // Not those that are gone: they read nothing any more.
+                let isThere = document["st"]?.int64.map { $0 < Int64(NodeRecord.State.claimed.rawValue) } ?? true
+                if error.isUnknownFormat, isThere { reading.foreign.append(error.message) }
                 self.refuse(document, error)
             }
         }
@@ -198,7 +203,7 @@ package final class MongoNodeRegistry: NodeRegistry {
         }
         guard let document = batch.documents.first else { return nil }
         do throws(DocumentError) {
-            return try NodeCodec.decode(document)
+            return try NodeCodec.decode(document, self.formats)
         } catch {
             self.refuse(document, error)
             throw StoreError(.malformed, operation: "nodes.read", message: "\(id): \(error.message)")
@@ -206,7 +211,7 @@ package final class MongoNodeRegistry: NodeRegistry {
     }
 
     private func refuse(_ document: BSONDocument, _ error: DocumentError) {
-        self.malformed.increment()
+        self.refusals.count(error)
         self.logger.error(
             "node record refused",
             metadata: ["node": "\(document["_id"]?.string ?? "?")", "reason": "\(error.message)"])

@@ -22,8 +22,7 @@ package final class MongoRecoveryLog: RecoveryLog {
     private let general: MongoCommands
     private let logger: Logger
     private let metrics = RecoveryMetrics()
-    private let malformed = Counter(
-        label: "submergence_store_malformed_total", dimensions: [("collection", "recovery")])
+    private let refusals = DocumentRefusals(collection: "recovery", kind: "recovery")
 
     /// - Parameter lanes: one per shard of the routes' map.
     package init(
@@ -84,7 +83,7 @@ package final class MongoRecoveryLog: RecoveryLog {
             try writer.array("documents") { documents throws(EnvelopeError) in
                 for sheet in RecoverySheet.sheets(of: entries) {
                     try documents.documentElement { document throws(EnvelopeError) in
-                        try RecoveryCodec.write(sheet, into: &document)
+                        try RecoveryCodec.write(sheet, self.settings.formats, into: &document)
                     }
                 }
             }
@@ -169,9 +168,9 @@ package final class MongoRecoveryLog: RecoveryLog {
         entries.reserveCapacity(documents.count)
         for document in documents {
             do throws(DocumentError) {
-                entries += try RecoveryCodec.decode(document)
+                entries += try RecoveryCodec.decode(document, self.settings.formats)
             } catch {
-                self.malformed.increment()
+                self.refusals.count(error)
                 self.logger.error("recovery log entry refused", metadata: ["reason": "\(error.message)"])
                 throw StoreError(.malformed, operation: "recovery.read", message: error.message)
             }

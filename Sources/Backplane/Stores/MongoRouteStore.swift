@@ -13,7 +13,8 @@ package final class MongoRouteStore: RouteStore {
     /// For what reads every shard.
     private let general: MongoCommands
     private let logger: Logger
-    private let malformed = Counter(label: "submergence_store_malformed_total", dimensions: [("collection", "routes")])
+    private let formats: Formats
+    private let refusals = DocumentRefusals(collection: "routes", kind: "route")
     private let conflicts = Counter(label: "submergence_store_conflicts_total", dimensions: [("collection", "routes")])
 
     package init(
@@ -21,6 +22,7 @@ package final class MongoRouteStore: RouteStore {
     ) {
         precondition(lanes.count == shards.shards.count, "one lane per shard")
         self.access = MongoStoreAccess(database: settings.database, collection: settings.collections.routes)
+        self.formats = settings.formats
         self.shards = shards
         self.lanes = lanes
         self.general = general
@@ -52,12 +54,12 @@ package final class MongoRouteStore: RouteStore {
         var failure: StoreError?
         for document in batch.documents {
             do throws(DocumentError) {
-                let route = try RouteCodec.decode(document)
+                let route = try RouteCodec.decode(document, self.formats)
                 routes[route.key] = route
             } catch {
                 let key = document["_id"]?.string ?? "?"
                 failure = StoreError(.malformed, operation: "routes.read", message: "\(key): \(error.message)")
-                self.malformed.increment()
+                self.refusals.count(error)
                 self.logger.error("route document refused", metadata: ["key": "\(key)", "reason": "\(error.message)"])
             }
         }
@@ -70,7 +72,7 @@ package final class MongoRouteStore: RouteStore {
         outcomes.reserveCapacity(writes.count)
         var failure: StoreError?
         var isAnythingKnown = false
-        for command in RouteUpdate.commands(for: writes) {
+        for command in RouteUpdate.commands(for: writes, self.formats) {
             do throws(StoreError) {
                 outcomes += try await self.write(
                     Array(writes[command.range]), command.statements, through: self.lanes[shard])

@@ -10,14 +10,15 @@ package final class MongoSessionStore: SessionStore {
     private let lanes: [MongoCommands]
     private let general: MongoCommands
     private let logger: Logger
-    private let malformed = Counter(
-        label: "submergence_store_malformed_total", dimensions: [("collection", "sessions")])
+    private let formats: Formats
+    private let refusals = DocumentRefusals(collection: "sessions", kind: "session")
 
     package init(
         settings: MongoSettings, shards: ShardMap, lanes: [MongoCommands], general: MongoCommands, logger: Logger
     ) {
         precondition(lanes.count == shards.shards.count, "one lane per shard")
         self.access = MongoStoreAccess(database: settings.database, collection: settings.collections.sessions)
+        self.formats = settings.formats
         self.shards = shards
         self.lanes = lanes
         self.general = general
@@ -85,9 +86,9 @@ package final class MongoSessionStore: SessionStore {
     /// Logs and counts what it throws.
     private func decode(_ document: BSONDocument, operation: String) throws(StoreError) -> SessionRecord {
         do throws(DocumentError) {
-            return try SessionCodec.decode(document)
+            return try SessionCodec.decode(document, self.formats)
         } catch {
-            self.malformed.increment()
+            self.refusals.count(error)
             self.logger.error("session record refused", metadata: ["reason": "\(error.message)"])
             throw StoreError(.malformed, operation: operation, message: error.message)
         }
@@ -98,7 +99,7 @@ package final class MongoSessionStore: SessionStore {
         let command = BSONWriter.document { command in
             command.append("insert", self.access.collection)
             command.array("documents") { documents in
-                documents.documentElement { SessionCodec.write(record, into: &$0) }
+                documents.documentElement { SessionCodec.write(record, self.formats, into: &$0) }
             }
             command.append("maxTimeMS", MongoStoreAccess.maxTime(lane))
         }

@@ -10,12 +10,13 @@ package final class MongoTicketStore: TicketStore {
     private let shards: ShardMap
     private let lanes: [MongoCommands]
     private let logger: Logger
-    private let malformed = Counter(
-        label: "submergence_store_malformed_total", dimensions: [("collection", "tickets")])
+    private let formats: Formats
+    private let refusals = DocumentRefusals(collection: "tickets", kind: "ticket")
 
     package init(settings: MongoSettings, shards: ShardMap, lanes: [MongoCommands], logger: Logger) {
         precondition(lanes.count == shards.shards.count, "one lane per shard")
         self.access = MongoStoreAccess(database: settings.database, collection: settings.collections.tickets)
+        self.formats = settings.formats
         self.shards = shards
         self.lanes = lanes
         self.logger = logger
@@ -30,7 +31,7 @@ package final class MongoTicketStore: TicketStore {
         let command = BSONWriter.document { command in
             command.append("insert", self.access.collection)
             command.array("documents") { documents in
-                documents.documentElement { TicketCodec.write(ticket, into: &$0) }
+                documents.documentElement { TicketCodec.write(ticket, self.formats, into: &$0) }
             }
             command.append("maxTimeMS", MongoStoreAccess.maxTime(lane))
         }
@@ -48,9 +49,9 @@ package final class MongoTicketStore: TicketStore {
         }
         guard let document = batch.documents.first else { return nil }
         do throws(DocumentError) {
-            return try TicketCodec.decode(document)
+            return try TicketCodec.decode(document, self.formats)
         } catch {
-            self.malformed.increment()
+            self.refusals.count(error)
             self.logger.error("session ticket refused", metadata: ["reason": "\(error.message)"])
             throw StoreError(.malformed, operation: "tickets.read", message: error.message)
         }

@@ -1,11 +1,11 @@
 import Routing
 import Wire
 
-/// Node records as they are stored (SPEC §2): `{_id, fv, st, b, name, at, by, cb, t, homes: [{sh, sl}], f, in}`, and beside them
+/// Node records as they are stored (SPEC §2): `{_id, fv, st, b, name, at, by, cb, t, homes: [{sh, sl}], f, fr, in}`, and beside them
 /// `now` (the primary's clock at the last renewal), `sus` (the newest suspicion) and `x` (when a tombstone goes).
 enum NodeCodec {
-    static func decode(_ document: BSONDocument) throws(DocumentError) -> NodeRecord {
-        try document.checkFormat()
+    static func decode(_ document: BSONDocument, _ formats: Formats) throws(DocumentError) -> NodeRecord {
+        try document.checkFormat(formats)
         var homes: [NodeRecord.Home] = []
         for element in try document.require("homes", { $0.array }) {
             guard let entry = element.document else { throw DocumentError("homes holds no document") }
@@ -18,6 +18,7 @@ enum NodeCodec {
             name: try document.optional("name") { $0.string }, address: try document.optional("at") { $0.string },
             started: try document.require("t") { $0.date }, homes: homes,
             format: try document.require("f") { $0.int })
+        if let newest = try document.optional("fr", { $0.int }) { record.newestFormat = newest }
         record.state = try document.require("st") {
             $0.int64.flatMap { UInt8(exactly: $0) }.flatMap { NodeRecord.State(rawValue: $0) }
         }
@@ -29,8 +30,8 @@ enum NodeCodec {
         return record
     }
 
-    static func write(_ record: NodeRecord, into writer: inout BSONWriter) {
-        writer.append("fv", DocumentFormat.version)
+    static func write(_ record: NodeRecord, _ formats: Formats, into writer: inout BSONWriter) {
+        writer.append("fv", Int32(formats.written))
         writer.append("st", Int32(record.state.rawValue))
         writer.append("b", record.beat)
         writer.append("name", ifPresent: record.name)
@@ -47,6 +48,7 @@ enum NodeCodec {
             }
         }
         writer.append("f", Int32(clamping: record.format))
+        writer.append("fr", Int32(clamping: record.newestFormat))
         if let intake = record.intake { writer.append("in", Int32(clamping: intake)) }
     }
 }

@@ -6,21 +6,21 @@ import Wire
 /// highest number, version and time in it, rooms and excepted rooms of a broadcast, entries. Each entry is `{k, n, v, c?, s?,
 /// t, h?, b?}`: route key, number, route version, client, socket, time, whether it is a hole, packet.
 enum RecoveryCodec {
-    /// 1 had one entry in each document.
-    static let format: Int32 = 2
+    /// `fv` of a sheet is one more than the format: 1 had one entry in each document.
+    private static let shift = 1
     /// Of entries that concern every key; no route key, as it has no slash.
     static let everyKey = "*"
     /// The first document of a log: as long as it is there, nothing has been overwritten.
     static let genesis = "genesis"
 
-    static func write(_ sheet: RecoverySheet, into writer: inout BSONWriter) throws(EnvelopeError) {
+    static func write(_ sheet: RecoverySheet, _ formats: Formats, into writer: inout BSONWriter) throws(EnvelopeError) {
         // Random: what is sent again is the same bytes, and meets itself; readers drop what comes twice otherwise.
         var identifier = ByteBufferAllocator().buffer(capacity: 16)
         var generator = SystemRandomNumberGenerator()
         identifier.writeInteger(generator.next())
         identifier.writeInteger(generator.next())
         writer.append("_id", BSONBinary(identifier))
-        writer.append("fv", self.format)
+        writer.append("fv", Int32(formats.written + self.shift))
         writer.array("k") { array in
             for key in sheet.keys { array.element(key?.text ?? self.everyKey) }
         }
@@ -74,8 +74,11 @@ enum RecoveryCodec {
     }
 
     /// The entries of a sheet, or those that the reader has asked for.
-    static func decode(_ document: BSONDocument) throws(DocumentError) -> [RecoveryEntry] {
-        try document.checkFormat(self.format)
+    static func decode(_ document: BSONDocument, _ formats: Formats) throws(DocumentError) -> [RecoveryEntry] {
+        let format = try document.require("fv") { $0.int64 } - Int64(self.shift)
+        guard let known = Int(exactly: format), formats.reads(known) else {
+            throw DocumentError(unknown: format, formats)
+        }
         let stream = try document.require("f") { $0.int64.flatMap { RecoveryStream(code: $0) } }
         let target = RoomTarget(rooms: try self.rooms("g", document), except: try self.rooms("x", document))
         var entries: [RecoveryEntry] = []

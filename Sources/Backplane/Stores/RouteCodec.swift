@@ -4,10 +4,11 @@ import Wire
 /// Route documents as they are stored (SPEC LC-1): `live: [{s, n, c, e, t, p, b, r, f, g}]`, `pres: {u, c: [{c, d}]}`,
 /// `out: [{k, c, q, n}]`, `seq`, `due`, `x`, `v`, `fv`; with connection state recovery `away: [{s, c, e, p, b, u, f, g}]` and `rl`.
 enum RouteCodec {
-    static func decode(_ document: BSONDocument) throws(DocumentError) -> RouteDocument {
-        try document.checkFormat()
+    static func decode(_ document: BSONDocument, _ formats: Formats) throws(DocumentError) -> RouteDocument {
+        let format = try document.checkFormat(formats)
         let key = try document.require("_id") { $0.string.flatMap { RouteKey($0) } }
         var route = RouteDocument(key: key)
+        route.isOtherFormat = format != formats.written
         route.version = try document.require("v") { $0.int64 }
         for element in try document.require("live", { $0.array }) {
             guard let entry = element.document else { throw DocumentError("live holds no document") }

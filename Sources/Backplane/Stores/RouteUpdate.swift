@@ -11,13 +11,15 @@ enum RouteUpdate {
     private static let maximumSize = 12 << 20
 
     /// The statements of a round, in as few commands as their size allows: mostly one.
-    static func commands(for writes: [RouteWrite]) -> [(range: Range<Int>, statements: [BSONDocument])] {
+    static func commands(
+        for writes: [RouteWrite], _ formats: Formats
+    ) -> [(range: Range<Int>, statements: [BSONDocument])] {
         var commands: [(range: Range<Int>, statements: [BSONDocument])] = []
         var statements: [BSONDocument] = []
         var size = 0
         var start = 0
         for (index, write) in writes.enumerated() {
-            let statement = BSONDocument { self.write(write, into: &$0) }
+            let statement = BSONDocument { self.write(write, formats, into: &$0) }
             if !statements.isEmpty, size + statement.bytes.readableBytes > Self.maximumSize {
                 commands.append((start..<index, statements))
                 (statements, size, start) = ([], 0, index)
@@ -29,14 +31,14 @@ enum RouteUpdate {
         return commands
     }
 
-    private static func write(_ write: RouteWrite, into statement: inout BSONWriter) {
+    private static func write(_ write: RouteWrite, _ formats: Formats, into statement: inout BSONWriter) {
         statement.document("q") { filter in
             filter.append("_id", write.new.key.text)
             filter.append("v", write.expectedVersion)
         }
         statement.document("u") { update in
             let plan = Plan(write)
-            update.document("$set") { plan.writeSet(into: &$0) }
+            update.document("$set") { plan.writeSet(formats, into: &$0) }
             if plan.hasPush { update.document("$push") { plan.writePush(into: &$0) } }
             if plan.hasPull { update.document("$pull") { plan.writePull(into: &$0) } }
             if plan.hasUnset { update.document("$unset") { plan.writeUnset(into: &$0) } }
@@ -45,7 +47,9 @@ enum RouteUpdate {
     }
 
     /// Whether the statement, had it inserted a document, would have left a part of one.
-    static func isPartial(_ write: RouteWrite) -> Bool { write.expectedVersion != 0 && !write.old.isVacant }
+    static func isPartial(_ write: RouteWrite) -> Bool {
+        write.expectedVersion != 0 && !write.old.isVacant && !write.old.isOtherFormat
+    }
 
     /// How one array gets from old to new.
     enum ArrayChange<Element: Equatable>: Equatable {
@@ -88,7 +92,7 @@ enum RouteUpdate {
         let old: RouteDocument
         let new: RouteDocument
         /// A document that there is not, or that holds nothing and may expire meanwhile, is written whole: an upsert must not
-        /// leave half of one.
+        /// leave half of one. So is one of another format: a part of it would not fit the rest.
         let isWhole: Bool
         let live: ArrayChange<RouteDocument.Connection>
         /// Not even written whole where there never was one: recovery is off then.
@@ -125,9 +129,9 @@ enum RouteUpdate {
             if case .remove = change { true } else { false }
         }
 
-        func writeSet(into set: inout BSONWriter) {
+        func writeSet(_ formats: Formats, into set: inout BSONWriter) {
             set.append("v", self.new.version)
-            if self.isWhole { set.append("fv", DocumentFormat.version) }
+            if self.isWhole { set.append("fv", Int32(formats.written)) }
             self.writeSet("live", self.live, self.new.live, into: &set) { RouteCodec.write($0, into: &$1) }
             self.writeSet("away", self.away, self.new.away, into: &set) { RouteCodec.write($0, into: &$1) }
             if self.isWhole || self.old.logPlace != self.new.logPlace { set.append("rl", ifPresent: self.new.logPlace) }

@@ -4,8 +4,8 @@ import Wire
 
 /// Session records as they are stored (SPEC §3): `{_id, D, U, C, c, a, v, L, r, f, l, s, sc, n, x, z}` and `fv`.
 enum SessionCodec {
-    static func decode(_ document: BSONDocument) throws(DocumentError) -> SessionRecord {
-        try document.checkFormat()
+    static func decode(_ document: BSONDocument, _ formats: Formats) throws(DocumentError) -> SessionRecord {
+        try document.checkFormat(formats)
         var record = SessionRecord(
             hash: try document.require("_id", self.bytes), domain: try document.require("D") { $0.string },
             user: try document.require("U") { $0.string }, client: try document.require("C") { $0.string },
@@ -29,9 +29,9 @@ enum SessionCodec {
         element.binary.map { Array($0.readableBytesView) }
     }
 
-    static func write(_ record: SessionRecord, into writer: inout BSONWriter) {
+    static func write(_ record: SessionRecord, _ formats: Formats, into writer: inout BSONWriter) {
         writer.append("_id", BSONBinary(record.hash))
-        writer.append("fv", DocumentFormat.version)
+        writer.append("fv", Int32(formats.written))
         writer.append("D", record.domain)
         writer.append("U", record.user)
         writer.append("C", record.client)

@@ -1,3 +1,5 @@
+package import Wire
+
 /// Which MongoDB, and what things are called there.
 package struct MongoSettings: Sendable {
     /// The replica set, or the routers of the sharded cluster.
@@ -14,8 +16,12 @@ package struct MongoSettings: Sendable {
     package var recoveryLog: Int?
     /// Chunks per shard that a new collection begins with.
     package var chunksPerShard: Int
+    /// How long traces are kept. 1 h.
+    package var traceSeconds = 3_600
     package var collections: Collections
     package var appName: String
+    /// Of what is stored and sent; only tests of two versions set it.
+    package var formats = Formats.current
 
     /// Names of the collections in ``database``.
     package struct Collections: Sendable {
@@ -24,10 +30,11 @@ package struct MongoSettings: Sendable {
         package var links = "Links"
         package var nodes = "Nodes"
         package var tickets = "Tickets"
+        package var traces = "Traces"
 
         package init() {}
 
-        var all: [String] { [self.sessions, self.routes, self.links, self.nodes, self.tickets] }
+        var all: [String] { [self.sessions, self.routes, self.links, self.nodes, self.tickets, self.traces] }
     }
 
     package init(uri: String, database: String = "submergence") {

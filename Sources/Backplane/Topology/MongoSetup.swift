@@ -87,7 +87,7 @@ struct MongoSetup {
                 command.array("documents") { documents in
                     documents.documentElement { document in
                         document.append("_id", RecoveryCodec.genesis)
-                        document.append("fv", DocumentFormat.version)
+                        document.append("fv", Int32(Formats.oldest))
                     }
                 }
             }
@@ -206,6 +206,7 @@ extension MongoSetup {
             (names.links, [Index(key: "state", more: ["t"]), expiry]),
             (names.nodes, [expiry]),
             (names.tickets, [expiry]),
+            (names.traces, [expiry]),
         ]
     }
 

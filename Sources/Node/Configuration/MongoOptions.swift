@@ -1,3 +1,5 @@
+package import Wire
+
 extension Configuration {
     /// How a node reaches MongoDB 6.0 or later, a replica set or a sharded cluster.
     public struct Mongo: Sendable, Equatable {
@@ -26,6 +28,12 @@ extension Configuration {
         public var keptBytes: Int
         /// Inbox slots per shard. Fixed when they are made.
         public var slotsPerShard: Int
+        /// Share of sent events whose way is written down for `submergence why`, 0 to 1, beside those that ask for it. Default 0.
+        public var traceRate: Double
+        /// Seconds for which that is kept. Default 3,600.
+        public var traceSeconds: Int
+        /// Stands for another version; for tests of two versions at once.
+        package var formats = Formats.current
 
         public init(uri: String, database: String = "submergence", tail: Tail = .auto, busURIs: [String] = []) {
             self.uri = uri
@@ -35,6 +43,8 @@ extension Configuration {
             self.slotSize = 256 << 20
             self.recoveryLogSize = 512 << 20
             self.keptBytes = 8 << 20
+            self.traceRate = 0
+            self.traceSeconds = 3_600
             self.slotsPerShard = 8
         }
     }

@@ -1,6 +1,7 @@
 import Backplane
 import Logging
 import Routing
+import Wire
 
 /// The stores and the bus under a station: in memory, or MongoDB.
 struct Backend: Sendable {
@@ -47,6 +48,7 @@ struct Backend: Sendable {
         let cluster = try await self.open(options, recoveryLog: recovery, logger: logger)
         var bus = BusOptions()
         bus.outbox.keptBytes = options.keptBytes
+        bus.formats = options.formats
         bus.tail =
             switch options.tail {
             case .auto: .auto
@@ -82,6 +84,8 @@ struct Backend: Sendable {
     private static func settings(_ options: Configuration.Mongo, recoveryLog: Bool) -> MongoSettings {
         var settings = MongoSettings(uri: options.uri, database: options.database)
         settings.busURIs = options.busURIs
+        settings.formats = options.formats
+        settings.traceSeconds = options.traceSeconds
         settings.slots = options.slotsPerShard
         settings.slotSize = options.slotSize
         settings.recoveryLog = recoveryLog ? options.recoveryLogSize : nil
@@ -105,20 +109,30 @@ struct Backend: Sendable {
                 """)
     }
 
-    /// The homes of a new incarnation (SPEC ND-6).
-    func homes(for node: NodeID) async throws(StoreError) -> [NodeRecord.Home] {
+    /// Writes down what becomes of events at one incarnation; nil where there is nowhere to keep it.
+    func tracer(for node: NodeRecord, rate: Double, clock: @escaping @Sendable () -> Int64) -> Tracer? {
+        guard case .mongo(let cluster, _) = self.kind else { return nil }
+        return Tracer(store: cluster.traces, node: node.label, rate: rate, clock: clock)
+    }
+
+    /// What this node reads and writes.
+    var formats: Formats {
+        if case .mongo(let cluster, _) = self.kind { cluster.settings.formats } else { .current }
+    }
+
+    /// The homes of a new incarnation among the nodes that there are (SPEC ND-6).
+    func homes(for node: NodeID, among others: [NodeRecord]) -> [NodeRecord.Home] {
         switch self.kind {
-        case .memory: return [NodeRecord.Home(shard: "memory", slot: 0)]
-        case .mongo(let cluster, _):
-            let others = try await self.registry.list().records
-            return HomeChoice.homes(for: node, topology: cluster.topology.bus, others: others)
+        case .memory: [NodeRecord.Home(shard: "memory", slot: 0)]
+        case .mongo(let cluster, _): HomeChoice.homes(for: node, topology: cluster.topology.bus, others: others)
         }
     }
 
     /// Opens the bus for an incarnation: returns once probes come back through both homes (ND-2).
     /// - Returns: the adapter, how each home is tailed, and what has to run beside it.
     func openBus(
-        for record: NodeRecord, directory: any NodeDirectory, receiver: any ClusterReceiver, logger: Logger
+        for record: NodeRecord, directory: any NodeDirectory, receiver: any ClusterReceiver, tracer: Tracer?,
+        logger: Logger
     ) async throws -> OpenBus {
         switch self.kind {
         case .memory(let hub):
@@ -127,7 +141,7 @@ struct Backend: Sendable {
         case .mongo(let cluster, let options):
             let adapter = try await MongoClusterAdapter.open(
                 node: record.id, homes: record.homes, topology: cluster.topology.bus, directory: directory,
-                receiver: receiver, options: options, logger: logger)
+                receiver: receiver, options: options, tracer: tracer, logger: logger)
             return OpenBus(adapter: adapter, findings: adapter.findings) {}
         }
     }

@@ -9,25 +9,30 @@ import Wire
 final class BusReceiver: ClusterReceiver {
     private let index: ConnectionIndex
     private let rooms: LateRooms
+    private let tracer: Tracer?
+    private let names: @Sendable (NodeID) -> String
     private let revocations: @Sendable (BusMessage, NodeID) -> Void
     private let gaps: @Sendable (String) -> Void
     private let logger: Logger
-    private let malformed = Counter(label: "submergence_bus_messages_malformed_total")
+    private let refusals = MessageRefusals()
     private let unknown = Counter(label: "submergence_bus_messages_unhandled_total")
     private let delivered = Counter(label: "submergence_bus_events_delivered_total")
     /// Batches that loops have not finished with.
     private let room = DispatchSemaphore(value: 64)
 
     /// - Parameters:
+    ///   - names: of nodes, for traces.
     ///   - revocations: applies `invalidate` and `kick` messages, and takes the reports about them.
     ///   - gaps: what a gap means for caches and sockets (SPEC ND-9).
     init(
-        index: ConnectionIndex, rooms: LateRooms,
+        index: ConnectionIndex, rooms: LateRooms, tracer: Tracer?, names: @escaping @Sendable (NodeID) -> String,
         revocations: @escaping @Sendable (BusMessage, NodeID) -> Void,
         gaps: @escaping @Sendable (String) -> Void, logger: Logger
     ) {
         self.index = index
         self.rooms = rooms
+        self.tracer = tracer
+        self.names = names
         self.revocations = revocations
         self.gaps = gaps
         self.logger = logger
@@ -68,8 +73,7 @@ final class BusReceiver: ClusterReceiver {
                 try rooms.receiveReply(message, from: sender)
             }
         } catch {
-            self.malformed.increment()
-            self.logger.warning("a message of the bus is malformed", metadata: ["error": "\(error)"])
+            self.refusals.count(error, in: message.kind, self.logger)
         }
     }
 
@@ -80,28 +84,36 @@ final class BusReceiver: ClusterReceiver {
 
     private func delivery(of message: BusMessage, from sender: NodeID) -> ConnectionIndex.Delivery? {
         guard let key = RouteKey(message.key) else {
-            self.malformed.increment()
+            self.refusals.countNoKey()
             return nil
         }
-        do {
+        do throws(EnvelopeError) {
             let payload = try EventPayload.decode(message.payload)
-            let tally = EventConfirmation.request(of: message).map { self.tally(of: $0, for: sender) }
+            let tally = self.tally(of: message, for: sender)
             guard let delivery = ConnectionIndex.Delivery(payload, to: key, from: sender, tally: tally) else {
-                self.malformed.increment()
+                self.refusals.countNoKey()
                 return nil
             }
             return delivery
         } catch {
-            self.malformed.increment()
-            self.logger.warning("an event of the bus is malformed", metadata: ["error": "\(error)"])
+            self.refusals.count(error, in: message.kind, self.logger)
             return nil
         }
     }
 
-    /// Tells the sender what was written here.
-    private func tally(of request: UInt64, for sender: NodeID) -> WrittenTally {
-        let rooms = self.rooms
+    /// Tells the sender what was written here, and writes it down, where this is asked for.
+    private func tally(of message: BusMessage, for sender: NodeID) -> WrittenTally? {
+        let request = EventConfirmation.request(of: message)
+        let trace = self.tracer == nil ? nil : EventConfirmation.trace(of: message)
+        guard request != nil || trace != nil else { return nil }
+        let (rooms, tracer) = (self.rooms, self.tracer)
+        if let trace { tracer?.note(trace, .read(from: self.names(sender))) }
         return WrittenTally { devices in
+            if let trace {
+                tracer?.note(trace, written: devices)
+                if devices.isEmpty { tracer?.note(trace, .dropped("nobody whom it is for is here")) }
+            }
+            guard let request else { return }
             let reply = RoomReply(
                 request: request, expected: UInt32(clamping: devices.count), items: devices.map(\.item))
             rooms.dispatcher?.reply(reply, to: sender)

@@ -19,6 +19,8 @@ final class ClusterLife: Sendable {
         var address: String?
         var pendingConnects: Int
         var acceptRate: Int
+        /// Share of events that are traced unasked.
+        var traceRate: Double
         var drainSpread: Double
         var maxDrain: Double
         var presence: PresenceHandlers
@@ -64,14 +66,19 @@ final class ClusterLife: Sendable {
     func open() async throws -> LifeStart {
         let setup = self.setup
         let id = NodeID.random()
-        let homes: [NodeRecord.Home]
+        let others: DirectoryReading
         do {
-            homes = try await setup.backend.homes(for: id)
+            others = try await setup.backend.registry.list()
         } catch {
             throw StartError("cannot read the node registry", why: "\(error)", remedy: "Check that MongoDB is well.")
         }
+        let formats = setup.backend.formats
+        try formats.checkNeighbours(others)
+        let homes = setup.backend.homes(for: id, among: others.records)
         var record = NodeRecord(
             id: id, name: setup.name, address: setup.address, started: SystemClusterClock().wallTime(), homes: homes)
+        record.format = formats.written
+        record.newestFormat = formats.newest
         // Nothing is known of it yet, but that nothing keeps it from taking what it may.
         record.intake = setup.acceptRate
         var options = setup.options
@@ -85,13 +92,18 @@ final class ClusterLife: Sendable {
             await setup.presence.run(key, transition, on: id)
         }
         let rooms = LateRooms()
+        let membership = incarnation.membership
+        let tracer = setup.backend.tracer(for: record, rate: setup.traceRate) { membership.clusterTime }
         let receiver = BusReceiver(
-            index: setup.index, rooms: rooms, revocations: setup.revocations, gaps: { _ in self.forgetSessions() },
+            index: setup.index, rooms: rooms, tracer: tracer,
+            names: { membership.record(of: $0)?.label ?? $0.text },
+            revocations: setup.revocations, gaps: { _ in self.forgetSessions() },
             logger: setup.logger)
         let bus: OpenBus
         do {
             bus = try await setup.backend.openBus(
-                for: record, directory: incarnation.membership, receiver: receiver, logger: setup.logger)
+                for: record, directory: incarnation.membership, receiver: receiver, tracer: tracer,
+                logger: setup.logger)
         } catch {
             throw StartError(
                 "cannot open the bus", why: "\(error)",
@@ -113,8 +125,7 @@ final class ClusterLife: Sendable {
         let requests = ClusterRequests()
         let dispatcher = EventDispatcher(
             node: id, index: setup.index, remote: setup.backend.isClustered || sending != nil ? remote : nil,
-            recovery: sending, requests: requests)
-        let membership = incarnation.membership
+            recovery: sending, requests: requests, tracer: tracer)
         let remoteRooms = RoomDispatcher.Remote(
             adapter: bus.adapter, directory: membership,
             freshNodes: { () throws(StoreError) in try await membership.freshNodes() },

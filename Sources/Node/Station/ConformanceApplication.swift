@@ -60,7 +60,8 @@ enum ConformanceApplication {
         let remember: Bool?
     }
 
-    /// `pub(user, payload[, client or {client, confirm}])` sends `["msg", payload]` to that identity; an ack gets the receipt.
+    /// `pub(user, payload[, client or {client, confirm, trace}])` sends `["msg", payload]` to that identity; an ack gets the
+    /// receipt.
     /// `confirm` is true, or the milliseconds in which the nodes are to say what they have written.
     private static func publish(_ event: borrowing LoopEvent) {
         let ack = event.deferredAck()
@@ -80,27 +81,30 @@ enum ConformanceApplication {
             return
         }
         let key = RouteKey(domain: event.session.handshake.domain, user: user)
+        let trace = node.dispatcher.beginTrace(isAsked: options.trace ?? false)
         if let timeout = options.confirm?.timeout {
             let server = event.session.loop.server
             let isQueued = server.work.submit {
-                ack?.send(await self.confirmed(packet, key, options.client, timeout, server, node))
+                ack?.send(await self.confirmed(packet, key, options.client, trace, timeout, server, node))
             }
             if !isQueued { ack?.send(ByteBuffer(string: #"{"error":"BUSY"}"#)) }
             return
         }
-        node.dispatcher.send(packet, to: key, client: options.client) { receipt in
+        node.dispatcher.send(packet, to: key, client: options.client, trace: trace) { receipt in
             guard let ack else { return }
             ack.send(
                 ByteBuffer(
                     string: "{\"didReceive\":\(receipt.didReceive),\"local\":\(receipt.local),"
                         + "\"nodes\":\(receipt.nodes),\"stored\":\(receipt.stored),"
-                        + "\"isComplete\":\(receipt.isComplete)}"))
+                        + "\"isComplete\":\(receipt.isComplete)"
+                        + (trace.map { ",\"event\":\"\($0.text)\"}" } ?? "}")))
         }
     }
 
     private struct PublishOptions: Decodable {
         var client: String?
         var confirm: Confirm?
+        var trace: Bool?
     }
 
     private enum Confirm: Decodable {
@@ -134,11 +138,11 @@ enum ConformanceApplication {
     }
 
     private static func confirmed(
-        _ packet: OutboundPacket, _ key: RouteKey, _ client: String?, _ timeout: Duration, _ server: LiveServer,
-        _ node: ClusterNode
+        _ packet: OutboundPacket, _ key: RouteKey, _ client: String?, _ trace: TraceID?, _ timeout: Duration,
+        _ server: LiveServer, _ node: ClusterNode
     ) async -> ByteBuffer {
         do {
-            let receipt = try await server.sendConfirmed(packet, to: key, client, .required, timeout, on: node)
+            let receipt = try await server.sendConfirmed(packet, to: key, client, .required, trace, timeout, on: node)
             return ByteBuffer(data: try JSONEncoder().encode(receipt))
         } catch {
             return ByteBuffer(string: #"{"error":"BUSY"}"#)

@@ -13,15 +13,18 @@ public struct Receipt: Sendable, Equatable, Codable {
     public var stored: Bool
     /// False when somebody may have missed it: a route could not be read, or an inbox not be written.
     public var isComplete: Bool
+    /// What `submergence why` takes; nil for an event that is not traced.
+    public var event: String?
     /// What the nodes say that they have written; nil where they were not asked (``SendConfirmation``).
     public var confirmation: Confirmation?
 
-    init(_ confirmed: ConfirmedReceipt, names: ([NodeID]) -> [String]) {
-        self.init(confirmed.receipt)
+    init(_ confirmed: ConfirmedReceipt, _ trace: TraceID?, names: ([NodeID]) -> [String]) {
+        self.init(confirmed.receipt, trace)
         self.confirmation = Confirmation(confirmed, names: names)
     }
 
-    init(_ receipt: SendReceipt) {
+    init(_ receipt: SendReceipt, _ trace: TraceID?) {
+        self.event = trace?.text
         self.didReceive = receipt.didReceive
         self.local = receipt.local
         self.nodes = receipt.nodes

@@ -99,6 +99,7 @@ extension RunningStation {
                 backend: backend, live: live, index: index, rooms: rooms, options: configuration.incarnationOptions,
                 name: configuration.name, address: configuration.address,
                 pendingConnects: configuration.live.pendingConnects, acceptRate: configuration.live.acceptRate,
+                traceRate: configuration.mongo?.traceRate ?? 0,
                 drainSpread: configuration.live.drainSpread, maxDrain: configuration.live.maxDrain,
                 presence: PresenceHandlers(handlers: registrations.presence, log: log, logger: logger), cache: cache,
                 revocations: { knot.apply($0, from: $1, revocation, logger) },
@@ -193,6 +194,7 @@ extension RunningStation {
         }
 
         private let ends = Mutex(Ends())
+        private let refusals = MessageRefusals()
 
         var life: ClusterLife? { self.ends.withLock(\.life) }
 
@@ -236,7 +238,7 @@ extension RunningStation {
                 case .event, .peer, .roster, .room, .link, .config, .probe: break
                 }
             } catch {
-                logger.warning("a message of the bus is malformed", metadata: ["error": "\(error)"])
+                self.refusals.count(error, in: message.kind, logger)
             }
         }
     }

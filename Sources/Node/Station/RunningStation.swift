@@ -177,18 +177,19 @@ final class RunningStation: Sendable {
 
     func send(
         _ packet: OutboundPacket, to key: RouteKey, client: String?, _ delivery: EventDelivery,
-        _ confirm: SendConfirmation = .none
+        _ confirm: SendConfirmation = .none, trace isTraced: Bool = false
     ) async throws(StationError) -> Receipt {
         guard let node = self.life.current else { throw .unavailable("this node has no lease at the moment") }
+        let trace = node.dispatcher.beginTrace(isAsked: isTraced)
         if case .within(let timeout) = confirm {
-            return try await self.live.sendConfirmed(packet, to: key, client, delivery, timeout, on: node)
+            return try await self.live.sendConfirmed(packet, to: key, client, delivery, trace, timeout, on: node)
         }
         let receipt = await withCheckedContinuation { continuation in
-            node.dispatcher.send(packet, to: key, client: client, mode: delivery.mode) {
+            node.dispatcher.send(packet, to: key, client: client, mode: delivery.mode, trace: trace) {
                 continuation.resume(returning: $0)
             }
         }
-        return Receipt(receipt)
+        return Receipt(receipt, trace)
     }
 
     func isActive(_ key: RouteKey, client: String?) async throws(StationError) -> Bool {

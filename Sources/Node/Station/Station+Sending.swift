@@ -9,31 +9,35 @@ extension Station {
     ///   - domain: nil: the configured one; needed where there are several.
     ///   - delivery: what becomes of it for a connection that does not keep up.
     ///   - confirm: whether to ask the nodes what they have written; then the receipt has a ``Receipt/confirmation``.
+    ///   - trace: write down what becomes of it, for `submergence why`; the receipt then has its id (``Receipt/event``). Only
+    ///     with MongoDB.
     ///   - arguments: `[UInt8]` and `Data` go as binary, everything else as JSON.
     /// - Throws: ``StationError``, or `EncodingError` of an argument.
     @discardableResult
     public func send(
         to user: String, client: String? = nil, domain: String? = nil, delivery: EventDelivery = .required,
-        confirm: SendConfirmation = .none, _ event: String, _ arguments: any Encodable...
+        confirm: SendConfirmation = .none, trace: Bool = false, _ event: String, _ arguments: any Encodable...
     ) async throws -> Receipt {
         let packet = try self.packet(event, arguments)
         let running = try self.current()
         let key = try running.key(domain: domain, user: user)
-        return try await running.send(packet, to: key, client: client, delivery, confirm)
+        return try await running.send(packet, to: key, client: client, delivery, confirm, trace: trace)
     }
 
     /// The same to several users: encoded once. The receipts are in the order of the users.
     @discardableResult
     public func send(
         to users: [String], domain: String? = nil, delivery: EventDelivery = .required,
-        confirm: SendConfirmation = .none, _ event: String, _ arguments: any Encodable...
+        confirm: SendConfirmation = .none, trace: Bool = false, _ event: String, _ arguments: any Encodable...
     ) async throws -> [Receipt] {
         let packet = try self.packet(event, arguments)
         let running = try self.current()
         let keys = try users.map { try running.key(domain: domain, user: $0) }
         return try await withThrowingTaskGroup(of: (Int, Receipt).self) { group in
             for (index, key) in keys.enumerated() {
-                group.addTask { (index, try await running.send(packet, to: key, client: nil, delivery, confirm)) }
+                group.addTask {
+                    (index, try await running.send(packet, to: key, client: nil, delivery, confirm, trace: trace))
+                }
             }
             var receipts: [Receipt?] = Array(repeating: nil, count: keys.count)
             for try await (index, receipt) in group { receipts[index] = receipt }

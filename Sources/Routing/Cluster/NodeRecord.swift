@@ -25,6 +25,8 @@ package struct NodeRecord: Sendable, Equatable {
             self.shard = shard
             self.slot = slot
         }
+
+        package var label: String { "\(self.shard)/slot\(self.slot)" }
     }
 
     package let id: NodeID
@@ -42,11 +44,15 @@ package struct NodeRecord: Sendable, Equatable {
     package var started: Int64
     /// Two homes, or one where there is only one shard.
     package var homes: [Home]
-    /// Format version of envelopes and documents that this node writes.
+    /// Format of the envelopes and documents that this node writes, and the newest that it reads.
     package var format: Int
+    package var newestFormat: Int
     /// Connects a second that the node could take at its newest renewal (ND-12): 0 for one that takes none, nil for one
     /// that does not say, as older versions don't.
     package var intake: Int?
+
+    /// Its name, or its ID where it has none.
+    package var label: String { self.name ?? self.id.text }
 
     /// What is believed of a node that does not say: cautious, for a node of one core takes more.
     package static let unknownIntake = 100
@@ -62,5 +68,6 @@ package struct NodeRecord: Sendable, Equatable {
         self.started = started
         self.homes = homes
         self.format = format
+        self.newestFormat = format
     }
 }

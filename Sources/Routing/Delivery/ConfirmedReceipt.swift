@@ -19,15 +19,7 @@ package struct ConfirmedReceipt: Sendable, Equatable {
                 self.isAnswered = false
                 continue
             }
-            self.devices[device.client, default: WrittenDevice(client: device.client, written: 0, pending: 0)].add(
-                device)
+            device.add(to: &self.devices)
         }
-    }
-}
-
-extension WrittenDevice {
-    fileprivate mutating func add(_ other: WrittenDevice) {
-        self.written += other.written
-        self.pending += other.pending
     }
 }

@@ -33,6 +33,7 @@ extension EventDispatcher {
                 for send in sends {
                     self.deliverHere(send, key, mark: nil)
                     self.ask([], send)
+                    self.note(send, .routesUnread)
                     send.report(isComplete: false)
                 }
             }
@@ -105,6 +106,7 @@ extension EventDispatcher {
             // Marked also where it is not in the log: who gets it now has passed the hole.
             self.deliverHere(send, plan.key, mark: mark)
             if mark != nil {
+                self.note(send, .logged(plan.isLogged))
                 send.expect(1)
                 // Not "somebody is away": a socket that has just been lost is live in its route for a moment longer.
                 send.report(stored: plan.isLogged, isComplete: plan.isLogged && plan.isReread)
@@ -113,6 +115,7 @@ extension EventDispatcher {
                 await self.publish(send, document, remote, number: mark?.number)
             } else {
                 self.ask([], send)
+                self.note(send, .routes(connections: 0, nodes: []))
                 send.report()
             }
         }

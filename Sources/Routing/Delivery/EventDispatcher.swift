@@ -30,6 +30,7 @@ package final class EventDispatcher: Sendable {
     private let appender: RecoveryAppender?
     private let limits: Limits
     private let requests: ClusterRequests
+    private let tracer: Tracer?
     private let lanes: [Lane]
     private let refused = Counter(label: "submergence_send_refused_total")
     let failedReads = Counter(label: "submergence_send_route_reads_failed_total")
@@ -71,9 +72,10 @@ package final class EventDispatcher: Sendable {
     ///   - remote: nil for a node that is alone by construction (in-memory stores).
     ///   - recovery: nil while recovery is off. Else there is a `remote`, as it works by the routes.
     ///   - requests: those of the rooms, too: other nodes report to both in the same way.
+    ///   - tracer: nil where nothing can be traced.
     package init(
         node: NodeID, index: ConnectionIndex, remote: Remote?, recovery: RecoverySending? = nil,
-        limits: Limits = Limits(), requests: ClusterRequests = ClusterRequests()
+        limits: Limits = Limits(), requests: ClusterRequests = ClusterRequests(), tracer: Tracer? = nil
     ) {
         precondition(recovery == nil || remote != nil, "recovery needs the routes")
         self.node = node
@@ -82,11 +84,15 @@ package final class EventDispatcher: Sendable {
         self.remote = remote
         self.limits = limits
         self.requests = requests
+        self.tracer = tracer
         self.lanes =
             remote.map { remote in
                 (0..<remote.routes.shardCount).map { Lane(shard: $0, limits: limits) }
             } ?? []
     }
+
+    /// Whether the next send is traced, and under which name.
+    package func beginTrace(isAsked: Bool) -> TraceID? { self.tracer?.begin(isAsked: isAsked) }
 
     /// - Parameters:
     ///   - client: only connections of this client; nil for all.
@@ -95,9 +101,10 @@ package final class EventDispatcher: Sendable {
     ///   - completion: called once, on any thread; keep it short.
     package func send(
         _ packet: OutboundPacket, to key: RouteKey, client: String?, socket: SocketID? = nil,
-        mode: Delivery = .required, completion: @escaping @Sendable (SendReceipt) -> Void
+        mode: Delivery = .required, trace: TraceID? = nil,
+        completion: @escaping @Sendable (SendReceipt) -> Void
     ) {
-        self.send(packet, to: key, client, socket, mode, nil, completion)
+        self.send(packet, to: key, client, socket, mode, nil, trace, completion)
     }
 
     /// The same, and asks every node that has such connections what it has written to them (SPEC EV-2).
@@ -105,13 +112,14 @@ package final class EventDispatcher: Sendable {
     ///   - timeout: for the whole call. What is not known by then is unknown, and the receipt says incomplete.
     /// - Throws: too many requests are under way.
     package func sendConfirmed(
-        _ packet: OutboundPacket, to key: RouteKey, client: String?, mode: Delivery = .required, timeout: Duration
+        _ packet: OutboundPacket, to key: RouteKey, client: String?, mode: Delivery = .required, trace: TraceID? = nil,
+        timeout: Duration
     ) async throws(ClusterRequests.Full) -> ConfirmedReceipt {
         // The loops together are one participant, the send's own receipt is another.
         let id = try self.requests.begin(loops: 2)
         let box = ReceiptBox()
         let requests = self.requests
-        self.send(packet, to: key, client, nil, mode, id) { receipt in
+        self.send(packet, to: key, client, nil, mode, id, trace) { receipt in
             box.set(receipt)
             requests.report(id, .loop(1), expected: 0, items: [])
         }
@@ -121,12 +129,17 @@ package final class EventDispatcher: Sendable {
 
     private func send(
         _ packet: OutboundPacket, to key: RouteKey, _ client: String?, _ socket: SocketID?, _ mode: Delivery,
-        _ confirmation: UInt64?, _ completion: @escaping @Sendable (SendReceipt) -> Void
+        _ confirmation: UInt64?, _ trace: TraceID?, _ completion: @escaping @Sendable (SendReceipt) -> Void
     ) {
         let requests = self.requests
-        let tally = confirmation.map { id in
-            WrittenTally { devices in
-                requests.report(id, .loop(0), expected: devices.count, items: devices.map(\.item))
+        let tracer = self.tracer
+        if let trace { tracer?.note(trace, .accepted(to: key, client: client, bytes: packet.byteCount)) }
+        var tally: WrittenTally?
+        if confirmation != nil || trace != nil {
+            tally = WrittenTally { devices in
+                if let trace { tracer?.note(trace, written: devices) }
+                guard let confirmation else { return }
+                requests.report(confirmation, .loop(0), expected: devices.count, items: devices.map(\.item))
             }
         }
         let delivery = ConnectionIndex.Delivery(
@@ -139,7 +152,7 @@ package final class EventDispatcher: Sendable {
         }
         let send = PendingSend(
             packet: packet, client: client, socket: socket, mode: mode, parts: 2, confirmation: confirmation,
-            tally: tally, completion: completion)
+            trace: trace, tally: tally, completion: completion)
         let lane = self.lanes[remote.routes.shard(of: key)]
         // Before the local delivery, whose completion may send again: one caller's sends keep their order.
         let isTaken = lane.queue.withLock {
@@ -154,8 +167,14 @@ package final class EventDispatcher: Sendable {
             self.refused.increment()
             self.appender?.doubt()
             self.ask([], send)
+            self.note(send, .dropped("too many sends wait for their routes"))
             send.report(isComplete: false)
         }
+    }
+
+    /// Writes down what becomes of a send that is traced.
+    func note(_ send: PendingSend, _ hop: @autoclosure () -> TraceHop) {
+        if let trace = send.trace { self.tracer?.note(trace, hop()) }
     }
 
     /// The nodes that are to say what they have written of it: once for each send, before any of them can.
@@ -228,6 +247,7 @@ package final class EventDispatcher: Sendable {
             for (_, sends) in round {
                 for send in sends {
                     self.ask([], send)
+                    self.note(send, .routesUnread)
                     send.report(isComplete: false)
                 }
             }
@@ -237,6 +257,7 @@ package final class EventDispatcher: Sendable {
             guard let document = documents[key] else {
                 for send in sends {
                     self.ask([], send)
+                    self.note(send, .routes(connections: 0, nodes: []))
                     send.report()
                 }
                 continue
@@ -261,8 +282,14 @@ package final class EventDispatcher: Sendable {
             if record == nil, !unresolved.contains(connection.node) { unresolved.append(connection.node) }
         }
         self.ask(targets.map(\.id) + unresolved, send)
+        self.note(
+            send,
+            .routes(connections: document.live.count(where: send.matches), nodes: (targets.map(\.label))))
         // Gone, or not to be read: it cannot be told.
-        for node in unresolved { self.missed(node, send) }
+        for node in unresolved {
+            self.missed(node, send)
+            self.note(send, .unsent(for: node.text, reason: "the node is not known"))
+        }
         guard !targets.isEmpty else { return send.report() }
         let payload: ByteBuffer
         do {
@@ -272,16 +299,22 @@ package final class EventDispatcher: Sendable {
             ).encode()
         } catch {
             // More than an envelope takes: refused before it is queued (ND-6).
-            for target in targets { self.missed(target.id, send) }
+            for target in targets {
+                self.missed(target.id, send)
+                self.note(send, .unsent(for: target.label, reason: "too large"))
+            }
             return send.report(isComplete: false)
         }
         let message = BusMessage(
             kind: .event, key: document.key.text, payload: payload,
-            source: send.confirmation.map(EventConfirmation.source) ?? "")
+            source: EventConfirmation.source(send.confirmation, trace: send.trace))
         send.expect(targets.count)
         for target in targets {
             remote.adapter.publish(message, to: target) { error in
-                if error != nil { self.missed(target.id, send) }
+                if let error {
+                    self.missed(target.id, send)
+                    self.note(send, .unsent(for: target.label, reason: "\(error)"))
+                }
                 send.report(nodes: error == nil ? 1 : 0, isComplete: error == nil)
             }
         }

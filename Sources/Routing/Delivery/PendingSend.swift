@@ -9,6 +9,8 @@ final class PendingSend: Sendable {
     let mode: Delivery
     /// Who is to say what was written; nil: nobody.
     let confirmation: UInt64?
+    /// nil: its way is not written down.
+    let trace: TraceID?
     private let tally: WrittenTally?
     private let state: Mutex<State>
     private let completion: @Sendable (SendReceipt) -> Void
@@ -24,7 +26,7 @@ final class PendingSend: Sendable {
 
     init(
         packet: OutboundPacket, client: String?, socket: SocketID?, mode: Delivery, parts: Int,
-        confirmation: UInt64? = nil, tally: WrittenTally? = nil,
+        confirmation: UInt64? = nil, trace: TraceID? = nil, tally: WrittenTally? = nil,
         completion: @escaping @Sendable (SendReceipt) -> Void
     ) {
         self.packet = packet
@@ -32,6 +34,7 @@ final class PendingSend: Sendable {
         self.socket = socket
         self.mode = mode
         self.confirmation = confirmation
+        self.trace = trace
         self.tally = tally
         self.state = Mutex(State(missing: parts, receipt: SendReceipt(local: 0, nodes: 0, isComplete: true)))
         self.completion = completion

@@ -18,6 +18,14 @@ package struct WrittenDevice: Sendable, Hashable {
         self.pending = pending
     }
 
+    /// Adds up what several loops or nodes say of one device.
+    func add(to devices: inout [String: WrittenDevice]) {
+        let known = devices[self.client]
+        devices[self.client] = WrittenDevice(
+            client: self.client, written: (known?.written ?? 0) + self.written,
+            pending: (known?.pending ?? 0) + self.pending)
+    }
+
     /// As a contribution to a request: version (1 byte), written and pending (UInt32 each), the client (UTF-8).
     package var item: RoomReply.Item {
         var bytes = ByteBuffer(bytes: [Self.version])

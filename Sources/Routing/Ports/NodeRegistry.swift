@@ -52,6 +52,8 @@ package struct DirectoryReading: Sendable, Equatable {
     package var records: [NodeRecord]
     /// False when some shard did not answer: records missing here then keep their last state (ND-2).
     package var isComplete: Bool
+    /// Why records of nodes that may be alive were left out: programs of other versions have written them.
+    package var foreign: [String] = []
 
     package init(records: [NodeRecord], isComplete: Bool) {
         self.records = records

@@ -110,6 +110,8 @@ package struct RouteDocument: Sendable, Equatable {
     package var due: Int64?
     /// When an empty document goes, in milliseconds since 1970; nil while it holds anything (LC-1: 30 days).
     package var expires: Int64?
+    /// It is stored in another format than this node writes: the next write of it writes it whole (SPEC ND-6).
+    package var isOtherFormat = false
 
     package init(key: RouteKey) {
         self.key = key

@@ -2,14 +2,13 @@ package import NIOCore
 
 /// The binary form of a batch of messages, the field `b` of an envelope (SPEC ND-6).
 ///
-///     batch   = version (1 byte: 1), count (UInt32), message * count
+///     batch   = format (1 byte), count (UInt32), message * count
 ///     message = kind (1 byte), key length (UInt16), source length (UInt16), payload length (UInt32), key, source, payload
 ///
 /// Integers are big-endian. A message of an unknown kind is skipped and counted, so that neighbouring versions may add
 /// kinds; any other surprise refuses the whole batch by name. Nothing that bytes can say makes the reader trap.
 package enum MessageBatch {
-    package static let version: UInt8 = 1
-    /// Version and count.
+    /// Format and count.
     package static let headerSize = 5
     /// What a message costs beside its key, source and payload.
     package static let messageOverhead = 9
@@ -33,17 +32,19 @@ package enum MessageBatch {
     /// The batch of an envelope that was given up: it fills its place in the sequence and carries nothing (SPEC ND-7).
     package static let empty: ByteBuffer = {
         var buffer = ByteBufferAllocator().buffer(capacity: Self.headerSize)
-        buffer.writeInteger(Self.version)
+        buffer.writeInteger(UInt8(Formats.oldest))
         buffer.writeInteger(UInt32(0))
         return buffer
     }()
 
-    package static func encode(_ messages: some Collection<BusMessage>) throws(EnvelopeError) -> ByteBuffer {
+    package static func encode(
+        _ messages: some Collection<BusMessage>, _ formats: Formats = .current
+    ) throws(EnvelopeError) -> ByteBuffer {
         var total = self.headerSize
         for message in messages { total += try self.size(of: message) }
         guard total <= Envelope.maximumSize else { throw .batchTooLarge }
         var buffer = ByteBufferAllocator().buffer(capacity: total)
-        buffer.writeInteger(self.version)
+        buffer.writeInteger(UInt8(formats.written))
         buffer.writeInteger(UInt32(messages.count))
         for message in messages {
             // One append for the fixed part; the lengths were checked by `size`.
@@ -58,10 +59,12 @@ package enum MessageBatch {
     }
 
     /// - Returns: payloads that are slices of `buffer`; they keep its storage alive.
-    package static func decode(_ buffer: ByteBuffer) throws(EnvelopeError) -> Decoded {
+    package static func decode(
+        _ buffer: ByteBuffer, _ formats: Formats = .current
+    ) throws(EnvelopeError) -> Decoded {
         var buffer = buffer
         guard let version = buffer.readInteger(as: UInt8.self) else { throw .truncated }
-        guard version == self.version else { throw .unknownVersion(version) }
+        guard formats.reads(Int(version)) else { throw .unknownVersion(version) }
         guard let count = buffer.readInteger(as: UInt32.self) else { throw .truncated }
         // The count is a claim: what it reserves is bounded by the bytes that are there.
         guard Int(count) <= buffer.readableBytes / self.messageOverhead else { throw .truncated }

@@ -1,5 +1,5 @@
-"""The primary of an inbox dies right behind an acknowledgement (SPEC ND-6 to ND-8): what it has acknowledged reaches the
-receiver through its other home, in order, before the receiver gives it up."""
+"""The primary of an inbox dies right behind an acknowledgement (SPEC ND-6 to ND-8): what it has acknowledged reaches
+the receiver through its other home, in order, before the receiver gives it up."""
 
 import asyncio
 import contextlib
@@ -57,7 +57,7 @@ def test_acknowledged_and_not_read(replicated_mongo, nodes, strike, way):
     # What the receiver has not read was copied, and what came twice was dropped.
     assert sender.metric("submergence_bus_envelopes_copied_total") >= UNREAD - 1
     assert receiver.metric("submergence_bus_gaps_total") == 0
-    assert receiver.metric("submergence_bus_drops_total{reason=\"late\"}") == 0
+    assert receiver.metric('submergence_bus_drops_total{reason="late"}') == 0
 
 
 async def scenario(sender, receiver, mongo, strike):

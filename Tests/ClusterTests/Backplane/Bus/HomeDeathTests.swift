@@ -47,9 +47,10 @@ import Wire
             try world.run()
             let arrivals = Dictionary(uniqueKeysWithValues: world.delivered.map { ($0.number, $0.at) })
             lost += world.acknowledged.keys.lazy.filter { arrivals[$0] == nil }.count
-            late += world.acknowledged.lazy.filter { number, acknowledged in
-                arrivals[number].map { $0 - acknowledged > .seconds(3) } ?? false
-            }.count
+            late +=
+                world.acknowledged.lazy.filter { number, acknowledged in
+                    arrivals[number].map { $0 - acknowledged > .seconds(3) } ?? false
+                }.count
         }
         #expect(lost > 20 && late > 20, "lost \(lost), late \(late)")
     }

@@ -116,7 +116,7 @@ import Wire
                 let outcome = try await NIOThreadPool.singleton.runIfActive {
                     BusInsert.run(
                         insert, from: sender.id.text, collection: shard.collection(slot: home.slot),
-                        database: shard.database, pool: pool)
+                        database: shard.database, pool: pool, formats: .current)
                 }
                 #expect(outcome.stored == [true], "a duplicate key is success")
                 #expect(outcome.error == nil)

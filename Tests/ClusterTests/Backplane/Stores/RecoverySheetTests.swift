@@ -59,11 +59,11 @@ struct RecoverySheetTests {
         for entries in [[self.entry(1), self.entry(2, user: "v")], [self.entry(3).asHole, doubt]] {
             let sheet = try #require(RecoverySheet.sheets(of: entries[...]).first)
             let document = try BSONDocument { writer throws(EnvelopeError) in
-                try RecoveryCodec.write(sheet, into: &writer)
+                try RecoveryCodec.write(sheet, .current, into: &writer)
             }
-            #expect(try RecoveryCodec.decode(document) == entries)
+            #expect(try RecoveryCodec.decode(document, .current) == entries)
         }
         let old = BSONDocument { $0.append("fv", Int32(1)) }
-        #expect(throws: DocumentError.self) { try RecoveryCodec.decode(old) }
+        #expect(throws: DocumentError.self) { try RecoveryCodec.decode(old, .current) }
     }
 }

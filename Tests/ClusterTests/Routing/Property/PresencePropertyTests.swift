@@ -2,10 +2,10 @@ import Foundation
 import Routing
 import Testing
 
-/// SPEC §11, invariants 1 and 2, over random histories of connects, disconnects, reloads, kicks, crashes, pauses, drains and
+/// SPEC §11, invariants 1, 2 and 7, over random histories of connects, disconnects, reloads, kicks, crashes, pauses, drains and
 /// outages, checked after every step. `SUBMERGENCE_SEED=seed` runs one history again and prints it; `SUBMERGENCE_SEEDS=count`
 /// runs as many as you have time for.
-@Suite("Presence under faults (SPEC §11.1, §11.2)")
+@Suite("Presence under faults (SPEC §11.1, §11.2, §11.7)")
 struct PresencePropertyTests {
     /// Seeds per test case: enough to be worth a core, few enough to name the culprit quickly.
     static let batch: UInt64 = 40
@@ -21,7 +21,9 @@ struct PresencePropertyTests {
         }
     }
 
-    @Test("SOCKETIO §14.3: a private ID binds one socket and no SID is twice, whatever fails", arguments: 0..<UInt64(8))
+    @Test(
+        "SOCKETIO §14.3, §11.7: a private ID binds one socket, of its own domain, no SID is twice, whatever fails",
+        arguments: 0..<UInt64(8))
     func recovers(part: UInt64) {
         for seed in part * Self.batch..<(part + 1) * Self.batch {
             guard Self.check(seed, recovers: true) else { return }

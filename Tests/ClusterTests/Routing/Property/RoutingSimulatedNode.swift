@@ -263,8 +263,14 @@ final class RoutingSimulatedNode {
 
     // MARK: Connections
 
-    /// - Parameter pid: of the connection that the client had before.
-    func connect(_ connection: RouteDocument.Connection, key: RouteKey, recovering pid: PrivateIDHash? = nil) {
+    /// - Parameters:
+    ///   - pid: of the connection that the client had before.
+    ///   - isForeign: that was another domain's.
+    func connect(
+        _ connection: RouteDocument.Connection, key: RouteKey, recovering pid: PrivateIDHash? = nil,
+        isForeign: Bool = false
+    ) {
+        self.simulation.owners[connection.socket] = key
         self.simulation.trace(
             "\(RoutingSimulation.name(self.id)) \(pid == nil ? "connect" : "recover") \(key.user) "
                 + "\(connection.client) \(connection.endpoint) " + connection.socket.text.suffix(22))
@@ -279,6 +285,7 @@ final class RoutingSimulatedNode {
                     self.sockets[connection.socket]?.isPending = false
                     for old in superseded { self.tell(old) }
                 case .success(.recovered(let recovered)):
+                    if isForeign { self.simulation.fault("§11.7: \(key) recovered a connection of another domain") }
                     self.simulation.trace("  recovered \(recovered.socket.text.suffix(22))")
                     self.sockets[connection.socket]?.isPending = false
                     self.sockets[connection.socket]?.socket = recovered.socket

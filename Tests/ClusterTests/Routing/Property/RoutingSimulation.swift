@@ -42,6 +42,8 @@ final class RoutingSimulation {
     var emitted: [RouteKey: RoutingPresenceLedger] = [:]
     /// The route of each SID.
     var places: [SocketID: RouteKey] = [:]
+    /// Whose connection each SID is (§11.7).
+    var owners: [SocketID: RouteKey] = [:]
     /// Clients that were cut off at some time: their graces may end early.
     var cuts: [RouteKey: Set<String>] = [:]
     /// What is wrong; the run ends with the first.
@@ -81,7 +83,10 @@ final class RoutingSimulation {
         self.clockError = [300, 5_000].randomElement(using: &generator) ?? 0
         self.kicks = Bool.random(using: &generator)
         self.generator = generator
-        self.keys = (0..<3).map { RouteKey(domain: "localhost", user: "user\($0)") }
+        // One name in two domains where clients come back, as they may then present what belongs to the other.
+        let last =
+            recovers ? RouteKey(domain: "elsewhere", user: "user0") : RouteKey(domain: "localhost", user: "user2")
+        self.keys = (0..<2).map { RouteKey(domain: "localhost", user: "user\($0)") } + [last]
     }
 
     // MARK: Tools
@@ -249,6 +254,13 @@ final class RoutingSimulation {
         let node = nodes[Int(self.random(0...Int64(nodes.count - 1)))]
         self.ids += 1
         let socket = SocketID(node: node.id, high: 0, low: self.ids * 2)
+        if self.chance(5), let stranger = self.keys.first(where: { $0.user == key.user && $0.domain != key.domain }) {
+            return node.connect(
+                RouteDocument.Connection(
+                    socket: socket, node: node.id, client: client, endpoint: "endpoint\(self.ids)",
+                    since: self.clusterTime, recovery: .init(pid: PrivateIDHash(high: 0, low: self.ids))),
+                key: stranger, recovering: pid, isForeign: true)
+        }
         node.connect(
             RouteDocument.Connection(
                 socket: socket, node: node.id, client: client, endpoint: "endpoint\(self.ids)",

@@ -46,6 +46,10 @@ extension RoutingSimulation {
         for connection in new.live where self.places.updateValue(new.key, forKey: connection.socket) != nil {
             self.fault("§11.2: \(connection.socket) is in two routes, or twice in one")
         }
+        for connection in new.live where self.owners[connection.socket] != new.key {
+            let owner = self.owners[connection.socket]?.text ?? "nobody"
+            self.fault("§11.7: \(connection.socket) of \(owner) is in \(new.key.text)")
+        }
     }
 
     /// Handlers have been called.
