@@ -38,7 +38,7 @@ SERVER = """
         listen 127.0.0.1:%(port)d;
         location /page/ {
             alias %(pages)s/;
-            add_header Content-Security-Policy "default-src 'none'; script-src 'self'; connect-src 'self'; media-src 'self'; img-src data:";
+            add_header Content-Security-Policy "default-src 'none'; script-src 'self'; connect-src 'self'; img-src data:";
             add_header Cache-Control no-cache;
         }
         location / {
@@ -64,8 +64,8 @@ SERVER = """
 class PinningNginx:
     """nginx with one port for each node, which goes to that node while it is there, and else to another one.
 
-    All browsers here have one address, so that `ip_hash` would send them to one node. Serves the pages of the tests, too, at
-    `/page/`, under a strict policy.
+    All browsers here have one address, so that `ip_hash` would send them to one node. Serves the pages of the tests,
+    too, at `/page/`, under a strict policy.
     """
 
     def __init__(self, folder, nodes):
@@ -75,9 +75,10 @@ class PinningNginx:
         (self._folder / "tmp").mkdir(parents=True)
         parts = []
         for index, port in enumerate(self.ports):
+            roles = ["" if other == index else " backup" for other in range(len(nodes))]
             servers = [
-                f"        server 127.0.0.1:{node.port} max_fails=1 fail_timeout=1s{'' if other == index else ' backup'};"
-                for other, node in enumerate(nodes)
+                f"        server 127.0.0.1:{node.port} max_fails=1 fail_timeout=1s{role};"
+                for node, role in zip(nodes, roles, strict=True)
             ]
             parts += [UPSTREAM % (port, "\n".join(servers)), SERVER % {"port": port, "pages": PAGES}]
         user = "user root root;" if os.geteuid() == 0 else ""

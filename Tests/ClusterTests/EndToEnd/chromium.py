@@ -1,4 +1,4 @@
-"""A headless Chromium, driven over the DevTools protocol: windows to open, scripts to run in them, the network to cut."""
+"""A headless Chromium, driven over the DevTools protocol: windows, scripts that run in them, the network to cut."""
 
 import asyncio
 import json
