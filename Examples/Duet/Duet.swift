@@ -45,6 +45,15 @@ struct Duet: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Connection state recovery; 0: off.", valueName: "seconds"))
     var recovery = 0.0
 
+    @Option(help: ArgumentHelp("A TURN relay that pages are told of.", valueName: "url"))
+    var turnURL: [String] = []
+
+    @Option(help: "File with the relay's secret, mode 0600.")
+    var turnSecretFile: String?
+
+    @Option(help: ArgumentHelp("How long credentials for it are good.", valueName: "seconds"))
+    var turnLifetime = 3_600.0
+
     func run() async throws {
         let registry = PrometheusMetricsFactory()
         MetricsSystem.bootstrap(registry)
@@ -75,6 +84,9 @@ struct Duet: AsyncParsableCommand {
         if let seconds = self.renewalGrace { settings.sessions.renewalGrace = seconds }
         settings.live.allowForeignSockets = self.allowForeignSockets
         settings.live.recoveryWindow = self.recovery
+        settings.ice.turnURLs = self.turnURL
+        if let file = self.turnSecretFile { settings.ice.turnSecret = .file(file) }
+        settings.ice.turnLifetime = self.turnLifetime
         return settings
     }
 }

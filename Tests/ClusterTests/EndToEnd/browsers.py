@@ -38,7 +38,7 @@ SERVER = """
         listen 127.0.0.1:%(port)d;
         location /page/ {
             alias %(pages)s/;
-            add_header Content-Security-Policy "default-src 'none'; script-src 'self'; connect-src 'self'; img-src data:";
+            add_header Content-Security-Policy "default-src 'none'; script-src 'self'; connect-src 'self'";
             add_header Cache-Control no-cache;
         }
         location / {

@@ -125,9 +125,9 @@ class Watched:
 
 class Node(Watched):
     """One node process, which may be started again under the same name and on the same ports. `{port}` in an option is
-    its port."""
+    its port; `environment` is added to ours."""
 
-    def __init__(self, folder, name, command="conformance", mongo=None, options=()):
+    def __init__(self, folder, name, command="conformance", mongo=None, options=(), environment=None):
         self.name = name
         self.port = free_port()
         self.control_port = free_port()
@@ -140,7 +140,7 @@ class Node(Watched):
             arguments += ["--mongodb", mongo.uri, "--slot-size", str(SLOT_MIB)]
         arguments += [str(option).replace("{port}", str(self.port)) for option in options]
         self._arguments = arguments
-        self.start()
+        self.start(environment=environment)
 
     def _program(self, command):
         """What is run, and the options that only it has."""
