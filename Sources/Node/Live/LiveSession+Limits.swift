@@ -44,7 +44,11 @@ extension LiveSession {
             return true
         case .refuse:
             self.loop.server.metrics.hit(Limit(kind))
-            if kind == .action { self.refuseOverRate(action, text) }
+            switch kind {
+            case .action: self.refuseOverRate(action, text)
+            case .link, .peer: self.refuseLinkOverRate(action, text)
+            case .event: break
+            }
             return false
         case .excessive:
             self.loop.server.metrics.hit(.tenfoldRate)
