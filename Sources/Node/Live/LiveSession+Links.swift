@@ -105,7 +105,7 @@ extension LiveSession {
                 arguments, hasAttachments: !attachments.isEmpty, ackID: packet.ackID, isOverRate: isOverRate, service)
         case .peer:
             connection.takePeer(arguments, hasAttachments: !attachments.isEmpty, isOverRate: isOverRate, service)
-        case .action, .chunk: return false
+        case .action, .chunk, .ice: return false
         }
         return true
     }
