@@ -31,12 +31,23 @@ package final class MongoLinkStore: LinkStore {
     }
 
     package func find(_ key: LinkKey) async throws(StoreError) -> LinkRecord? {
-        let batch = try await self.access.find("links.read", through: self.lane(of: key)) { command in
+        try await self.find(key, "links.read", isLinearizable: false)
+    }
+
+    package func findLatest(_ key: LinkKey) async throws(StoreError) -> LinkRecord? {
+        try await self.find(key, "links.readLatest", isLinearizable: true)
+    }
+
+    private func find(
+        _ key: LinkKey, _ operation: String, isLinearizable: Bool
+    ) async throws(StoreError) -> LinkRecord? {
+        let batch = try await self.access.find(operation, through: self.lane(of: key)) { command in
             command.append("filter", BSONDocument { $0.append("_id", key.text) })
             command.append("limit", Int32(1))
+            if isLinearizable { command.document("readConcern") { $0.append("level", "linearizable") } }
         }
         return try batch.documents.first.map { document throws(StoreError) in
-            try self.decode(document, operation: "links.read")
+            try self.decode(document, operation: operation)
         }
     }
 

@@ -41,8 +41,12 @@ final class LinkBroker: Sendable {
 
     // MARK: Opening
 
-    /// Opens or reuses the Link, and tells nobody yet.
-    func open(_ request: LinkOpening.Request) async -> Result<LinkRecord, LinkError> {
+    /// Opens or reuses the Link, and tells both parties.
+    /// - Parameter answer: called once, before anybody is told.
+    func open(
+        _ request: LinkOpening.Request, answer: @escaping @Sendable (Result<LinkRecord, LinkError>) async -> Void
+    ) async {
+        var isAnswered = false
         do throws(StoreError) {
             var opening = LinkOpening(key: try await self.key(for: request), request: request, now: self.clock)
             var action = opening.begin()
@@ -53,18 +57,28 @@ final class LinkBroker: Sendable {
                     action = opening.routesRead(
                         requester: self.isLive(request.requester, in: routes[request.requesterKey]),
                         target: self.isLive(request.target, in: routes[request.targetKey]))
-                case .readRecord: action = opening.recordRead(try await self.service.store.find(opening.key))
+                case .readRecord(let isLatest):
+                    action = opening.recordRead(try await self.find(opening.key, isLatest: isLatest))
                 case .write(let write): action = opening.written(try await self.write(write))
                 case .link(let key, let hint): action = opening.linked(try await self.link(hint, key))
                 case .unlink(let keys, let link, let generation):
                     await self.unlink(keys, link, through: generation)
                     action = opening.unlinked()
-                case .finish(let result): return result.mapError { LinkError($0) }
+                case .tell(let record):
+                    if record.state != .closed, !isAnswered {
+                        isAnswered = true
+                        await answer(.success(record))
+                    }
+                    await self.tell(record.state == .closed ? .closed(record) : .opened(record))
+                    action = opening.told()
+                case .finish(let result):
+                    if !isAnswered { await answer(result.mapError { LinkError($0) }) }
+                    return
                 }
             }
         } catch {
             self.failed(error)
-            return .failure(.busy)
+            if !isAnswered { await answer(.failure(.busy)) }
         }
     }
 
@@ -102,7 +116,7 @@ final class LinkBroker: Sendable {
         }
     }
 
-    private func unlink(_ keys: [RouteKey], _ link: LinkKey, through generation: Int64) async {
+    func unlink(_ keys: [RouteKey], _ link: LinkKey, through generation: Int64) async {
         for key in keys { _ = await self.around.committer.perform(.unlink(link, through: generation), key: key) }
     }
 
@@ -118,7 +132,8 @@ final class LinkBroker: Sendable {
             var action = closing.begin()
             while true {
                 switch action {
-                case .readRecord: action = closing.recordRead(try await self.service.store.find(key))
+                case .readRecord(let isLatest):
+                    action = closing.recordRead(try await self.find(key, isLatest: isLatest))
                 case .write(let write):
                     let isWritten = try await self.write(write)
                     if isWritten { self.metrics.closed(reason.name) }
@@ -127,7 +142,7 @@ final class LinkBroker: Sendable {
                     await self.unlink(keys, key, through: generation)
                     action = closing.unlinked()
                 case .finish(.closed(let record)):
-                    await self.tellClosed(record)
+                    await self.tell(.closed(record))
                     return .success(true)
                 case .finish(.none): return .success(false)
                 case .finish(.busy): return .failure(.busy)
@@ -181,6 +196,10 @@ final class LinkBroker: Sendable {
     }
 
     // MARK: Reading
+
+    func find(_ key: LinkKey, isLatest: Bool) async throws(StoreError) -> LinkRecord? {
+        isLatest ? try await self.service.store.findLatest(key) : try await self.service.store.find(key)
+    }
 
     /// From the primary, shard by shard.
     func routes(_ keys: some Sequence<RouteKey>) async throws(StoreError) -> [RouteKey: RouteDocument] {

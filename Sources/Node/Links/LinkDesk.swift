@@ -108,16 +108,15 @@ final class LinkDesk {
         let desk = NIOLoopBound(self, eventLoop: self.eventLoop)
         let socket = LoopSocket(self.connection)
         let isQueued = self.server.work.submit {
-            let result = await broker.open(request)
-            // The answer first: rosters are of a Link that the client knows.
-            await withCheckedContinuation { (told: CheckedContinuation<Void, Never>) in
-                socket.onLoop { _ in
-                    desk.value.answer(
-                        number, result.map { Self.fields($0, label: request.query) })
-                    told.resume()
+            await broker.open(request) { result in
+                // The answer first: rosters are of a Link that the client knows.
+                await withCheckedContinuation { told in
+                    socket.onLoop { _ in
+                        desk.value.answer(number, result.map { Self.fields($0, label: request.query) })
+                        told.resume()
+                    }
                 }
             }
-            if case .success(let record) = result { await broker.tellOpened(record) }
         }
         if !isQueued { self.answer(number, .failure(.busy)) }
     }
@@ -212,7 +211,6 @@ final class LinkDesk {
             return self.finish(signal, .forbidden)
         }
         guard record.token == signal.token, record.state != .closed else { return self.finish(signal, .closed) }
-        guard record.state == .open else { return self.finish(signal, .forbidden) }
         guard signal.to != self.connection.socket else { return self.finish(signal, .offline) }
         let key = record.key(of: 1 - side)
         let packet = OutboundPacket.peerSignal(

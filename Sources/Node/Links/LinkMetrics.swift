@@ -5,6 +5,7 @@ final class LinkMetrics: Sendable {
     let rosters = Counter(label: "submergence_link_rosters_total")
     let signals = Counter(label: "submergence_link_signals_total")
     let forwarded = Counter(label: "submergence_link_signals_forwarded_total")
+    let excess = Counter(label: "submergence_link_members_excess_total")
     let swept = Counter(label: "submergence_link_swept_total")
     let failures = Counter(label: "submergence_link_failures_total")
     let cacheHits = Counter(label: "submergence_link_cache_total", dimensions: [("outcome", "hit")])

@@ -6,6 +6,8 @@ import Routing
 /// What the Links of all connections of a node share, over all its incarnations.
 final class LinkService: Sendable {
     struct Limits: Sendable {
+        /// Connections of a party that take part in its Links.
+        var members = LinkRoster.defaultLimit
         /// Bytes of a query, and of the hook's info.
         var label = 16_384
         var signal = PeerPacket.Limits()

@@ -15,7 +15,8 @@ package struct LinkClosing: Sendable {
 
     package enum Action: Sendable, Equatable {
         /// → ``recordRead(_:)``
-        case readRecord
+        /// - Parameter isLatest: whether an older state is of no use.
+        case readRecord(isLatest: Bool)
         /// → ``written(_:)``
         case write(LinkWrite)
         /// → ``unlinked()``, whatever became of it.
@@ -35,7 +36,7 @@ package struct LinkClosing: Sendable {
     private static let attempts = 16
 
     private enum State: Equatable {
-        case reading
+        case reading(isLatest: Bool)
         case writing(LinkRecord)
         case clearing(Outcome)
         case done
@@ -59,15 +60,27 @@ package struct LinkClosing: Sendable {
     package mutating func begin() -> Action {
         self.attempt += 1
         guard self.attempt <= Self.attempts else { return self.finish(.busy) }
-        self.state = .reading
-        return .readRecord
+        self.state = .reading(isLatest: false)
+        return .readRecord(isLatest: false)
     }
 
     package mutating func recordRead(_ record: LinkRecord?) -> Action {
-        guard case .reading = self.state else { preconditionFailure("the record was not asked for") }
+        guard case .reading(let isLatest) = self.state else { preconditionFailure("the record was not asked for") }
+        if case .hint(let key, let hint) = self.target, record.map({ $0.state == .closed }) ?? true {
+            // An older state than the hint's: the read may have come from a primary that is none any more, and the hint be
+            // that of an open Link.
+            if (record?.generation ?? .min) < hint.generation, !isLatest {
+                self.state = .reading(isLatest: true)
+                return .readRecord(isLatest: true)
+            }
+            if record?.generation != hint.generation {
+                // Stale: removed where it was met.
+                self.state = .clearing(.none)
+                return .unlink([key], through: hint.generation)
+            }
+        }
         guard let record, self.isMeant(record) else {
             guard case .hint(let key, let hint) = self.target else { return self.finish(.none) }
-            // Stale: removed where it was met.
             self.state = .clearing(.none)
             return .unlink([key], through: hint.generation)
         }
@@ -102,12 +115,7 @@ package struct LinkClosing: Sendable {
 
     private mutating func clear(_ record: LinkRecord) -> Action {
         self.state = .clearing(.closed(record))
-        return .unlink(record.hints.map(\.key), through: self.generation(record))
-    }
-
-    private func generation(_ record: LinkRecord) -> Int64 {
-        guard case .hint(_, let hint) = self.target else { return record.generation }
-        return max(hint.generation, record.generation)
+        return .unlink(record.hints.map(\.key), through: record.generation)
     }
 
     private mutating func finish(_ outcome: Outcome) -> Action {

@@ -3,8 +3,10 @@ import Wire
 /// Opens or reuses a Link, step by step (SPEC LK-4, LK-5). Every step may be the last one of its node: what is left is finished
 /// by a repeated request or closed by the sweeper, and no other step is taken on trust.
 ///
-/// `begin()` → read both routes → read the record → write it as `opening` → note it in both routes → write it as `open`. Who
-/// finds that something else was written meanwhile begins anew. Each action is answered by the event of its name.
+/// `begin()` → read both routes → read the record → write it as `opening` → note it in both routes → tell everybody → write it
+/// as `open`. What is `opening` and noted may be used: so a crash leaves no open Link of which nobody was told
+/// (docs/adr/0021-links.md). Who finds that something else was written meanwhile begins anew. Each action is answered by the
+/// event of its name.
 package struct LinkOpening: Sendable {
     /// What the hook has allowed.
     package struct Request: Sendable, Equatable {
@@ -48,13 +50,17 @@ package struct LinkOpening: Sendable {
         /// → ``routesRead(requester:target:)``
         case readRoutes
         /// → ``recordRead(_:)``
-        case readRecord
+        /// - Parameter isLatest: whether an older state is of no use.
+        case readRecord(isLatest: Bool)
         /// → ``written(_:)``
         case write(LinkWrite)
         /// → ``linked(_:)``
         case link(RouteKey, LinkHint)
         /// → ``unlinked()``, whatever became of it: a hint that stays is removed when it is met.
         case unlink([RouteKey], LinkKey, through: Int64)
+        /// Open for all purposes: the request is to be answered, and both parties told. Or withdrawn: they are told of that.
+        /// → ``told()``
+        case tell(LinkRecord)
         case finish(Result<LinkRecord, Refusal>)
     }
 
@@ -69,10 +75,14 @@ package struct LinkOpening: Sendable {
         case record
         case opening(LinkRecord)
         case noting(LinkRecord, left: [RouteKey], hints: [LinkHint])
+        case labelling(LinkRecord)
+        case telling(LinkRecord)
         case confirming(LinkRecord)
+        case reading(LinkRecord)
         case lookingBack(Refusal)
         case withdrawing(LinkRecord, Refusal)
-        case clearing(Refusal)
+        case clearing(Refusal, withdrawn: LinkRecord?)
+        case retracting(Refusal)
         case done
     }
 
@@ -110,14 +120,19 @@ package struct LinkOpening: Sendable {
         guard case .routes = self.state else { preconditionFailure("routes were not asked for") }
         guard requester, target else { return self.refuse(.offline) }
         self.state = .record
-        return .readRecord
+        return .readRecord(isLatest: false)
     }
 
     package mutating func recordRead(_ record: LinkRecord?) -> Action {
         switch self.state {
         case .record: break
         case .lookingBack(let refusal): return self.lookedBack(record, refusal)
-        case .idle, .routes, .opening, .noting, .confirming, .withdrawing, .clearing, .done:
+        case .reading(let told):
+            // Somebody else has finished it, or closed it.
+            guard let record, record.token == told.token, record.state == .opening else { return self.finish(told) }
+            return self.confirm(record)
+        case .idle, .routes, .opening, .noting, .labelling, .telling, .confirming, .withdrawing, .clearing, .retracting,
+            .done:
             preconditionFailure("the record was not asked for")
         }
         switch record?.state {
@@ -139,14 +154,18 @@ package struct LinkOpening: Sendable {
     package mutating func written(_ isCommitted: Bool) -> Action {
         switch self.state {
         case .opening(let record): return isCommitted ? self.note(record) : self.begin()
+        case .labelling(let record): return isCommitted ? self.tell(record) : self.begin()
         case .confirming(let record):
-            guard isCommitted else { return self.begin() }
-            self.state = .done
-            return .finish(.success(record))
+            if isCommitted { return self.finish(record) }
+            self.attempt += 1
+            // The sweeper would close it: then everybody is told.
+            guard self.attempt <= Self.attempts else { return self.finish(record) }
+            self.state = .reading(record)
+            return .readRecord(isLatest: false)
         case .withdrawing(let record, let refusal):
             guard isCommitted else { return self.refuse(refusal) }
-            return self.clear(record.generation, refusal)
-        case .idle, .routes, .record, .noting, .lookingBack, .clearing, .done:
+            return self.clear(record.generation, refusal, withdrawn: record)
+        case .idle, .routes, .record, .noting, .telling, .reading, .lookingBack, .clearing, .retracting, .done:
             preconditionFailure("nothing was written")
         }
     }
@@ -156,7 +175,7 @@ package struct LinkOpening: Sendable {
         switch outcome {
         case .live:
             self.noted = max(self.noted ?? .min, record.generation)
-            guard let next = left.first, let hint = hints.first else { return self.confirm(record) }
+            guard let next = left.first, let hint = hints.first else { return self.label(record) }
             self.state = .noting(record, left: Array(left.dropFirst()), hints: Array(hints.dropFirst()))
             return .link(next, hint)
         case .absent: return self.refuse(.offline)
@@ -165,9 +184,20 @@ package struct LinkOpening: Sendable {
     }
 
     package mutating func unlinked() -> Action {
-        guard case .clearing(let refusal) = self.state else { preconditionFailure("nothing was removed") }
-        self.state = .done
-        return .finish(.failure(refusal))
+        guard case .clearing(let refusal, let withdrawn) = self.state else { preconditionFailure("nothing was removed") }
+        guard let withdrawn else { return self.finish(refusal) }
+        self.state = .retracting(refusal)
+        return .tell(withdrawn)
+    }
+
+    package mutating func told() -> Action {
+        switch self.state {
+        case .telling(let record): return record.state == .open ? self.finish(record) : self.confirm(record)
+        case .retracting(let refusal): return self.finish(refusal)
+        case .idle, .routes, .record, .opening, .noting, .labelling, .confirming, .reading, .lookingBack, .withdrawing,
+            .clearing, .done:
+            preconditionFailure("nobody was told")
+        }
     }
 
     // MARK: Steps
@@ -179,9 +209,34 @@ package struct LinkOpening: Sendable {
         return .link(hints[0].key, hints[0].hint)
     }
 
+    private mutating func label(_ record: LinkRecord) -> Action {
+        let sides = self.request.sides
+        // Also the proof that what is open still is.
+        guard record.state == .open || record.sides != sides else { return self.tell(record) }
+        var new = record
+        new.sides = sides
+        new.changed = self.now()
+        self.state = .labelling(new)
+        return .write(LinkWrite(expected: .init(record), new: new))
+    }
+
+    private mutating func tell(_ record: LinkRecord) -> Action {
+        self.state = .telling(record)
+        return .tell(record)
+    }
+
+    private mutating func finish(_ record: LinkRecord) -> Action {
+        self.state = .done
+        return .finish(.success(record))
+    }
+
+    private mutating func finish(_ refusal: Refusal) -> Action {
+        self.state = .done
+        return .finish(.failure(refusal))
+    }
+
     private mutating func confirm(_ record: LinkRecord) -> Action {
         var new = record
-        new.sides = self.request.sides
         new.state = .open
         new.changed = self.now()
         self.state = .confirming(new)
@@ -190,33 +245,22 @@ package struct LinkOpening: Sendable {
 
     /// Nothing comes of it. What this has begun is taken back, unless somebody else goes on with it.
     private mutating func refuse(_ refusal: Refusal) -> Action {
-        if self.attempt == 1, self.state == .routes {
-            self.state = .done
-            return .finish(.failure(refusal))
-        }
+        if self.attempt == 1, self.state == .routes { return self.finish(refusal) }
         self.attempt += 1
-        guard self.attempt <= 2 * Self.attempts else {
-            // The sweeper finds what is left.
-            self.state = .done
-            return .finish(.failure(refusal))
-        }
+        // Beyond that the sweeper finds what is left.
+        guard self.attempt <= 2 * Self.attempts else { return self.finish(refusal) }
         self.state = .lookingBack(refusal)
-        return .readRecord
+        // Hints are only taken back of what is certainly closed.
+        return .readRecord(isLatest: true)
     }
 
     private mutating func lookedBack(_ record: LinkRecord?, _ refusal: Refusal) -> Action {
         guard let record, record.state != .closed else {
-            guard let noted = self.noted else {
-                self.state = .done
-                return .finish(.failure(refusal))
-            }
-            return self.clear(max(noted, record?.generation ?? noted), refusal)
+            guard let noted = self.noted else { return self.finish(refusal) }
+            return self.clear(max(noted, record?.generation ?? noted), refusal, withdrawn: nil)
         }
-        guard record.state == .opening else {
-            // It is open: whoever left sees the hint, and closes it in its time.
-            self.state = .done
-            return .finish(.failure(refusal))
-        }
+        // It is open: whoever left sees the hint, and closes it in its time.
+        guard record.state == .opening else { return self.finish(refusal) }
         var new = record
         new.state = .closed
         new.reason = .offline
@@ -225,8 +269,8 @@ package struct LinkOpening: Sendable {
         return .write(LinkWrite(expected: .init(record), new: new))
     }
 
-    private mutating func clear(_ generation: Int64, _ refusal: Refusal) -> Action {
-        self.state = .clearing(refusal)
+    private mutating func clear(_ generation: Int64, _ refusal: Refusal, withdrawn: LinkRecord?) -> Action {
+        self.state = .clearing(refusal, withdrawn: withdrawn)
         let keys = Set([self.request.requesterKey, self.request.targetKey]).sorted()
         return .unlink(keys, self.key, through: generation)
     }

@@ -3,6 +3,9 @@
 package protocol LinkStore: Sendable {
     func find(_ key: LinkKey) async throws(StoreError) -> LinkRecord?
 
+    /// The same, but never an older state: a primary that was deposed and does not know it cannot answer.
+    func findLatest(_ key: LinkKey) async throws(StoreError) -> LinkRecord?
+
     /// Carries out a compare-and-set.
     /// - Returns: false where something else is stored than it expects.
     func write(_ write: LinkWrite) async throws(StoreError) -> Bool

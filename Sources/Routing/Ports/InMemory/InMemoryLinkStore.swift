@@ -31,6 +31,8 @@ package final class InMemoryLinkStore: LinkStore {
         }
     }
 
+    package func findLatest(_ key: LinkKey) async throws(StoreError) -> LinkRecord? { try await self.find(key) }
+
     package func write(_ write: LinkWrite) async throws(StoreError) -> Bool {
         let key = write.new.key
         let isWritten = try await self.perform("links.write") { state, now -> Bool? in
