@@ -66,7 +66,7 @@ let package = Package(
                 .product(name: "NIOFoundationCompat", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ],
-            resources: [.embedInCode("HTTP/DemoPages")],
+            resources: [.embedInCode("HTTP/DemoPages"), .embedInCode("HTTP/ClientModule")],
             swiftSettings: settings),
         .executableTarget(
             name: "Server",

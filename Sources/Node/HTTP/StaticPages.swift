@@ -39,8 +39,13 @@ package struct StaticPages: Sendable {
             prefix: "/demo/",
             files: [
                 "index.html": PackageResources.index_html, "demo.css": PackageResources.demo_css,
-                "demo.js": PackageResources.demo_js,
+                "demo.js": PackageResources.demo_js, "call.js": PackageResources.call_js,
             ])
+    }
+
+    /// The browser module (CLIENT.md), from `Client`: in every mode, so that pages need no copy of their own.
+    package static func clientModule() -> StaticPages {
+        StaticPages(prefix: "/", files: ["submergence.js": PackageResources.submergence_js])
     }
 
     package var names: Set<String> { Set(self.pages.keys) }

@@ -60,7 +60,7 @@ extension RunningStation {
             domains: domains, proxies: proxies, authority: authority, pipeline: pipeline,
             tokens: tokens,
             pages: [.openAPI(router.actions, sessionOptions, takesTokens: !configuration.tokenIssuers.isEmpty)]
-                + (configuration.servesDemo ? [.demo()] : []) + registrations.pages,
+                + (configuration.servesDemo ? [.demo()] : []) + registrations.pages + [.clientModule()],
             crossOrigin: ActionCrossOrigin(configuration.http), rate: ActionRate(configuration.live.limits),
             bodyTimeout: .milliseconds(Int64(configuration.live.limits.actionBodyTimeout * 1000)),
             isLeaving: { knot.life?.isLeaving ?? false })

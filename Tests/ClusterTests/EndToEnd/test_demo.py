@@ -7,6 +7,9 @@ import json
 from chromium import Chromium
 
 
+HERE = "document.querySelector('#here').textContent"
+
+
 def sign_in(window, user, device):
     return window.run(
         f"""(() => {{
@@ -49,7 +52,7 @@ def test_two_windows_through_nginx(mongo, nodes, nginx):
             await bob.until(is_listed("alice", "on line"))
 
             # The page says where it is, and its links reach the other nodes as the same person.
-            here = await alice.until("document.querySelector('#here').textContent !== '…' && here")
+            here = await alice.until(f"{HERE} !== '…' && {HERE}")
             links = await alice.run("[...document.querySelectorAll('#nodes a')].map(a => [a.dataset.node, a.href])")
             assert {name for name, _ in links} | {here} == {node.name for node in three}
 
@@ -57,7 +60,7 @@ def test_two_windows_through_nginx(mongo, nodes, nginx):
             tabs = [alice]
             for name, address in links:
                 tab = await browser.open(address)
-                await tab.until(f"here === {json.dumps(name)}")
+                await tab.until(f"{HERE} === {json.dumps(name)}")
                 tabs.append(tab)
 
             await say(bob, "alice", "hello, all of you")
@@ -113,6 +116,6 @@ def test_page_is_strict_and_complete(nodes):
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert "frame-ancestors 'none'" in policy or response.headers["X-Frame-Options"] == "DENY"
     assert "http://" not in page.replace("http://www.w3.org/", "") and "https://" not in page
-    for name, kind in (("demo.js", "javascript"), ("demo.css", "css")):
+    for name, kind in (("demo.js", "javascript"), ("call.js", "javascript"), ("demo.css", "css")):
         response, _ = get(f"/demo/{name}")
         assert response.status == 200 and kind in response.headers["Content-Type"]
