@@ -6,6 +6,9 @@ final class Stage: Sendable {
     private struct Login: Decodable { let user, device: String }
     private struct Encore: Decodable { let count: Int }
 
+    /// Whose calls each one refuses. An application of yours looks that up.
+    private static let refused: [String: Set<String>] = ["bob": ["mallory"]]
+
     private let station: Station
     /// How often each person has clapped at this node.
     private let claps = Mutex<[String: Int]>([:])
@@ -16,6 +19,7 @@ final class Stage: Sendable {
         self.sessions()
         self.applause()
         self.diary()
+        self.calls()
     }
 
     private func sessions() {
@@ -56,6 +60,17 @@ final class Stage: Sendable {
                 try await self.station.send(to: agent.user ?? "", domain: agent.domain, "encore", number)
             }
             reply.content(["sent": encore.count])
+        }
+    }
+
+    /// A page asks for `{"to": user}`, or for `{"to": user, "device": client}` from its own device to that one. The other side
+    /// is told whose call it is.
+    private func calls() {
+        self.station.on(.peerRequest) { agent, query in
+            guard let caller = agent.user, let callee = query["to"]?.string,
+                !Self.refused[callee, default: []].contains(caller)
+            else { return .deny }
+            return .allow(user: callee, client: query["device"]?.string, info: ["from": .string(caller)])
         }
     }
 

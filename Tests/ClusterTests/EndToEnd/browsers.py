@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import pathlib
+import secrets
 import signal
 import subprocess
 from urllib.parse import quote
@@ -119,9 +120,13 @@ class Cluster:
     def __init__(self, folder, mongo=None, count=2, options=()):
         self._stack = contextlib.ExitStack()
         with contextlib.ExitStack() as stack:
+            # One key for all: the proof of a page, and the key of a Link, are the same at every node.
+            keys = pathlib.Path(folder) / "signing-keys"
+            keys.write_text(secrets.token_urlsafe(32) + "\n", encoding="utf8")
+            keys.chmod(0o600)
             self.nodes = []
             for index in range(count):
-                node = DuetNode(folder, f"node-{index + 1}", "Duet", mongo, options)
+                node = DuetNode(folder, f"node-{index + 1}", "Duet", mongo, ["--signing-keys", keys, *options])
                 self.nodes.append(node)
                 stack.callback(node.stop)
             for node in self.nodes:
@@ -186,9 +191,14 @@ class Person:
 class Stage:
     """`async with Stage(cluster) as stage`: one browser. At the end no page may have complained of anything."""
 
+    count = 0
+
     def __init__(self, cluster, options=(), throttled=False):
         self.cluster = cluster
         self.tabs = []
+        # Two people whom no other test knows, as a Link outlives its last tab for a while.
+        Stage.count += 1
+        self.alice, self.bob = f"alice-{Stage.count}", f"bob-{Stage.count}"
         self._browser = Chromium([*MEDIA, *options], throttled)
 
     async def __aenter__(self):
@@ -206,6 +216,14 @@ class Stage:
     def forget(self, tab):
         """It is about to be closed: what it says from here on is not asked for."""
         self.tabs.remove(tab)
+
+    async def pair(self):
+        """A tab of Alice on the first node and one of Bob on the second, linked."""
+        alice = await (await self.person(self.alice)).tab(node=0)
+        bob = await (await self.person(self.bob)).tab(node=1)
+        assert await alice.connect({"to": self.bob}) == "open"
+        await bob.until("incoming.length === 1 && reached(incoming[0]) === 1")
+        return alice, bob
 
     async def person(self, name, device="laptop", node=0):
         """A context of its own in which that user is logged in."""
