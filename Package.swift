@@ -89,6 +89,12 @@ let package = Package(
             ],
             path: "Examples/Postboard", exclude: ["README.md"], resources: [.embedInCode("Pages")],
             swiftSettings: settings),
+        .executableTarget(
+            name: "Duet",
+            dependencies: [
+                "Node", metrics, .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Examples/Duet", swiftSettings: settings),
         // Attacked by the end-to-end tests.
         .executableTarget(
             name: "Bank", dependencies: ["Node", metrics], path: "Tests/Bank", swiftSettings: settings),

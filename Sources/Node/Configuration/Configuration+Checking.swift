@@ -58,6 +58,9 @@ extension Configuration {
         if let complaint = self.http.complaint {
             throw StartError("the options of HTTP cannot work", why: complaint, remedy: remedy)
         }
+        if let complaint = self.ice.complaint {
+            throw StartError("the ICE servers cannot work", why: complaint, remedy: "See docs/turn.md.")
+        }
         if self.isDevelopment {
             for listener in [self.listener, self.controlListener] where !Self.isLoopback(listener.host) {
                 throw StartError(

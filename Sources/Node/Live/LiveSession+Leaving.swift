@@ -147,6 +147,7 @@ extension LiveSession {
         self.send(
             .ready(
                 sid: connection.sid, endpoint: connection.endpoint, identity: identity,
+                ice: self.loop.server.ice.grant(domain: identity.domain, user: identity.user),
                 ping: self.loop.server.engineOptions.pingInterval))
     }
 

@@ -45,6 +45,7 @@ extension LiveSession {
         case .refuse:
             self.loop.server.metrics.hit(Limit(kind))
             if kind == .action { self.refuseOverRate(action, text) }
+            if kind == .link { self.refuseICE(action, text) }
             return false
         case .excessive:
             self.loop.server.metrics.hit(.tenfoldRate)
@@ -62,12 +63,14 @@ extension LiveSession {
         if packet.nameHasEscapes {
             switch packet.name(in: text) {
             case "action": return .action
-            case "link": return .link
+            case "link", "ice": return .link
             case "peer": return .peer
             default: return .event
             }
         }
         switch name.count {
+        // Asked for where a Link is made.
+        case 3: return name.elementsEqual("ice".utf8) ? .link : .event
         case 4: return name.elementsEqual("link".utf8) ? .link : name.elementsEqual("peer".utf8) ? .peer : .event
         case 6: return name.elementsEqual("action".utf8) ? .action : .event
         default: return .event

@@ -52,6 +52,8 @@ extension RunningStation {
         let pipeline = ActionPipeline(
             router: router, options: sessionOptions, templates: registrations.templates,
             submit: { background.submit($0) }, logger: logger)
+        let ice = try ICEServers(
+            configuration.ice, refresh: configuration.signingKeyRefresh, now: now, logger: logger)
         let domains = try configuration.domainTable()
         let proxies = try configuration.proxyTrust()
         let responder = ActionResponder(
@@ -83,7 +85,7 @@ extension RunningStation {
                         accepts: $0.accepts, installed: InstalledNamespace($0.application, isDynamic: true))
                 },
                 identifier: self.identifier(authority, tokens, logger), isSessionActive: isActive,
-                actions: self.socketActions(configuration, pipeline, tickets, authority, logger),
+                actions: self.socketActions(configuration, pipeline, tickets, authority, logger), ice: ice,
                 watchSession: { try await authority.hold(of: $0, in: $1) },
                 sessionCheck: sessionOptions.activityResolution, wallTime: now,
                 takesTokens: !configuration.tokenIssuers.isEmpty,
@@ -108,7 +110,7 @@ extension RunningStation {
         ) { knot.life?.current?.unreadiness ?? ["no incarnation: this node has no lease"] }
         return RunningStation(
             configuration: configuration, logger: logger, backend: backend, live: live, life: life,
-            revocation: revocation, authority: authority, pipeline: pipeline, tokens: tokens,
+            revocation: revocation, authority: authority, pipeline: pipeline, tokens: tokens, ice: ice,
             keyWatch: configuration.keyWatch(keys, logger: logger) { sessions.forget(keys: $0) },
             background: background, control: control, group: group, setup: registrations.setup,
             onStart: registrations.onStart)

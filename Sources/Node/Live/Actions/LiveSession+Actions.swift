@@ -4,15 +4,17 @@ import Wire
 
 /// The product's own events from clients (SPEC §8), on `/` of a node that answers them.
 enum ProductEvent {
-    case action, chunk
+    case action, chunk, ice
 
     /// - Returns: nil for an event of the application's.
     init?(_ packet: SocketPacket, in text: UnsafeRawBufferPointer) {
-        guard packet.nameHasEscapes || packet.eventName.count == 6 || packet.eventName.count == 5 else { return nil }
+        guard packet.nameHasEscapes || (3...6).contains(packet.eventName.count) else { return nil }
         if packet.isEvent("action", in: text) {
             self = .action
         } else if packet.isEvent("chunk", in: text) {
             self = .chunk
+        } else if packet.isEvent("ice", in: text) {
+            self = .ice
         } else {
             return nil
         }
@@ -42,6 +44,7 @@ extension LiveSession {
         switch event {
         case .action: desk.take(arguments, attachments, ackID: packet.ackID)
         case .chunk: desk.takeChunk(arguments)
+        case .ice: self.answerICE(arguments, ackID: packet.ackID)
         }
         return true
     }
