@@ -540,9 +540,11 @@ class Line {
 	}
 
 	/** The server sends the page away, to come back (C-14). */
-	sendAway(delay) {
+	sendAway(reason, delay) {
 		this.#hangUp(false);
 		this.#become("offline");
+		this.#server._events.emit("logout", [{ reason }]);
+		if (!this.isWanted || this.state !== "offline") return;
 		this.#isHeld = delay !== undefined;
 		this.#wait(delay);
 	}
@@ -671,9 +673,6 @@ class Actions {
 
 	/** @param {Server} server */
 	constructor(server) { this.#server = server; }
-
-	/** Calls and streams that are under way over the socket. */
-	get pending() { return this.#calls.size; }
 
 	/** @param {{query, body, timeout, signal, isHTTP}} options `isHTTP`: never over the socket */
 	async run(method, path, { query, body, timeout = this.#server._options.actionTimeout, signal, isHTTP } = {}) {
@@ -2048,11 +2047,10 @@ class Server extends Source {
 	/* -------- Identity (C-12 to C-14) */
 
 	#logout({ reason, reconnect, after }) {
+		if (reconnect === true) return this._line.sendAway(reason, after > 0 ? Math.min(after, longestTimer) : undefined);
 		const { origin, user, client } = this;
-		if (reconnect === true) this._line.sendAway(after > 0 ? Math.min(after, longestTimer) : undefined);
-		else this._logout({ origin, user, client, reason });
-		if (reconnect === true) this._events.emit("logout", [{ reason }]);
-		else news.post({ origin, user, client, reason });
+		news.post({ origin, user, client, reason });
+		return this._logout({ origin, user, client, reason });
 	}
 
 	/** As the server says, or another tab of the same device, which it was said to. */

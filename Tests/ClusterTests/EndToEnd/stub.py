@@ -13,7 +13,7 @@ from aiohttp import WSMsgType, web
 from processes import PROJECT, free_port
 
 PAGES = pathlib.Path(__file__).parent / "pages"
-POLICY = "default-src 'none'; script-src 'self'; connect-src 'self' ws:; img-src data:; form-action 'self'"
+POLICY = "default-src 'none'; script-src 'self'; connect-src 'self' ws: http:; img-src data:; form-action 'self'"
 
 
 class Line:
@@ -171,7 +171,8 @@ class Stub:
 
     async def _file(self, request):
         path = request.path
-        self.requests.append((request.method, request.path_qs, dict(request.headers)))
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        self.requests.append((request.method, request.path_qs, headers))
         answer = self.http.get((request.method, path))
         if answer:
             return await answer(request)
