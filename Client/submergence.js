@@ -375,7 +375,7 @@ class OwnTransport {
 		this.#partial = undefined;
 		const fill = member => {
 			if (member?._placeholder === true) {
-				need(Object.hasOwn(parts, member.num), "no such attachment");
+				need(Number.isInteger(member.num) && member.num in parts, "no such attachment");
 				return parts[member.num];
 			}
 			if (Array.isArray(member)) return member.map(fill);
@@ -1350,8 +1350,8 @@ class Link {
 	gen = 0;
 	/** `connect` was called, and neither `close` nor `disconnect` since. */
 	isWanted = false;
-	/** The page has left by `disconnect`: whoever comes is told so. */
-	isLeft = false;
+	/** The page has left by `disconnect`: whoever comes is told so, and kept in mind: SIDs by endpoint. */
+	left;
 	isListed = true;
 	/** The `_id` of a request without answer. */
 	asking;
@@ -1393,9 +1393,10 @@ class Link {
 
 	/* -------- Coming and going */
 
-	connect(timeout) {
-		this.isWanted = true;
-		this.isLeft = false;
+	connect(query, timeout) {
+		const { left } = this;
+		Object.assign(this, { query, isWanted: true, left: undefined });
+		for (const [remote, sid] of left ?? []) this.welcome(remote, sid);
 		if (this.open.length > 0) return undefined;
 		const waiter = Promise.withResolvers();
 		waiter.timer = setTimeout(() => {
@@ -1434,6 +1435,7 @@ class Link {
 	leave(reason) {
 		this.dropAll();
 		this.token = null;
+		this.left = undefined;
 		this.isWanted = false;
 		this.#backlog = [];
 		this.become("closed");
@@ -1441,9 +1443,11 @@ class Link {
 		this.settle(new PeerError(reason === "OFFLINE" ? reason : "CLOSED"));
 	}
 
+	close() { return this.#links.close(this); }
+
 	disconnect() {
 		this.isWanted = false;
-		this.isLeft = true;
+		this.left ??= new Map(this.all.map(({ endpoint: remote, sid }) => [remote, sid]));
 		this.#backlog = [];
 		this.dropAll(true);
 		this.settle(new PeerError("CLOSED"));
@@ -1469,8 +1473,10 @@ class Link {
 	welcome(remote, sid) {
 		this.isListed = true;
 		const known = this.connections.get(remote);
-		if (this.isLeft) this.send({ to: sid, bye: true });
-		else if (known) known.moved(sid);
+		if (this.left) {
+			if (this.left.size < mostEndpoints) this.left.set(remote, sid);
+			this.send({ to: sid, bye: true });
+		} else if (known) known.moved(sid);
 		else if (this.connections.size < mostEndpoints) return this.#begin(remote, sid);
 		else this.report({ code: "OVERFLOW", message: `more than ${mostEndpoints} endpoints`, endpoint: remote });
 		return known;
@@ -1611,6 +1617,8 @@ class Peer extends Source {
 	constructor(link) {
 		super(link.events);
 		this._link = link;
+		/** What the remote party is known by. */
+		this.query = link.query;
 	}
 
 	_of(name) { return peerEvents.includes(name) ? this._link.events : this._link.messages; }
@@ -1619,8 +1627,6 @@ class Peer extends Source {
 	get state() { return this._link.state; }
 	/** Whether a data channel to some endpoint is open. */
 	get connected() { return this._link.open.length > 0; }
-	/** What the remote party is known by. */
-	get query() { return this._link.query; }
 	/** The token of the Link; null without one. */
 	get token() { return this._link.token; }
 	/** Remote endpoints by ID: `{state, channel, streams}`. */
@@ -1640,7 +1646,7 @@ class Peer extends Source {
 	 * @returns {Promise<void>} resolves at the first open data channel
 	 * @throws {PeerError}
 	 */
-	async connect({ timeout = 15_000 } = {}) { await this._link.connect(timeout); }
+	async connect({ timeout = 15_000 } = {}) { await this._link.connect(this.query, timeout); }
 
 	/** Ends the Link for both parties. @returns {Promise<void>} resolves when the server knows */
 	async close() { await this._link.close(); }
@@ -1690,7 +1696,7 @@ class Links {
 	static #serversPatience = 5_000;
 
 	#server;
-	/** By query; and by the key that all tokens of a Link begin with (SPEC LK-3). */
+	/** Peers by query; Links by the key that all their tokens begin with (SPEC LK-3). */
 	#byQuery = new Map();
 	#byKey = new Map();
 	#requests = new Map();
@@ -1717,14 +1723,14 @@ class Links {
 	peer(query) {
 		const key = canonical(query);
 		need(key !== undefined, "a query is JSON");
-		if (!this.#byQuery.has(key)) this.#byQuery.set(key, new Link(this, JSON.parse(key)));
-		return this.#byQuery.get(key).peers[0];
+		if (!this.#byQuery.has(key)) this.#byQuery.set(key, new Link(this, JSON.parse(key)).peers[0]);
+		return this.#byQuery.get(key);
 	}
 
 	/* -------- Requests */
 
 	ask(link) {
-		if (link.asking || link.waiters.size === 0) return undefined;
+		if (link.asking || link.token || link.waiters.size === 0) return undefined;
 		if (!this.#server._line.isWanted) return link.refused("OFFLINE");
 		const _id = `link-${this.#count += 1}`;
 		if (!this.send("link", { _id, query: link.query })) return undefined;   // once live
@@ -1753,10 +1759,7 @@ class Links {
 	#enter(link, token, gen) {
 		const key = this.#keyOf(token);
 		const known = this.#byKey.get(key);
-		if (known && known !== link) {
-			known.absorb(link);
-			for (const [query, other] of this.#byQuery) if (other === link) this.#byQuery.set(query, known);
-		}
+		if (known && known !== link) known.absorb(link);
 		this.#forgotten.delete(token);
 		this.#byKey.set(key, known ?? link);
 		(known ?? link).enter(token, gen);
@@ -1815,16 +1818,18 @@ class Links {
 	/** The Link that a roster is for: that of its label, unless that is another one. */
 	#meet(query) {
 		if (this.#byKey.size >= mostLinks) return undefined;
-		const known = this.#byQuery.get(canonical(query));
-		const link = known && !known.token ? known : new Link(this, query);
-		if (!known) this.#byQuery.set(canonical(query), link);
+		const key = canonical(query);
+		const peer = this.#byQuery.get(key);
+		if (peer && !peer.token) return peer._link;
+		const link = new Link(this, query);
+		if (!peer) this.#byQuery.set(key, link.peers[0]);
 		return link;
 	}
 
 	/** An error never makes a peer (C-24). */
 	#failed({ token, to, error }, link) {
 		const connection = link?.all.find(({ sid }) => sid && sid === to);
-		if (error === "OFFLINE" && connection) return connection.missed(true);
+		if (error === "OFFLINE" && link) return connection?.missed(true);
 		if (error === "BUSY" && connection) {
 			connection.missed(false);
 			return pause(1_000).then(() => { if (connection.sid === to) connection.moved(to); });
@@ -1850,7 +1855,7 @@ class Links {
 			}
 		}, this.options.rosterGrace);
 		for (const [_id, { token }] of this.#closings) this.send("link", { _id, close: token });
-		for (const link of new Set([...this.#byQuery.values(), ...links])) this.ask(link);
+		for (const { _link } of this.#byQuery.values()) this.ask(_link);
 	}
 
 	down() {

@@ -76,7 +76,8 @@ class Line:
                 continue
             if message.type == WSMsgType.BINARY:
                 event, self._partial = self._partial, None
-                await self._take([event[0], {**event[1], "body": message.data}])
+                if event:
+                    await self._take([event[0], {**event[1], "body": message.data}])
             elif message.type == WSMsgType.TEXT:
                 await self._take_text(message.data)
         self.is_open = False
