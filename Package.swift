@@ -103,6 +103,10 @@ let package = Package(
             name: "ActionsApplication", dependencies: ["Node", nio, logging, metrics],
             path: "Tests/Applications/Actions",
             swiftSettings: settings),
+        // The same for Links.
+        .executableTarget(
+            name: "LinksApplication", dependencies: ["Node", logging, metrics], path: "Tests/Applications/Links",
+            swiftSettings: settings),
         .testTarget(
             name: "ClusterTests",
             dependencies: [

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Ends what a user has open at a coturn relay, through coturn's telnet interface (docs/turn.md).
 
-Neither the end of a credential's life nor a new secret ends an allocation that was made before; this does. With --for it
-goes on doing so until the user's credentials have run out, so that none is made again.
+Neither the end of a credential's life nor a new secret ends an allocation that was made before; this does. With --for
+it goes on doing so until the user's credentials have run out, so that none is made again.
 
     TURN_CLI_PASSWORD=... scripts/turn_cut.py --domain app.example --user alice --secret-file turn-secret --for 3600
 
-Prints how many sessions it has ended. Exit status: 0 done, 64 wrong command line, 69 the relay's interface cannot be used.
+Prints how many sessions it has ended. Exit status: 0 done, 64 wrong command line, 69 the interface cannot be used.
 """
 
 import argparse

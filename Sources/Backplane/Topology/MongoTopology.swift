@@ -12,6 +12,7 @@ package struct MongoTopology: Sendable {
     package let sessions: ShardMap
     package let nodes: ShardMap
     package let tickets: ShardMap
+    package let links: ShardMap
 
     /// Looks at the deployment, and makes what is missing if `makesMissing`. Blocks, for seconds when there is a lot to make.
     /// - Parameter makesMissing: false leaves that to `init-db`; missing slots are then an error.
@@ -60,7 +61,8 @@ private struct Opener {
             routes: ShardMap(single: name),
             sessions: ShardMap(single: name),
             nodes: ShardMap(single: name),
-            tickets: ShardMap(single: name))
+            tickets: ShardMap(single: name),
+            links: ShardMap(single: name))
     }
 
     func openSharded(on client: borrowing MongoClient) throws(MongoError) -> MongoTopology {
@@ -83,7 +85,8 @@ private struct Opener {
             routes: try map(self.settings.collections.routes, on: client),
             sessions: try map(self.settings.collections.sessions, on: client),
             nodes: try map(self.settings.collections.nodes, on: client),
-            tickets: try map(self.settings.collections.tickets, on: client))
+            tickets: try map(self.settings.collections.tickets, on: client),
+            links: try map(self.settings.collections.links, on: client))
     }
 
     private func namespace(_ collection: String) -> String { "\(self.settings.database).\(collection)" }

@@ -24,6 +24,7 @@ extension Configuration {
         options.limits.perUser = self.live.connectionsPerUser
         // Given up is told to come back: like one that was sent elsewhere.
         options.commit.abandonedGrace = self.graces.grace(for: .moving)
+        options.commit.abandonedLinkGrace = self.graces.movingLink
         return options
     }
 

@@ -26,21 +26,22 @@ extension LiveSession {
         self.send(.ice(request.id, ice.grant(domain: identity.domain, user: identity.user)), ackID)
     }
 
-    /// What is over the rate gets its answer, too, if it is an `ice` event.
-    func refuseICE(_ action: SocketAction, _ text: UnsafeRawBufferPointer) {
+    /// What is over the rate gets its answer, too.
+    /// - Returns: false for what is no `ice` event.
+    func refuseICE(_ action: SocketAction, _ text: UnsafeRawBufferPointer) -> Bool {
         switch action {
-        case .event(_, let packet) where packet.isEvent("ice", in: text): self.refuseICE(packet, text)
+        case .event(_, let packet): return self.refuseICE(packet, text)
         case .attached(_, let attached):
-            attached.text.withUnsafeReadableBytes { text in
-                if attached.packet.isEvent("ice", in: text) { self.refuseICE(attached.packet, text) }
-            }
-        case .event, .malformedAction, .none, .connect, .connectError, .ack, .left, .close: break
+            return attached.text.withUnsafeReadableBytes { self.refuseICE(attached.packet, $0) }
+        case .malformedAction, .none, .connect, .connectError, .ack, .left, .close: return false
         }
     }
 
-    private func refuseICE(_ packet: SocketPacket, _ text: UnsafeRawBufferPointer) {
+    private func refuseICE(_ packet: SocketPacket, _ text: UnsafeRawBufferPointer) -> Bool {
+        guard packet.isEvent("ice", in: text) else { return false }
         let arguments = UnsafeRawBufferPointer(rebasing: text[packet.arguments])
         self.answerICE(arguments, ackID: packet.ackID, isOverRate: true)
+        return true
     }
 
     private func send(_ object: ICEAnswer, _ ackID: Int64?) {

@@ -20,6 +20,7 @@ extension LiveServer {
     var identifier: SocketIdentifier? { self.setup.identifier }
     var actions: SocketActions? { self.setup.actions }
     var ice: ICEServers { self.setup.ice }
+    var links: LinkService? { self.setup.links }
     var isSessionActive: SessionGuard.Reader { self.setup.isSessionActive }
     var logger: Logger { self.setup.logger }
     var believesAuth: Bool { self.setup.mode != .production }

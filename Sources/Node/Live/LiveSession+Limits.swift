@@ -44,8 +44,12 @@ extension LiveSession {
             return true
         case .refuse:
             self.loop.server.metrics.hit(Limit(kind))
-            if kind == .action { self.refuseOverRate(action, text) }
-            if kind == .link { self.refuseICE(action, text) }
+            switch kind {
+            case .action: self.refuseOverRate(action, text)
+            case .link where self.refuseICE(action, text): break
+            case .link, .peer: self.refuseLinkOverRate(action, text)
+            case .event: break
+            }
             return false
         case .excessive:
             self.loop.server.metrics.hit(.tenfoldRate)

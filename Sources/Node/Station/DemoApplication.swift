@@ -45,6 +45,11 @@ enum DemoApplication {
                 try await station.send(to: audience, domain: presence.domain, event, presence.user)
             }
         }
+        // {"user"} links people, {"user", "client"} two of their devices.
+        station.on(.peerRequest) { agent, query in
+            guard let user = query["user"]?.string, let own = agent.user else { return .deny }
+            return .allow(user: user, client: query["client"]?.string, info: ["user": .string(own)])
+        }
         station.on(event: "demo:send") { [weak station] event in
             guard let station, let from = event.user else { return }
             let message = Message(

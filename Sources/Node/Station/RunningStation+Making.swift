@@ -37,7 +37,7 @@ extension RunningStation {
                 },
                 localNode: { knot.life?.current?.id ?? NodeID(high: 0, low: 0) },
                 invalidate: { knot.invalidate($0, $1) }, kick: { knot.kick($0, $1) },
-                forget: { knot.forget(domain: $0, user: $1, client: $2) }, submit: { background.submit($0) }),
+                forget: { knot.forget(domain: $0, user: $1, client: $2, $3) }, submit: { background.submit($0) }),
             logger: logger)
         let now: @Sendable () -> Int64 = {
             knot.life?.current?.view.clusterTime ?? SystemClusterClock().wallTime()
@@ -86,6 +86,11 @@ extension RunningStation {
                 },
                 identifier: self.identifier(authority, tokens, logger), isSessionActive: isActive,
                 actions: self.socketActions(configuration, pipeline, tickets, authority, logger), ice: ice,
+                links: configuration.mode == .conformance
+                    ? nil
+                    : LinkService(
+                        store: backend.links, keyring: LinkKeyring(keys: keys), hook: registrations.peerRequest,
+                        logger: logger),
                 watchSession: { try await authority.hold(of: $0, in: $1) },
                 sessionCheck: sessionOptions.activityResolution, wallTime: now,
                 takesTokens: !configuration.tokenIssuers.isEmpty,
@@ -207,9 +212,11 @@ extension RunningStation {
         }
 
         /// Nobody comes back as a connection of theirs that was lost, and nobody is waited for.
-        func forget(domain: String, user: String, client: String?) {
+        func forget(domain: String, user: String, client: String?, _ reason: LogoutReason) {
             guard let life = self.life, life.remembersTheLost, let node = life.current else { return }
-            node.committer.submit(.forget(client: client), key: RouteKey(domain: domain, user: user)) { _ in }
+            node.committer.submit(
+                .forget(client: client, links: LinkCloseReason(reason)), key: RouteKey(domain: domain, user: user)
+            ) { _ in }
         }
 
         /// A message of another node.

@@ -1,11 +1,13 @@
 """People in browsers in front of a cluster: contexts are users, tabs are pages on `submergence.js` (CLIENT.md §11)."""
 
+import asyncio
 import contextlib
 import json
 import os
 import pathlib
 import signal
 import subprocess
+from urllib.parse import quote
 
 from chromium import MEDIA, Chromium, Window
 from processes import Node, executable, free_port, wait_for
@@ -33,12 +35,14 @@ http {
 
 UPSTREAM = "    upstream prefer_%d {\n%s\n    }\n"
 
+POLICY = "default-src 'none'; script-src 'self'; connect-src 'self'; img-src data:"
+
 SERVER = """
     server {
         listen 127.0.0.1:%(port)d;
         location /page/ {
             alias %(pages)s/;
-            add_header Content-Security-Policy "default-src 'none'; script-src 'self'; connect-src 'self'";
+            add_header Content-Security-Policy "%(policy)s";
             add_header Cache-Control no-cache;
         }
         location / {
@@ -80,7 +84,7 @@ class PinningNginx:
                 f"        server 127.0.0.1:{node.port} max_fails=1 fail_timeout=1s{role};"
                 for node, role in zip(nodes, roles, strict=True)
             ]
-            parts += [UPSTREAM % (port, "\n".join(servers)), SERVER % {"port": port, "pages": PAGES}]
+            parts += [UPSTREAM % (port, "\n".join(servers)), SERVER % {"port": port, "pages": PAGES, "policy": POLICY}]
         user = "user root root;" if os.geteuid() == 0 else ""
         (self._folder / "nginx.conf").write_text(user + CONFIGURATION % "".join(parts), encoding="utf8")
         self._process = subprocess.Popen(
@@ -168,7 +172,7 @@ class Person:
 
     async def tab(self, node=0, live=True, watch=True, window=True, options=None):
         """Opens a page on that node's port; `window`: visible beside the person's others."""
-        url = self.stage.cluster.url(node) + "/page/" + (f"#{json.dumps(options)}" if options else "")
+        url = self.stage.cluster.url(node) + "/page/" + (f"#{quote(json.dumps(options))}" if options else "")
         tab = await self.stage.browser.open(url, context=self.context, window=window, kind=Tab)
         tab.node = node
         if watch:
@@ -182,10 +186,10 @@ class Person:
 class Stage:
     """`async with Stage(cluster) as stage`: one browser. At the end no page may have complained of anything."""
 
-    def __init__(self, cluster, options=()):
+    def __init__(self, cluster, options=(), throttled=False):
         self.cluster = cluster
         self.tabs = []
-        self._browser = Chromium([*MEDIA, *options])
+        self._browser = Chromium([*MEDIA, *options], throttled)
 
     async def __aenter__(self):
         self.browser = await self._browser.__aenter__()
@@ -199,6 +203,10 @@ class Stage:
         finally:
             await self._browser.__aexit__(kind, *rest)
 
+    def forget(self, tab):
+        """It is about to be closed: what it says from here on is not asked for."""
+        self.tabs.remove(tab)
+
     async def person(self, name, device="laptop", node=0):
         """A context of its own in which that user is logged in."""
         context = await self.browser.context()
@@ -209,3 +217,13 @@ class Stage:
         assert await page.run(f"{login}.then(answer => answer.status)") == 200
         await page.close()
         return Person(self, name, device, context)
+
+
+def play(cluster, scenario, seconds=180, **options):
+    """Runs a scenario, which is given a stage."""
+
+    async def run():
+        async with Stage(cluster, **options) as stage:
+            await asyncio.wait_for(scenario(stage), seconds)
+
+    asyncio.run(run())

@@ -33,17 +33,20 @@ MEDIA = (
 class Chromium:
     """The browser process. `async with Chromium() as browser`; it takes its whole process group along when it ends."""
 
-    def __init__(self, options=()):
-        """`options`: further ones of the command line, `--host-resolver-rules` for one."""
+    def __init__(self, options=(), throttled=False):
+        """`options`: further ones of the command line, `--host-resolver-rules` for one. `throttled`: the timers of
+        windows that nobody looks at are, as in a browser of a person's."""
         self._options = list(options)
+        self._throttled = throttled
 
     async def __aenter__(self):
         self._profile = tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True)
         arguments = [find_chromium(), "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
         arguments += ["--no-first-run", "--disable-background-networking", "--disable-component-update"]
-        # Windows that nobody looks at must run as if somebody did.
-        arguments += ["--disable-background-timer-throttling", "--disable-renderer-backgrounding"]
-        arguments += ["--disable-backgrounding-occluded-windows"]
+        if not self._throttled:
+            # Windows that nobody looks at must run as if somebody did.
+            arguments += ["--disable-background-timer-throttling", "--disable-renderer-backgrounding"]
+            arguments += ["--disable-backgrounding-occluded-windows"]
         arguments += self._options
         arguments += [f"--user-data-dir={self._profile.name}", "--remote-debugging-port=0", "about:blank"]
         self._process = subprocess.Popen(

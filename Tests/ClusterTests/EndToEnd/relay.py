@@ -15,8 +15,8 @@ import time
 
 from processes import free_port, wait_for
 
-# Pages of these tests are all on one machine: what the shipped configuration (compose/coturn.conf) refuses, peers on loopback
-# and on private networks, is exactly what they need. Nothing but loopback is listened on.
+# Pages of these tests are all on one machine: what the shipped configuration (compose/coturn.conf) refuses, peers on
+# loopback and on private networks, is exactly what they need. Nothing but loopback is listened on.
 CONFIGURATION = """
 listening-ip=127.0.0.1
 relay-ip=127.0.0.1
@@ -42,8 +42,8 @@ simple-log
 
 
 class Relay:
-    """`with Relay(folder) as relay`. `secret_file` is what nodes are given; `base`: a configuration that is kept to where
-    ours does not say otherwise."""
+    """`with Relay(folder) as relay`. `secret_file` is what nodes are given; `base`: a configuration that is kept to
+    where ours does not say otherwise."""
 
     def __init__(self, folder, base=None):
         self._base = base

@@ -1,4 +1,4 @@
-"""ICE servers in `ready` and on demand (SPEC LK-18), and what a real coturn does with the credentials (docs/turn.md)."""
+"""ICE servers in `ready` and on demand (SPEC LK-18), and what a real coturn does with them (docs/turn.md)."""
 
 import asyncio
 import base64

@@ -1,7 +1,9 @@
 // What the tests call in a page: the module as `submergence`, this page's `server`, and a log of what it and its peers say.
 import * as submergence from "/submergence.js";
 
-const server = submergence.getServer(undefined, { logger: console });
+// What a test wants otherwise stands behind the page's address.
+const options = location.hash ? JSON.parse(decodeURIComponent(location.hash.slice(1))) : {};
+const server = submergence.getServer(undefined, { logger: console, ...options });
 const peerEvents = ["connect", "close", "endpoint", "endpointclose", "stream", "streamend", "error", "state"];
 
 /** Peers of this page, in the order of their appearance; `said` is what each has said: `[name, detail]`. */
