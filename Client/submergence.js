@@ -1,22 +1,14 @@
 /**
  * submergence in the browser: events, actions and peers by identity, over one connection that mends itself.
  *
- * One ES module without dependency and without build step; nothing in it is evaluated from text, so that it runs under a
- * strict Content-Security-Policy. The rules that comments cite, C-1 to C-37, are those of docs/browser.md.
+ * One ES module without dependency and without build step; nothing in it is made of text, so that it runs under a strict
+ * Content-Security-Policy. The rules that comments cite, C-1 to C-37, are those of docs/browser.md. Members that begin with
+ * an underscore are the module's own. Indented by tabs, as it is served as it is.
  *
  * @module submergence
  */
 
 /* ---------------------------------------------------------------- Constants */
-
-/** Of the wire protocol. */
-const version = 1;
-
-/** Names that are the module's own on the wire (SPEC §8). */
-const productEvents = new Set(["ready", "action", "reply", "chunk", "link", "peer", "ice", "session", "logout"]);
-
-/** Refusals after which the same attempt may succeed (SPEC ND-13). */
-const transientRefusals = new Set(["BUSY", "UNAVAILABLE"]);
 
 /** Bytes of a body that goes over the socket (C-5). */
 const longestSocketBody = 524_288;
@@ -27,75 +19,68 @@ const longestFrame = 65_536;
 /** Bytes of one binary frame between peers, its first byte included. */
 const binaryFrame = 16_384;
 
-/** Bytes of one message of `send`: beyond it the receiver takes it for an attack. */
+/** Bytes of one `send`: beyond it the receiver takes it for an attack. */
 const longestMessage = 67_108_864;
 
 /** Bytes that may wait in a data channel: `send` pauses at the first, `emit` passes over an endpoint at the second. */
 const channelIsFull = 262_144;
 const channelIsStuck = 8_388_608;
 
-/** Remote endpoints of one peer (C-32), Links of one page (SPEC LC-1), channels of one connection. */
+/** Remote endpoints of one peer (C-32), Links of one page (SPEC LC-1), channels and streams of one connection, and ICE
+ * candidates of one that are remembered. */
 const mostEndpoints = 32;
 const mostLinks = 256;
 const mostChannels = 64;
 const mostCandidates = 128;
 
-const defaults = {
-    actionTimeout: 10_000, transport: "auto", path: "/socket.io/", auth: undefined, iceServers: undefined,
-    iceTransportPolicy: "all", rosterGrace: 15_000, queueLimit: 256, autoLive: false, logger: undefined,
-};
+/** Milliseconds; what a timer can be set to. */
+const longestTimer = 2 ** 31 - 1;
 
-/**
- * The page instance, on the wire (C-17): it outlives reconnects and the back/forward cache, and no copy of the tab has it.
- * @type {string}
- */
-const endpoint = base64url(crypto.getRandomValues(new Uint8Array(16)));
+const defaults = {
+	actionTimeout: 10_000, transport: "auto", path: "/socket.io/", auth: undefined, iceServers: undefined,
+	iceTransportPolicy: "all", rosterGrace: 15_000, queueLimit: 256, autoLive: false, logger: undefined,
+};
 
 /* ---------------------------------------------------------------- Small things */
 
 const isObject = value => typeof value === "object" && value !== null && !Array.isArray(value);
 const isText = (value, longest) => typeof value === "string" && value.length > 0 && value.length <= longest;
 const isBinary = value => value instanceof ArrayBuffer || ArrayBuffer.isView(value);
-const bytesOf = value => (ArrayBuffer.isView(value)
-    ? new Uint8Array(value.buffer, value.byteOffset, value.byteLength) : new Uint8Array(value));
 const byteLength = text => new TextEncoder().encode(text).length;
-
-function base64url(bytes) {
-    return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
-}
+const pause = delay => new Promise(resolve => { setTimeout(resolve, delay); });
+const need = (isSo, what) => { if (!isSo) throw new SyntaxError(what); };
 
 /** JSON whose members are sorted: equal texts are deeply equal values. */
-function canonical(value) {
-    return JSON.stringify(value, (_, member) => (isObject(member)
-        ? Object.fromEntries(Object.keys(member).sort().map(key => [key, member[key]])) : member));
-}
+const canonical = value => JSON.stringify(value, (_, member) => (isObject(member)
+	? Object.fromEntries(Object.entries(member).sort(([a], [b]) => (a < b ? -1 : 1))) : member));
 
 /** What a cookie of this page is now, `__Host-` before plain (C-11); undefined where there is none. */
 function cookie(name) {
-    const cookies = new Map(document.cookie.split("; ").map(text => {
-        const at = text.indexOf("=");
-        return [text.slice(0, at), text.slice(at + 1)];
-    }));
-    return cookies.get(`__Host-${name}`) ?? cookies.get(name);
+	const cookies = new Map(document.cookie.split("; ").map(text => text.split(/=(.*)/)));
+	return cookies.get(`__Host-${name}`) ?? cookies.get(name);
 }
 
-const hasLoggedOut = () => cookie("loggedOut") === "1";
+/**
+ * The page instance, on the wire (C-17): it outlives reconnects and the back/forward cache; no copy of the tab has it.
+ */
+const endpoint = btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(16))))
+	.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 
 /* ---------------------------------------------------------------- Errors */
 
 /** What programs compare is `code`, what people read is `message`. */
 class CodedError extends Error {
-    constructor(code, message = code, options = undefined) {
-        super(message, options);
-        this.name = new.target.name;
-        this.code = code;
-    }
+	constructor(code, message = code, cause = undefined) {
+		super(message, { cause });
+		this.name = new.target.name;
+		this.code = code;
+	}
 }
 
 /** Why an action has no answer: `TIMEOUT`, `ABORTED`, `NETWORK` (the outcome is unknown) or `INVALID`. */
 export class ActionError extends CodedError {}
 
-/** Why a page does not go live: `LOGIN`, `FOREIGN`, `DOMAIN`, `VERSION`, what a middleware said, or `ABORTED`. */
+/** Why a page is not live: `LOGIN`, `FOREIGN`, `DOMAIN`, `VERSION`, what a middleware said, `ENDED` or `ABORTED`. */
 export class LiveError extends CodedError {}
 
 /** Why a peer is not reached: `FORBIDDEN`, `OFFLINE`, `INVALID`, `TIMEOUT`, `BUSY`, `CLOSED` or `OVERFLOW`. */
@@ -104,105 +89,130 @@ export class PeerError extends CodedError {}
 /* ---------------------------------------------------------------- Events */
 
 /**
- * Listeners by name, and on demand a queue for each name that nobody listens to (C-1 to C-3).
+ * Listeners by name, and where there is a limit a queue for each name that nobody listens to (C-1 to C-3).
  *
  * The first listener of a name gets its queue, one event a microtask; newer events line up behind it.
  */
 class Emitter {
-    #listeners = new Map();
-    #queues = new Map();
-    #count = 0;
-    #report;
+	#listeners = new Map();
+	#queues = new Map();
+	#count = 0;
+	#report;
 
-    /** Events that are kept for one name, and for all names together. 0: none. */
-    limit;
-    total;
+	/** What the delivery that is under way was given as its context. */
+	context;
 
-    /** What the delivery that is under way was given as its context. */
-    context;
+	/**
+	 * @param {(detail: object) => void} report
+	 * @param {number} limit events that are kept for one name; 0: none
+	 * @param {number} total for all names together
+	 */
+	constructor(report, limit = 0, total = 4_096) {
+		this.#report = report;
+		this.limit = limit;
+		this.total = total;
+	}
 
-    constructor(report, { limit = 0, total = 4_096 } = {}) {
-        this.#report = report;
-        this.limit = limit;
-        this.total = total;
-    }
+	on(name, listener, isOnce = false) {
+		if (typeof name !== "string" || typeof listener !== "function") throw new TypeError("a name and a function");
+		const entry = { listener, isOnce };
+		this.#listeners.set(name, [...this.#of(name), entry]);
+		this.#release(name);
+		return () => this.#remove(name, entry);
+	}
 
-    on(name, listener, isOnce = false) {
-        if (typeof name !== "string" || typeof listener !== "function") throw new TypeError("a name and a function");
-        const entry = { listener, isOnce };
-        this.#listeners.set(name, [...this.#listeners.get(name) ?? [], entry]);
-        this.#release(name);
-        return () => this.#remove(name, other => other === entry);
-    }
+	off(name, listener) {
+		for (const entry of this.#of(name)) if (entry.listener === listener) this.#remove(name, entry);
+	}
 
-    off(name, listener) {
-        this.#remove(name, entry => entry.listener === listener);
-    }
+	/** @returns {boolean} whether somebody listens */
+	emit(name, args, context) {
+		const hasListener = this.#listeners.has(name);
+		if (this.limit > 0 && (!hasListener || this.#queues.has(name))) this.#keep(name, { args, context });
+		else this.#deliver(name, args, context);
+		return hasListener;
+	}
 
-    /** @returns {boolean} whether somebody listens */
-    emit(name, args, context) {
-        const hasListener = this.#listeners.has(name);
-        if (this.limit > 0 && (!hasListener || this.#queues.has(name))) this.#keep(name, { args, context });
-        else this.#deliver(name, args, context);
-        return hasListener;
-    }
+	/** Takes over the listeners of another one, which is the same from now on. */
+	adopt(other) {
+		for (const [name, entries] of other.#listeners) {
+			this.#listeners.set(name, [...this.#of(name), ...entries]);
+			this.#release(name);
+		}
+		other.#listeners = this.#listeners;
+		other.#queues = this.#queues;
+	}
 
-    #remove(name, isGone) {
-        const left = (this.#listeners.get(name) ?? []).filter(entry => !isGone(entry));
-        if (left.length > 0) this.#listeners.set(name, left);
-        else this.#listeners.delete(name);
-    }
+	#of(name) { return this.#listeners.get(name) ?? []; }
 
-    #keep(name, event) {
-        let queue = this.#queues.get(name);
-        if (!queue) this.#queues.set(name, queue = { events: [], isReleasing: false, hasOverflown: false });
-        queue.events.push(event);
-        this.#count += 1;
-        if (queue.events.length > this.limit) this.#drop(name, queue);
-        else if (this.#count > this.total) this.#drop(...this.#queues.entries().next().value);
-    }
+	#remove(name, entry) {
+		const left = this.#of(name).filter(other => other !== entry);
+		if (left.length > 0) this.#listeners.set(name, left);
+		else this.#listeners.delete(name);
+	}
 
-    #drop(name, queue) {
-        queue.events.shift();
-        this.#count -= 1;
-        const isNews = !queue.hasOverflown;
-        queue.hasOverflown = true;
-        if (queue.events.length === 0) this.#queues.delete(name);
-        if (isNews) this.#report({ code: "OVERFLOW", message: `too many events "${name}" wait for a listener`, name });
-    }
+	#keep(name, event) {
+		const queue = this.#queues.get(name) ?? { events: [] };
+		this.#queues.set(name, queue);
+		queue.events.push(event);
+		this.#count += 1;
+		if (queue.events.length > this.limit) this.#drop(name, queue);
+		else if (this.#count > this.total) this.#drop(...this.#queues.entries().next().value);
+	}
 
-    #release(name) {
-        const queue = this.#queues.get(name);
-        if (!queue || queue.isReleasing) return;
-        queue.isReleasing = true;
-        queueMicrotask(() => {
-            queue.isReleasing = false;
-            if (this.#queues.get(name) !== queue || !this.#listeners.has(name)) return;
-            const event = queue.events.shift();
-            this.#count -= 1;
-            if (queue.events.length === 0) this.#queues.delete(name);
-            this.#deliver(name, event.args, event.context);
-            this.#release(name);
-        });
-    }
+	#drop(name, queue) {
+		this.#shift(name, queue);
+		if (!queue.hasOverflown) this.#report({ code: "OVERFLOW", message: `no listener of "${name}"`, name });
+		queue.hasOverflown = true;
+	}
 
-    #deliver(name, args, context) {
-        for (const entry of this.#listeners.get(name) ?? []) {
-            if (entry.isOnce) this.#remove(name, other => other === entry);
-            const complain = cause => this.#report({
-                code: "LISTENER", message: `a listener of "${name}" has failed: ${cause?.message ?? cause}`, name, cause,
-            });
-            const outer = this.context;
-            this.context = context;
-            try {
-                entry.listener(...args)?.then?.(undefined, complain);
-            } catch (cause) {
-                complain(cause);
-            } finally {
-                this.context = outer;
-            }
-        }
-    }
+	#shift(name, { events }) {
+		this.#count -= 1;
+		if (events.length === 1) this.#queues.delete(name);
+		return events.shift();
+	}
+
+	#release(name) {
+		const queue = this.#queues.get(name);
+		if (!queue || queue.isReleasing) return;
+		queue.isReleasing = true;
+		queueMicrotask(() => {
+			queue.isReleasing = false;
+			if (this.#queues.get(name) !== queue || !this.#listeners.has(name)) return;
+			const { args, context } = this.#shift(name, queue);
+			this.#deliver(name, args, context);
+			this.#release(name);
+		});
+	}
+
+	#deliver(name, args, context) {
+		for (const entry of this.#of(name)) {
+			if (entry.isOnce) this.#remove(name, entry);
+			const complain = cause => this.#report({ code: "LISTENER", message: `a listener of "${name}" failed`, name, cause });
+			const outer = this.context;
+			this.context = context;
+			try {
+				entry.listener(...args)?.then?.(undefined, complain);
+			} catch (cause) {
+				complain(cause);
+			}
+			this.context = outer;
+		}
+	}
+}
+
+/** What has listeners: the base of all that applications listen to. */
+class Source {
+	/** @param {Emitter} events */
+	constructor(events) { this._events = events; }
+
+	/** @returns {Emitter} where the events of a name are */
+	_of() { return this._events; }
+
+	/** @returns {() => void} ends it */
+	on(name, listener) { return this._of(name).on(name, listener); }
+	once(name, listener) { return this._of(name).on(name, listener, true); }
+	off(name, listener) { this._of(name).off(name, listener); }
 }
 
 /** One server object for each origin. */
@@ -210,11 +220,11 @@ const servers = new Map();
 
 /** What goes wrong in listeners of application events is told by the page's own server, else by the first one. */
 function report(detail) {
-    const [first] = servers.values();
-    (servers.get(location.origin) ?? first)?.report(detail);
+	const [first] = servers.values();
+	(servers.get(location.origin) ?? first)?._report(detail);
 }
 
-const applicationEvents = new Emitter(report, { limit: defaults.queueLimit });
+const applicationEvents = new Emitter(report, defaults.queueLimit);
 
 /**
  * Listens to an application event, whatever it came with: sent by a server, part of a reply, or in the page (C-4).
@@ -223,35 +233,22 @@ const applicationEvents = new Emitter(report, { limit: defaults.queueLimit });
  * @returns {() => void} ends it
  */
 export function on(name, listener) {
-    return applicationEvents.on(name, listener);
+	return applicationEvents.on(name, listener);
 }
 
-/**
- * Listens to one event of a name.
- * @param {string} name
- * @param {(...args: any[]) => void} listener
- * @returns {() => void} ends it
- */
+/** As {@link on}, for one event. */
 export function once(name, listener) {
-    return applicationEvents.on(name, listener, true);
+	return applicationEvents.on(name, listener, true);
 }
 
-/**
- * Takes a listener back.
- * @param {string} name
- * @param {(...args: any[]) => void} listener
- */
+/** Takes a listener back. */
 export function off(name, listener) {
-    applicationEvents.off(name, listener);
+	applicationEvents.off(name, listener);
 }
 
-/**
- * Emits an application event in this page, by the same queue.
- * @param {string} name
- * @param {...any} args
- */
+/** Emits an application event in this page, by the same queue. */
 export function emit(name, ...args) {
-    applicationEvents.emit(name, args);
+	applicationEvents.emit(name, args);
 }
 
 /**
@@ -259,254 +256,216 @@ export function emit(name, ...args) {
  * @param {Array<[string, ...any]>} events
  */
 export function sendEvents(events) {
-    for (const event of Array.isArray(events) ? events : [undefined]) {
-        if (Array.isArray(event) && typeof event[0] === "string") applicationEvents.emit(event[0], event.slice(1));
-        else report({ code: "PROTOCOL", message: "an event is a list that begins with its name" });
-    }
+	for (const event of Array.isArray(events) ? events : [events]) {
+		if (typeof event?.[0] === "string") emit(...event);
+		else report({ code: "PROTOCOL", message: "an event is a list that begins with its name" });
+	}
 }
 
 /* ---------------------------------------------------------------- Transports */
 
-/**
- * What a transport tells: `joined()`, `received(name, args)`, `lost()`, `ended()` by the server for good, `refused(code)`,
- * `heard(quiet?)` with the milliseconds of silence that are a loss, and `failed(cause)` where something cannot be decoded.
- * Both have `open()`, `close(isFinal)` and `send(name, ...args)`, which says whether it was handed over.
- *
- * @typedef {object} TransportEvents
- */
-
 /** Takes the offset from an event (C-18): where recovery is on, each that wants no acknowledgement ends with one. */
 const takeOffset = args => (typeof args.at(-1) === "string" ? args.pop() : undefined);
 
-/** Engine.IO 4 and Socket.IO 5 over one WebSocket, the root namespace only (C-18). */
+/**
+ * Engine.IO 4 and Socket.IO 5 over one WebSocket, the root namespace only (C-18).
+ *
+ * As every transport it has `open()`, `send(name, ...args)`, which says whether it was handed over, and `close(isFinal)`, and
+ * tells its {@link Line} what becomes of it.
+ */
 class OwnTransport {
-    #url;
-    #auth;
-    #on;
-    #socket = null;
-    #isJoined = false;
-    /** Events that the server repeats come before its CONNECT. */
-    #early = [];
-    /** A packet whose attachments are still to come. */
-    #partial = null;
-    #pid;
-    #offset;
+	#line;
+	#url;
+	#auth;
+	#socket;
+	#isJoined = false;
+	/** What the server repeats comes before its CONNECT. */
+	#early = [];
+	/** A packet whose attachments are still to come. */
+	#partial;
+	#pid;
+	#offset;
 
-    constructor({ origin, path, auth, on }) {
-        this.#url = `${origin.replace(/^http/, "ws")}${path}?EIO=4&transport=websocket`;
-        this.#auth = auth;
-        this.#on = on;
-    }
+	constructor(line, { origin, path, auth }) {
+		this.#line = line;
+		this.#url = `${origin.replace("http", "ws")}${path}?EIO=4&transport=websocket`;
+		this.#auth = auth;
+	}
 
-    open() {
-        this.close(false);
-        const socket = this.#socket = new WebSocket(this.#url);
-        const ifCurrent = work => event => { if (socket === this.#socket) work(event); };
-        socket.binaryType = "arraybuffer";
-        socket.onclose = ifCurrent(() => this.#lose());
-        socket.onmessage = ifCurrent(({ data }) => {
-            this.#on.heard();
-            try {
-                if (typeof data === "string") this.#receiveText(data);
-                else this.#receiveAttachment(data);
-            } catch (cause) {
-                this.#on.failed(cause);
-                if (socket === this.#socket) this.#lose();
-            }
-        });
-    }
+	open() {
+		const socket = this.#socket = new WebSocket(this.#url);
+		socket.binaryType = "arraybuffer";
+		socket.onclose = () => { if (socket === this.#socket) this.#line.lost(); };
+		socket.onmessage = ({ data }) => {
+			if (socket !== this.#socket) return;
+			this.#line.heard();
+			try {
+				if (typeof data === "string") this.#receiveText(data);
+				else this.#receiveAttachment(data);
+			} catch (cause) {
+				this.#line.failed(cause);
+			}
+		};
+	}
 
-    close(isFinal) {
-        const socket = this.#socket;
-        this.#socket = null;
-        if (isFinal) {
-            if (this.#isJoined && socket?.readyState === WebSocket.OPEN) socket.send("41");
-            this.#pid = this.#offset = undefined;
-        }
-        this.#isJoined = false;
-        this.#early = [];
-        this.#partial = null;
-        socket?.close();
-    }
+	close(isFinal) {
+		const socket = this.#socket;
+		if (isFinal) {
+			if (this.#isJoined) socket.send("41");
+			this.#pid = this.#offset = undefined;
+		}
+		this.#socket = this.#partial = undefined;
+		this.#isJoined = false;
+		this.#early = [];
+		socket?.close();
+	}
 
-    send(name, ...args) {
-        if (!this.#isJoined || this.#socket?.readyState !== WebSocket.OPEN) return false;
-        this.#write(2, "", [name, ...args]);
-        return true;
-    }
+	send(name, ...args) {
+		if (this.#isJoined) this.#write(2, "", [name, ...args]);
+		return this.#isJoined;
+	}
 
-    #lose() {
-        this.close(false);
-        this.#on.lost();
-    }
+	#write(type, id, args) {
+		const parts = [];
+		const json = JSON.stringify(args, (_, value) => (isBinary(value)
+			? { _placeholder: true, num: parts.push(value) - 1 } : value));
+		this.#socket.send(`4${parts.length > 0 ? `${type + 3}${parts.length}-` : type}${id}${json}`);
+		for (const part of parts) this.#socket.send(part);
+	}
 
-    #write(type, id, args) {
-        const attachments = [];
-        const json = JSON.stringify(args, (_, value) => (isBinary(value)
-            ? { _placeholder: true, num: attachments.push(value) - 1 } : value));
-        const head = attachments.length > 0 ? `${type + 3}${attachments.length}-` : type;
-        this.#socket.send(`4${head}${id}${json}`);
-        for (const attachment of attachments) this.#socket.send(attachment);
-    }
+	#receiveText(text) {
+		const rest = text.slice(1);
+		switch (text[0]) {
+		case "0":
+			return this.#join(JSON.parse(rest), this.#socket);
+		case "1":
+			return this.#line.lost();
+		case "2":
+			return this.#socket.send(`3${rest}`);
+		case "4":
+			return this.#receivePacket(rest);
+		default:
+			return need(text[0] === "6", "an unknown packet");
+		}
+	}
 
-    #receiveText(text) {
-        switch (text[0]) {
-        case "0": {
-            const { pingInterval, pingTimeout } = JSON.parse(text.slice(1));
-            if (!(pingInterval > 0 && pingTimeout > 0)) throw new SyntaxError("no heartbeat in the handshake");
-            this.#on.heard(pingInterval + pingTimeout);
-            this.#join(this.#socket);
-            break;
-        }
-        case "1":
-            this.#lose();
-            break;
-        case "2":
-            this.#socket.send(`3${text.slice(1)}`);
-            break;
-        case "4":
-            this.#receivePacket(text.slice(1));
-            break;
-        case "6":
-            break;
-        default:
-            throw new SyntaxError("an unknown packet");
-        }
-    }
+	#join({ pingInterval, pingTimeout }, socket) {
+		need(pingInterval > 0 && pingTimeout > 0, "no heartbeat");
+		this.#line.heard(pingInterval + pingTimeout);
+		this.#auth().then(auth => {
+			const position = this.#offset && { pid: this.#pid, offset: this.#offset };
+			if (socket === this.#socket) socket.send(`40${JSON.stringify({ ...position, ...auth })}`);
+		});
+	}
 
-    async #join(socket) {
-        const auth = await this.#auth();
-        if (socket !== this.#socket || socket.readyState !== WebSocket.OPEN) return;
-        const position = this.#pid && this.#offset ? { pid: this.#pid, offset: this.#offset } : {};
-        socket.send(`40${JSON.stringify({ ...position, ...auth })}`);
-    }
+	#receivePacket(text) {
+		const packet = /^([0-6])(?:(\d{1,2})-)?(?:\/,)?(\d{1,16})?([[{"][^]*)?$/.exec(text);
+		need(packet && !this.#partial, "an unknown packet");
+		const [, type, count, id, json] = packet;
+		need((type === "5" || type === "6") === (count !== undefined) && !(count > 10), "attachments");
+		const value = json && JSON.parse(json);
+		if (count > 0) this.#partial = { type, id, value, count: Number(count), parts: [] };
+		else this.#receiveValue(type, id, value);
+	}
 
-    #receivePacket(text) {
-        if (this.#partial) throw new SyntaxError("text in place of an attachment");
-        const [, type, count, namespace, id, json] = /^([0-6])(?:(\d{1,2})-)?(?:(\/[^,]*),)?(\d{1,16})?([^]*)$/.exec(text)
-            ?? [];
-        if (type === undefined || namespace?.length > 1) throw new SyntaxError("an unknown packet");
-        const value = json === "" ? undefined : JSON.parse(json);
-        if ((type === "5" || type === "6") !== (count !== undefined) || count > 10) throw new SyntaxError("attachments");
-        if (count > 0) this.#partial = { type, id, value, missing: Number(count), attachments: [] };
-        else this.#receiveValue(type, id, value);
-    }
+	#receiveAttachment(bytes) {
+		need(this.#partial, "an attachment of nothing");
+		const { type, id, value, count, parts } = this.#partial;
+		if (parts.push(bytes) < count) return;
+		this.#partial = undefined;
+		const fill = member => {
+			if (member?._placeholder === true) {
+				need(Number.isInteger(member.num) && member.num in parts, "no such attachment");
+				return parts[member.num];
+			}
+			if (Array.isArray(member)) return member.map(fill);
+			return isObject(member) ? Object.fromEntries(Object.entries(member).map(([key, inner]) => [key, fill(inner)])) : member;
+		};
+		this.#receiveValue(type, id, fill(value));
+	}
 
-    #receiveAttachment(bytes) {
-        const partial = this.#partial;
-        if (!partial) throw new SyntaxError("an attachment of nothing");
-        partial.attachments.push(bytes);
-        partial.missing -= 1;
-        if (partial.missing > 0) return;
-        this.#partial = null;
-        const fill = value => {
-            if (Array.isArray(value)) return value.map(fill);
-            if (!isObject(value)) return value;
-            if (value._placeholder !== true) {
-                return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, fill(member)]));
-            }
-            if (!Object.hasOwn(partial.attachments, value.num)) throw new SyntaxError("no such attachment");
-            return partial.attachments[value.num];
-        };
-        this.#receiveValue(partial.type, partial.id, fill(partial.value));
-    }
+	#receiveValue(type, id, value) {
+		switch (type) {
+		case "0":
+			need(isText(value?.sid, 256), "a CONNECT without sid");
+			this.#isJoined = true;
+			if (this.#pid !== value.pid) this.#offset = undefined;
+			this.#pid = value.pid;
+			for (const event of this.#early.splice(0)) this.#receiveEvent(...event);
+			break;
+		case "1":
+			this.#line.stop(new LiveError("ENDED", "the server has ended the connection"));
+			break;
+		case "2":
+		case "5":
+			need(typeof value?.[0] === "string" && (this.#isJoined || this.#pid), "an event out of place");
+			if (this.#isJoined) this.#receiveEvent(id, value);
+			else this.#early.push([id, value]);
+			break;
+		case "4":
+			this.#line.refused(String(value?.message));
+			break;
+		default:   // acknowledgements: the module asks for none
+		}
+	}
 
-    #receiveValue(type, id, value) {
-        switch (type) {
-        case "0":
-            if (!isText(value?.sid, 256)) throw new SyntaxError("a CONNECT without sid");
-            this.#isJoined = true;
-            if (this.#pid !== value.pid) this.#offset = undefined;
-            this.#pid = isText(value.pid, 256) ? value.pid : undefined;
-            this.#on.joined();
-            for (const event of this.#early.splice(0)) this.#receiveEvent(...event);
-            break;
-        case "1":
-            this.close(true);
-            this.#on.ended();
-            break;
-        case "2":
-        case "5":
-            if (!Array.isArray(value) || typeof value[0] !== "string") throw new SyntaxError("an event without name");
-            if (this.#isJoined) this.#receiveEvent(id, value);
-            else if (this.#pid !== undefined) this.#early.push([id, value]);
-            else throw new SyntaxError("an event before CONNECT");
-            break;
-        case "4":
-            this.close(true);
-            this.#on.refused(String(value?.message));
-            break;
-        default:   // acknowledgements: the module asks for none
-        }
-    }
-
-    #receiveEvent(id, [name, ...args]) {
-        if (id !== undefined) args.push(this.#acknowledgement(id, this.#socket));
-        else if (this.#pid !== undefined) this.#offset = takeOffset(args) ?? this.#offset;
-        this.#on.received(name, args);
-    }
-
-    /** What a listener calls to acknowledge an event: its last argument, as official clients have it. */
-    #acknowledgement(id, socket) {
-        let isDone = false;
-        return (...args) => {
-            if (isDone || socket !== this.#socket || socket.readyState !== WebSocket.OPEN) return;
-            isDone = true;
-            this.#write(3, id, args);
-        };
-    }
+	#receiveEvent(id, [name, ...args]) {
+		const socket = this.#socket;
+		// As with official clients, who is to acknowledge gets a function as the last argument.
+		if (id) args.push((...answer) => { if (socket === this.#socket) this.#write(3, id, answer); });
+		else if (this.#pid) this.#offset = takeOffset(args) ?? this.#offset;
+		this.#line.received(name, args);
+	}
 }
 
-/** An official Socket.IO client that the page hands in (C-19). It neither reconnects nor is told to: that is the module's. */
+/** An official Socket.IO client that the page hands in (C-19). It does not reconnect by itself: that is the line's. */
 class ClientTransport {
-    #socket;
-    #isOpen = false;
-    #hasRecovery = false;
+	#socket;
+	#isOpen = false;
+	#hasRecovery = false;
 
-    constructor({ io, origin, path, auth, on }) {
-        const socket = this.#socket = io(origin, {
-            auth: give => { auth().then(give); }, path, autoConnect: false, reconnection: false, forceNew: true,
-        });
-        const ifOpen = work => (...args) => { if (this.#isOpen) work(...args); };
-        const ending = work => ifOpen((...args) => {
-            this.#isOpen = false;
-            work(...args);
-        });
-        // The decoded packet is the only public place that tells whether recovery is on.
-        socket.io.on("packet", ({ type, data }) => { if (type === 0) this.#hasRecovery = data?.pid !== undefined; });
-        socket.io.on("ping", ifOpen(() => on.heard()));
-        socket.on("connect", ifOpen(() => on.joined()));
-        socket.onAny(ifOpen((name, ...args) => {
-            on.heard();
-            if (this.#hasRecovery) takeOffset(args);
-            on.received(String(name), args);
-        }));
-        socket.on("disconnect", ending(reason => (reason === "io server disconnect" ? on.ended() : on.lost())));
-        socket.on("connect_error", ending(error => {
-            // Errors of the engine have a type, or are the manager's own time-out; the others are the server's words.
-            if (error.type || error.message === "timeout") on.lost();
-            else on.refused(error.message);
-        }));
-    }
+	constructor(line, { origin, path, auth, io }) {
+		const socket = this.#socket = io(origin, {
+			auth: give => { auth().then(give); }, path, autoConnect: false, reconnection: false, forceNew: true,
+		});
+		const ifOpen = work => (...args) => { if (this.#isOpen) work(...args); };
+		// The decoded packet is the only public place that tells whether recovery is on.
+		socket.io.on("packet", ({ type, data }) => { if (type === 0) this.#hasRecovery = Boolean(data?.pid); });
+		socket.io.on("ping", ifOpen(() => line.heard()));
+		socket.onAny(ifOpen((name, ...args) => {
+			line.heard();
+			if (this.#hasRecovery) takeOffset(args);
+			line.received(String(name), args);
+		}));
+		socket.on("disconnect", ifOpen(reason => {
+			if (reason === "io server disconnect") line.stop(new LiveError("ENDED", "the server has ended the connection"));
+			else line.lost();
+		}));
+		// Errors of the engine have a type, or are the manager's own time-out; the others are the server's words.
+		socket.on("connect_error", ifOpen(({ type, message }) => {
+			if (type || message === "timeout") line.lost();
+			else line.refused(message);
+		}));
+	}
 
-    open() {
-        this.#socket.disconnect();   // whatever is left of the one before
-        this.#isOpen = true;
-        this.#socket.connect();
-    }
+	open() {
+		this.#socket.disconnect();   // whatever is left of the one before
+		this.#isOpen = true;
+		this.#socket.connect();
+	}
 
-    close(isFinal) {
-        this.#isOpen = false;
-        // DISCONNECT ends what recovery could bring back; a transport that just closes does not.
-        if (isFinal || !this.#socket.connected) this.#socket.disconnect();
-        else this.#socket.io.engine.close();
-    }
+	close(isFinal) {
+		this.#isOpen = false;
+		// DISCONNECT ends what recovery could bring back; a transport that just closes does not.
+		if (isFinal || !this.#socket.connected) this.#socket.disconnect();
+		else this.#socket.io.engine.close();
+	}
 
-    send(name, ...args) {
-        if (!this.#isOpen || !this.#socket.connected) return false;
-        this.#socket.emit(name, ...args);
-        return true;
-    }
+	send(name, ...args) {
+		const isThere = this.#isOpen && this.#socket.connected;
+		if (isThere) this.#socket.emit(name, ...args);
+		return isThere;
+	}
 }
 
 /* ---------------------------------------------------------------- The line */
@@ -517,2159 +476,1629 @@ class ClientTransport {
  *     offline → connecting → live → waiting → connecting …
  */
 class Line {
-    static shortest = 500;
-    static longest = 30_000;
-    static stableAfter = 10_000;
-    static atMostEvery = 1_000;
-    static dialling = 20_000;
+	/** Milliseconds: the backoff's first and last ceiling; after which it starts anew; between two tries; for one. */
+	static firstPause = 500;
+	static longestPause = 30_000;
+	static stableAfter = 10_000;
+	static atMostEvery = 1_000;
+	static patience = 20_000;
 
-    #transport;
-    #on;
-    #mayReturn;
-    #waiters = [];
-    #isWanted = false;
-    #isPaused = false;
-    /** The server has named the time to come back; nothing shortens it. */
-    #isHeld = false;
-    #attempts = 0;
-    #dialledAt = 0;
-    #timer = 0;
-    #stable = 0;
-    #watch = 0;
-    #heardAt = 0;
-    #quiet = 0;
-    state = "offline";
+	state = "offline";
+	/** Whether the page means to be live, whatever is the case. */
+	isWanted = false;
+	#server;
+	#transport;
+	#waiters = [];
+	#isAsleep = false;
+	/** The server has named the time to come back; nothing shortens it. */
+	#isHeld = false;
+	#attempts = 0;
+	#dialledAt = 0;
+	#heardAt = 0;
+	#quiet = 0;
+	#timer;
+	#stable;
+	#watch;
 
-    /**
-     * @param {(on: TransportEvents) => object} makeTransport
-     * @param {object} on `state(state)`, `received(name, args)`, `down()` whenever a connection is no longer there
-     * @param {() => boolean} mayReturn whether the page may connect by itself
-     */
-    constructor(makeTransport, on, mayReturn) {
-        this.#on = on;
-        this.#mayReturn = mayReturn;
-        this.#transport = makeTransport({
-            heard: quiet => this.#heard(quiet),
-            joined: () => {},
-            received: (name, args) => on.received(name, args),
-            failed: cause => on.failed(cause),
-            lost: () => this.#lost(),
-            ended: () => this.#stop(new LiveError("ENDED", "the server has ended the connection")),
-            refused: code => {
-                if (transientRefusals.has(code)) this.#lost();
-                else this.#stop(new LiveError(code));
-            },
-        });
-    }
+	/** @param {Server} server */
+	constructor(server) { this.#server = server; }
 
-    get isLive() { return this.state === "live"; }
+	get isLive() { return this.state === "live"; }
 
-    /** Whether the page means to be live, whatever is the case. */
-    get isWanted() { return this.#isWanted; }
+	send(name, ...args) { return this.#transport?.send(name, ...args) ?? false; }
 
-    goLive() {
-        if (this.isLive) return Promise.resolve();
-        const isNews = !this.#isWanted;
-        this.#isWanted = true;
-        const isThere = new Promise((resolve, reject) => { this.#waiters.push({ resolve, reject }); });
-        if (isNews) this.#dial();
-        else this.wake();
-        return isThere;
-    }
+	async goLive() {
+		if (this.isLive) return undefined;
+		const isThere = new Promise((resolve, reject) => { this.#waiters.push({ resolve, reject }); });
+		if (this.isWanted) this.wake();
+		else this.#dial();
+		return isThere;
+	}
 
-    goOffline() {
-        this.#close(true);
-        this.#stop(new LiveError("ABORTED", "told to go offline"));
-    }
+	/** Drops the connection for a new one, at once. */
+	redial() {
+		this.#hangUp(true);
+		this.#dial();
+	}
 
-    /** @param {number} [quiet] milliseconds of silence that are a loss, where the server has said so only in `ready` */
-    ready(quiet) {
-        if (this.state !== "connecting") return;
-        this.#heard(quiet);
-        this.#stable = setTimeout(() => { this.#attempts = 0; }, Line.stableAfter);
-        this.#become("live");
-        for (const { resolve } of this.#waiters.splice(0)) resolve();
-    }
+	/** `ready` has come. @param {number} [quiet] milliseconds of silence that are a loss, where the transport does not know */
+	ready(quiet) {
+		if (this.state !== "connecting") return;
+		this.heard(quiet);
+		this.#stable = setTimeout(() => { this.#attempts = 0; }, Line.stableAfter);
+		this.#become("live");
+		for (const { resolve } of this.#waiters.splice(0)) resolve();
+	}
 
-    /** The server sends the page away (C-14). */
-    dismiss(reconnects, after) {
-        this.#close(!reconnects);
-        if (!reconnects) return this.#stop(new LiveError("LOGIN", "the login is over"));
-        this.#become("offline");
-        this.#isHeld = after !== undefined;
-        this.#wait(after ?? this.#backoff());
-    }
+	/** The end, until somebody wants it again. */
+	stop(error) {
+		this.#hangUp(true);
+		clearTimeout(this.#timer);
+		this.isWanted = this.#isAsleep = false;
+		this.#become("offline");
+		for (const { reject } of this.#waiters.splice(0)) reject(error);
+	}
 
-    /** Drops the connection for a new one, at once. */
-    reconnect() {
-        this.#close(true);
-        this.#isWanted = true;
-        this.#dial();
-    }
+	/** The server sends the page away, to come back (C-14). */
+	sendAway(reason, delay) {
+		this.#hangUp(false);
+		this.#become("offline");
+		this.#server._events.emit("logout", [{ reason }]);
+		if (!this.isWanted || this.state !== "offline") return;
+		this.#isHeld = delay !== undefined;
+		this.#wait(delay);
+	}
 
-    send(name, ...args) { return this.#transport.send(name, ...args); }
+	/** The page sleeps, or goes. */
+	sleep(isFinal) {
+		if (!this.isWanted || this.#isAsleep) return;
+		this.#hangUp(isFinal);
+		clearTimeout(this.#timer);
+		this.#isAsleep = true;
+		this.#become("waiting");
+	}
 
-    /** The page sleeps or goes. */
-    pause(isFinal) {
-        if (!this.#isWanted || this.#isPaused) return;
-        this.#isPaused = true;
-        clearTimeout(this.#timer);
-        this.#close(isFinal);
-        this.#become("waiting");
-    }
+	/** The page is there, or the network, or timers that were late (C-15, C-16). */
+	wake(isAwake = false) {
+		if (this.#isAsleep && isAwake) return this.#dial();
+		if (this.state === "waiting" && !this.#isHeld && !this.#isAsleep) {
+			this.#wait(Math.max(0, this.#dialledAt + Line.atMostEvery - Date.now()));
+		} else if (this.#watch) {
+			this.#check();
+		}
+		return undefined;
+	}
 
-    resume() {
-        if (!this.#isPaused) return;
-        this.#isPaused = false;
-        this.#dial();
-    }
+	/* -------- What transports tell */
 
-    /** Something speaks for a network that is there, or for timers that were late. */
-    wake() {
-        if (this.state === "waiting" && !this.#isHeld && !this.#isPaused) {
-            clearTimeout(this.#timer);
-            const rest = this.#dialledAt + Line.atMostEvery - Date.now();
-            this.#timer = setTimeout(() => this.#return(), Math.max(0, rest));
-        } else if (this.state !== "offline") {
-            this.#check();
-        }
-    }
+	received(name, args) { this.#server._receive(name, args); }
 
-    #dial() {
-        clearTimeout(this.#timer);
-        this.#isHeld = false;
-        this.#dialledAt = Date.now();
-        this.#heard(Line.dialling);
-        this.#transport.open();
-        this.#become("connecting");
-    }
+	failed(cause) {
+		this.#server._report({ code: "PROTOCOL", message: cause.message, cause });
+		this.lost();
+	}
 
-    #return() {
-        if (this.#mayReturn()) this.#dial();
-        else this.#stop(new LiveError("LOGIN", "logged out in another tab"));
-    }
+	refused(code) {
+		if (code === "BUSY" || code === "UNAVAILABLE") this.lost();
+		else this.stop(new LiveError(code));
+	}
 
-    #lost() {
-        this.#close(false);
-        if (this.#isWanted && !this.#isPaused) this.#wait(this.#backoff());
-    }
+	lost() {
+		this.#hangUp(false);
+		if (this.isWanted && !this.#isAsleep) this.#wait();
+	}
 
-    #close(isFinal) {
-        clearTimeout(this.#stable);
-        clearTimeout(this.#watch);
-        this.#watch = 0;
-        this.#transport.close(isFinal);
-        this.#on.down();
-    }
+	/** Something came. @param {number} [quiet] milliseconds of silence that are a loss */
+	heard(quiet = this.#quiet) {
+		this.#heardAt = Date.now();
+		if (this.#watch && quiet === this.#quiet) return;
+		this.#quiet = quiet;
+		this.#look(quiet);
+	}
 
-    #stop(error) {
-        this.#close(false);
-        clearTimeout(this.#timer);
-        this.#isWanted = this.#isPaused = false;
-        this.#become("offline");
-        for (const { reject } of this.#waiters.splice(0)) reject(error);
-    }
+	/* -------- How */
 
-    #wait(delay) {
-        this.#timer = setTimeout(() => this.#return(), delay);
-        this.#become("waiting");
-    }
+	#dial() {
+		clearTimeout(this.#timer);
+		this.isWanted = true;
+		this.#isHeld = this.#isAsleep = false;
+		this.#dialledAt = Date.now();
+		this.heard(Line.patience);
+		this.#transport ??= this.#server._transport(this);
+		this.#transport.open();
+		this.#become("connecting");
+	}
 
-    /** Half a second, doubled up to half a minute, of which chance takes a part: nodes are not stormed (C-15). */
-    #backoff() {
-        const ceiling = Math.min(Line.longest, Line.shortest * 2 ** this.#attempts);
-        this.#attempts += 1;
-        return Math.random() * ceiling;
-    }
+	#hangUp(isFinal) {
+		clearTimeout(this.#stable);
+		clearTimeout(this.#watch);
+		this.#watch = undefined;
+		this.#transport?.close(isFinal);
+		this.#server._down();
+	}
 
-    #heard(quiet = this.#quiet) {
-        this.#heardAt = Date.now();
-        if (this.#watch !== 0 && quiet === this.#quiet) return;
-        this.#quiet = quiet;
-        this.#look(quiet);
-    }
+	/** Half a second, doubled up to half a minute, of which chance takes a part: nodes are not stormed (C-15). */
+	#backoff() {
+		const ceiling = Math.min(Line.longestPause, Line.firstPause * 2 ** this.#attempts);
+		this.#attempts += 1;
+		return Math.random() * ceiling;
+	}
 
-    #look(delay) {
-        clearTimeout(this.#watch);
-        const due = Date.now() + delay;
-        this.#watch = setTimeout(() => {
-            // A timer that comes late was throttled, and what the server has sent meanwhile may be next in line (C-16).
-            if (Date.now() - due > Line.atMostEvery) this.#look(Line.shortest);
-            else this.#check();
-        }, delay);
-    }
+	#wait(delay = this.#backoff()) {
+		clearTimeout(this.#timer);
+		this.#timer = setTimeout(() => {
+			if (this.#server._mayReturn) this.#dial();
+			else this.stop(new LiveError("LOGIN", "logged out"));
+		}, delay);
+		this.#become("waiting");
+	}
 
-    #check() {
-        const left = this.#heardAt + this.#quiet - Date.now();
-        if (left <= 0) this.#lost();
-        else this.#look(left);
-    }
+	#look(delay) {
+		const due = Date.now() + delay;
+		clearTimeout(this.#watch);
+		this.#watch = setTimeout(() => {
+			// A timer that comes late was throttled, and what the server has sent meanwhile may be next in line.
+			if (Date.now() - due > Line.atMostEvery) this.#look(Line.firstPause);
+			else this.#check();
+		}, delay);
+	}
 
-    #become(state) {
-        if (this.state === state) return;
-        this.state = state;
-        this.#on.state(state);
-    }
+	#check() {
+		const left = this.#heardAt + this.#quiet - Date.now();
+		if (left > 0) this.#look(left);
+		else this.lost();
+	}
+
+	#become(state) {
+		if (this.state === state) return;
+		this.state = state;
+		this.#server._events.emit("state", [state]);
+	}
 }
 
 /* ---------------------------------------------------------------- Actions */
 
-/** How long something may take, and the caller's own signal, as one signal. */
-class Limit {
-    #controller = new AbortController();
-    #timer;
-    #given;
-    #abort = () => this.#controller.abort(new ActionError("ABORTED", "aborted", { cause: this.#given.reason }));
-
-    constructor(milliseconds, given) {
-        this.#given = given;
-        if (given?.aborted) this.#abort();
-        else given?.addEventListener("abort", this.#abort);
-        const expire = () => this.#controller.abort(new ActionError("TIMEOUT", `no answer in ${milliseconds} ms`));
-        if (milliseconds < 2 ** 31) this.#timer = setTimeout(expire, milliseconds);
-    }
-
-    get signal() { return this.#controller.signal; }
-
-    /** The answer is there. Of a stream the caller's signal goes on to count. */
-    end(isStream) {
-        clearTimeout(this.#timer);
-        if (!isStream) this.#given?.removeEventListener("abort", this.#abort);
-    }
-}
-
-/** A fetched body whose failures have the module's form. */
-function guarded(body) {
-    const reader = body.getReader();
-    return new ReadableStream({
-        async pull(controller) {
-            try {
-                const { done, value } = await reader.read();
-                if (done) controller.close();
-                else controller.enqueue(value);
-            } catch (cause) {
-                controller.error(cause instanceof ActionError ? cause : networkError(cause));
-            }
-        },
-        cancel: reason => reader.cancel(reason),
-    }, { highWaterMark: 0 });
-}
-
-const networkError = cause => new ActionError("NETWORK", "the connection was lost; the outcome is unknown", { cause });
-
-/** Whether a request may have a stream as its body: browsers that cannot say so ask for no `duplex`; all need HTTP/2. */
-const sendsStreams = (() => {
-    let asksForDuplex = false;
-    try {
-        const isText = new Request("https://localhost", {
-            body: new ReadableStream(), method: "POST", get duplex() { asksForDuplex = true; return "half"; },
-        }).headers.has("content-type");
-        return asksForDuplex && !isText && location.protocol === "https:";
-    } catch {
-        return false;
-    }
-})();
-
-/** A streamed answer over the socket: what has come waits here, and is acknowledged as it is taken (C-8, SPEC AC-10). */
-class ChunkStream {
-    /** Chunks that the server sends ahead, and as many again for good measure. */
-    static most = 16;
-
-    #chunks = [];
-    #next = 0;
-    #controller;
-    #wake = () => {};
-    #send;
-    stream;
-
-    /** @param {(packet: object) => void} send a `chunk` event; `end` tells that nothing more is to come */
-    constructor(send, end) {
-        this.#send = send;
-        this.stream = new ReadableStream({
-            start: controller => { this.#controller = controller; },
-            pull: async () => {
-                while (this.#chunks.length === 0) await new Promise(resolve => { this.#wake = resolve; });
-                const { n, data, isLast } = this.#chunks.shift();
-                if (isLast) return this.#controller.close();
-                this.#controller.enqueue(data);
-                this.#send({ ack: n });
-            },
-            cancel: () => {
-                end();
-                this.#send({ cancel: true });
-            },
-        }, { highWaterMark: 0 });
-    }
-
-    /** @returns {boolean} whether more is to come */
-    receive({ n, data, end, error }) {
-        if (error !== undefined) return this.fail(new ActionError("NETWORK", `the stream has failed: ${error}`));
-        if (n !== this.#next || !(end === true || isBinary(data)) || this.#chunks.length >= ChunkStream.most) {
-            this.#send({ cancel: true });
-            return this.fail(new ActionError("INVALID", "a chunk out of place"));
-        }
-        this.#next += 1;
-        this.#chunks.push(end ? { isLast: true } : { n, data: bytesOf(data) });
-        this.#wake();
-        return !end;
-    }
-
-    fail(error) {
-        this.#controller.error(error);
-        return false;
-    }
-}
+const networkError = cause => new ActionError("NETWORK", "the connection was lost; the outcome is unknown", cause);
 
 /** Requests with one answer each, over whatever is there (C-5 to C-8). */
 class Actions {
-    static repeatable = new Set(["GET", "HEAD", "OPTIONS"]);
+	static #repeatable = ["GET", "HEAD", "OPTIONS"];
+	/** Chunks that may be here and not taken: what the server sends ahead (SPEC AC-10), twice. */
+	static #mostChunks = 16;
 
-    #server;
-    #pending = new Map();
-    #streams = new Map();
-    #count = 0;
+	#server;
+	#count = 0;
+	/** By `_id`: what waits for its reply, and streams that have not ended. */
+	#calls = new Map();
 
-    /** @param {object} server `origin`, `options`, `line`, `domestic()`, `authorization()`, `redeem(ticket)` */
-    constructor(server) {
-        this.#server = server;
-    }
+	/** @param {Server} server */
+	constructor(server) { this.#server = server; }
 
-    get pending() { return this.#pending.size + this.#streams.size; }
+	/** @param {{query, body, timeout, signal, isHTTP}} options `isHTTP`: never over the socket */
+	async run(method, path, { query, body, timeout = this.#server._options.actionTimeout, signal, isHTTP } = {}) {
+		const call = { method: method.toUpperCase(), url: this.address(path, query), body };
+		if (body instanceof HTMLFormElement) call.body = new FormData(body);
+		else if (![FormData, Blob, URLSearchParams, ReadableStream].some(kind => body instanceof kind) && !isBinary(body)) {
+			call.json = Actions.#json(body);
+		}
+		if (body !== undefined && /^(GET|HEAD)$/.test(call.method)) throw new ActionError("INVALID", "no body with GET");
+		const end = new AbortController();
+		const stop = code => () => end.abort(new ActionError(code, code, signal?.reason));
+		const timer = timeout <= longestTimer && setTimeout(stop("TIMEOUT"), timeout);
+		const abort = stop("ABORTED");
+		if (signal?.aborted) abort();
+		signal?.addEventListener("abort", abort);
+		let answer;
+		try {
+			end.signal.throwIfAborted();
+			const bytes = call.json === undefined ? body?.byteLength ?? (body ? Infinity : 0) : byteLength(call.json);
+			if (!isHTTP && this.#server._line.isLive && bytes <= longestSocketBody) {
+				answer = await this.#askSocket(call, end.signal);
+			}
+			answer ??= await this.#askHTTP(call, end.signal);
+			return answer;
+		} finally {
+			clearTimeout(timer);
+			// A stream goes on, and so does the caller's say in it.
+			if (!(answer?.content instanceof ReadableStream)) signal?.removeEventListener("abort", abort);
+		}
+	}
 
-    async run(method, path, { query, body, timeout = this.#server.options.actionTimeout, signal } = {}) {
-        const call = { method: String(method).toUpperCase(), url: this.address(path, query), body, text: undefined };
-        if (body instanceof HTMLFormElement) call.body = new FormData(body);
-        if (body !== undefined && (call.method === "GET" || call.method === "HEAD")) {
-            throw new ActionError("INVALID", `${call.method} has no body`);
-        }
-        if (Actions.#isPlain(call.body)) call.text = Actions.#json(call.body);
-        const limit = new Limit(timeout, signal);
-        let answer;
-        try {
-            limit.signal.throwIfAborted();
-            if (this.#server.line.isLive && Actions.#fitsSocket(call)) answer = await this.#askSocket(call, limit.signal);
-            answer ??= await this.#askHTTP(call, limit.signal);
-            return answer;
-        } finally {
-            limit.end(answer?.content instanceof ReadableStream);
-        }
-    }
+	/** The address of a path here, with the query's members in place of those of the same name in the path. */
+	address(path, query = {}) {
+		const { origin } = this.#server;
+		const url = new URL(path, origin);
+		if (path[0] !== "/" || url.origin !== origin) throw new ActionError("INVALID", "a path begins with one slash");
+		for (const [name, value] of query instanceof URLSearchParams ? query : Object.entries(query)) {
+			if (value !== undefined && value !== null) url.searchParams.set(name, value);
+		}
+		return url;
+	}
 
-    /** The address of a path here, with the query's members in place of those of the same name in the path. */
-    address(path, query) {
-        const url = new URL(path, this.#server.origin);
-        if (!String(path).startsWith("/") || url.origin !== this.#server.origin) {
-            throw new ActionError("INVALID", "a path begins with one slash");
-        }
-        const pairs = query instanceof URLSearchParams ? query : Object.entries(query ?? {});
-        for (const [name, value] of pairs) if (value !== undefined && value !== null) url.searchParams.set(name, value);
-        url.hash = "";
-        return url;
-    }
+	static #json(body) {
+		try {
+			const text = JSON.stringify(body);
+			need((text === undefined) === (body === undefined), "the body is no JSON");
+			return text;
+		} catch (cause) {
+			throw new ActionError("INVALID", cause.message, cause);
+		}
+	}
 
-    static #isPlain(body) {
-        return body !== undefined && !isBinary(body)
-            && ![FormData, Blob, URLSearchParams, ReadableStream].some(kind => body instanceof kind);
-    }
+	/* -------- Over the socket */
 
-    static #json(body) {
-        let text;
-        try {
-            text = JSON.stringify(body);
-        } catch (cause) {
-            throw new ActionError("INVALID", "the body is no JSON", { cause });
-        }
-        if (text === undefined) throw new ActionError("INVALID", "the body is no JSON");
-        return text;
-    }
+	/** @returns {Promise<object | undefined>} undefined: HTTP is to be asked as well */
+	#askSocket({ method, url, body, json }, signal) {
+		const _id = this.#count += 1;
+		const line = this.#server._line;
+		const { promise, resolve, reject } = Promise.withResolvers();
+		const call = { method, proof: this.#server._domestic, resolve, reject, next: 0, taken: 0 };
+		this.#calls.set(_id, call);
+		signal.addEventListener("abort", () => {
+			if (!this.#calls.delete(_id)) return;
+			reject(signal.reason);
+			if (call.writer) this.#fail(_id, call, signal.reason, true);
+		});
+		// What HTTP would carry, and no more: dates are texts, bytes within JSON nothing.
+		const packet = { _id, method, url: url.pathname + url.search, body: json === undefined ? body : JSON.parse(json) };
+		if (!line.send("action", packet)) this.#finish(_id)?.resolve();
+		return promise;
+	}
 
-    static #fitsSocket({ body, text }) {
-        if (text !== undefined) return byteLength(text) <= longestSocketBody;
-        return body === undefined || (isBinary(body) && body.byteLength <= longestSocketBody);
-    }
+	#finish(_id) {
+		const call = this.#calls.get(_id);
+		this.#calls.delete(_id);
+		return call;
+	}
 
-    /** @returns {Promise<object | undefined>} undefined where HTTP is to be asked as well */
-    #askSocket(call, signal) {
-        const { method, url: { pathname, search }, body, text } = call;
-        const _id = this.#count += 1;
-        const packet = { _id, method, url: pathname + search };
-        if (body !== undefined) packet.body = text === undefined ? body : JSON.parse(text);
-        const proof = this.#server.domestic();
-        return new Promise((resolve, reject) => {
-            const abort = () => {
-                this.#streams.get(_id)?.fail(signal.reason);
-                if (this.#pending.delete(_id)) reject(signal.reason);
-                else if (this.#streams.delete(_id)) this.#server.line.send("chunk", { _id, cancel: true });
-            };
-            const settle = work => value => {
-                if (!(value?.content instanceof ReadableStream)) signal.removeEventListener("abort", abort);
-                work(value);
-            };
-            signal.addEventListener("abort", abort);
-            this.#pending.set(_id, { method, proof, resolve: settle(resolve), reject: settle(reject) });
-            if (!this.#server.line.send("action", packet)) {
-                this.#pending.delete(_id);
-                settle(resolve)();
-            }
-        });
-    }
+	/** A `reply`. Its events count also where nobody waits for it any more (C-7). */
+	async reply({ _id, status, content, events, stream, session }) {
+		if (events !== undefined) sendEvents(events);
+		const call = this.#finish(_id);
+		if (session !== undefined) await this.#server._renew(session?.ticket);
+		if (stream === true && call) content = this.#stream(_id, call);
+		else if (stream === true) this.#chunk(_id, { cancel: true });
+		if (!Number.isInteger(status)) call?.reject(new ActionError("INVALID", "an answer without status"));
+		else if (this.#isStale(status, content, call?.proof)) call?.resolve();
+		else call?.resolve({ status, content });
+	}
 
-    /** A `reply`. Its events count also where nobody waits for it any more (C-7). */
-    async reply({ _id, status, content, events, stream, session }) {
-        if (events !== undefined) sendEvents(events);
-        const entry = this.#pending.get(_id);
-        this.#pending.delete(_id);
-        if (stream === true) {
-            const end = () => this.#streams.delete(_id);
-            const send = packet => this.#server.line.send("chunk", { _id, ...packet });
-            if (!entry) return void send({ cancel: true });
-            const chunks = new ChunkStream(send, end);
-            this.#streams.set(_id, chunks);
-            content = chunks.stream;
-        }
-        if (session !== undefined) await this.#server.redeem(session?.ticket);
-        if (!Number.isInteger(status)) entry?.reject(new ActionError("INVALID", "an answer without status"));
-        else if (this.#isStale(status, content, entry?.proof)) entry?.resolve();
-        else entry?.resolve({ status, content });
-    }
+	#chunk(_id, packet) { this.#server._line.send("chunk", { _id, ...packet }); }
 
-    chunk({ _id, ...chunk }) {
-        const stream = this.#streams.get(_id);
-        if (stream && !stream.receive(chunk)) this.#streams.delete(_id);
-    }
+	/** A streamed answer (C-8): a chunk is acknowledged when the reader takes it, which is when its writing is done. */
+	#stream(_id, call) {
+		const { readable, writable } = new TransformStream({}, { highWaterMark: Infinity }, { highWaterMark: 0 });
+		call.writer = writable.getWriter();
+		call.writer.closed.catch(() => { if (this.#calls.get(_id) === call) this.#fail(_id, call, undefined, true); });
+		this.#calls.set(_id, call);
+		return readable;
+	}
 
-    /** The socket is gone: what may be asked twice is asked over HTTP, of the rest nobody knows (C-7). */
-    down() {
-        const [pending, streams] = [[...this.#pending.values()], [...this.#streams.values()]];
-        this.#pending.clear();
-        this.#streams.clear();
-        for (const stream of streams) stream.fail(networkError());
-        for (const { method, resolve, reject } of pending) {
-            if (Actions.repeatable.has(method)) resolve();
-            else reject(networkError());
-        }
-    }
+	chunk({ _id, n, data, end, error }) {
+		const call = this.#calls.get(_id);
+		if (!call?.writer) return;
+		const isInPlace = n === call.next && (end === true || isBinary(data)) && n - call.taken < Actions.#mostChunks;
+		call.next += 1;
+		if (error !== undefined) {
+			this.#fail(_id, call, new ActionError("NETWORK", `the stream has failed: ${error}`));
+		} else if (!isInPlace) {
+			this.#fail(_id, call, new ActionError("INVALID", "a chunk out of place"), true);
+		} else if (end) {
+			this.#calls.delete(_id);
+			call.writer.close().catch(() => {});
+		} else {
+			call.writer.write(new Uint8Array(data)).then(() => {
+				call.taken += 1;
+				this.#chunk(_id, { ack: n });
+			}, () => {});
+		}
+	}
 
-    /** The proof was refused, and another tab has brought a new one meanwhile (C-12). */
-    #isStale(status, content, proof) {
-        return status === 403 && content?.error === "DOMESTIC" && proof !== this.#server.domestic();
-    }
+	#fail(_id, { writer }, error, cancels = false) {
+		this.#calls.delete(_id);
+		writer.abort(error).catch(() => {});
+		if (cancels) this.#chunk(_id, { cancel: true });
+	}
 
-    async #askHTTP(call, signal, isRepeated = false) {
-        const proof = this.#server.domestic();
-        const response = await this.#fetch(call, proof, signal);
-        const answer = await this.#read(response, call.method, signal);
-        const { status, content, events } = answer;
-        if (!isRepeated && !(call.body instanceof ReadableStream) && this.#isStale(status, content, proof)) {
-            return this.#askHTTP(call, signal, true);
-        }
-        if (events !== undefined) sendEvents(events);
-        return { status, content };
-    }
+	/** The socket is gone: what may be asked twice is asked over HTTP, of the rest nobody knows (C-7). */
+	down() {
+		for (const [_id, call] of this.#calls) {
+			this.#calls.delete(_id);
+			if (call.writer) this.#fail(_id, call, networkError());
+			else if (Actions.#repeatable.includes(call.method)) call.resolve();
+			else call.reject(networkError());
+		}
+	}
 
-    async #fetch({ method, url, body, text }, proof, signal) {
-        const headers = new Headers({ accept: "application/json" });
-        if (proof) headers.set("x-domestic", proof);
-        const authorization = await this.#server.authorization();
-        if (authorization) headers.set("authorization", authorization);
-        const request = { method, headers, body: text ?? body, signal, credentials: "include" };
-        if (text !== undefined) headers.set("content-type", "application/json");
-        else if (isBinary(body) || body?.type === "") headers.set("content-type", "application/octet-stream");
-        try {
-            if (body instanceof ReadableStream) {
-                if (sendsStreams) request.duplex = "half";
-                else request.body = await new Response(body).blob();
-                headers.set("content-type", "application/octet-stream");
-            }
-            return await fetch(url, request);
-        } catch (cause) {
-            throw signal.aborted ? signal.reason : networkError(cause);
-        }
-    }
+	/** The proof was refused, and another tab has brought a new one meanwhile (C-12). */
+	#isStale(status, content, proof) {
+		return status === 403 && content?.error === "DOMESTIC" && proof !== this.#server._domestic;
+	}
 
-    async #read(response, method, signal) {
-        // No page sees a redirect, only where it leads to.
-        const moved = response.redirected ? { status: 302, content: {}, events: [["redirect", response.url]] } : undefined;
-        if (moved) {
-            response.body?.cancel();
-            return moved;
-        }
-        const { status } = response;
-        const type = response.headers.get("content-type") ?? "";
-        if (method === "HEAD" || status === 204 || status === 304 || !response.body) return { status };
-        if (type.startsWith("text/html")) throw new ActionError("INVALID", `a page with status ${status}, and no answer`);
-        if (!type.startsWith("application/json")) return { status, content: guarded(response.body) };
-        let text;
-        try {
-            text = await response.text();
-        } catch (cause) {
-            throw signal.aborted ? signal.reason : networkError(cause);
-        }
-        let value;
-        try {
-            value = JSON.parse(text);
-        } catch (cause) {
-            throw new ActionError("INVALID", "the answer is no JSON", { cause });
-        }
-        if (isObject(value) && ("content" in value || "events" in value)) return { status, ...value };
-        return { status, content: new Response(text).body };   // a stream that happens to be JSON
-    }
+	/* -------- Over HTTP */
+
+	async #askHTTP(call, signal, isRepeated = false) {
+		const proof = this.#server._domestic;
+		let answer;
+		try {
+			answer = await this.#read(await this.#fetch(call, proof, signal), call.method);
+		} catch (cause) {
+			throw signal.aborted ? signal.reason : cause instanceof ActionError ? cause : networkError(cause);
+		}
+		const { status, content, events } = answer;
+		const mayRepeat = !isRepeated && !(call.body instanceof ReadableStream);
+		if (mayRepeat && this.#isStale(status, content, proof)) return this.#askHTTP(call, signal, true);
+		if (events !== undefined) sendEvents(events);
+		return { status, content };
+	}
+
+	async #fetch({ method, url, body, json }, proof, signal) {
+		const headers = new Headers({ accept: "application/json" });
+		if (proof) headers.set("x-domestic", proof);
+		const { token } = await this.#server._auth();
+		if (token) headers.set("authorization", `Bearer ${token}`);
+		if (json !== undefined) headers.set("content-type", "application/json");
+		else if (isBinary(body) || body?.type === "" || body instanceof ReadableStream) {
+			headers.set("content-type", "application/octet-stream");
+		}
+		const request = { method, headers, body: json ?? body, signal, credentials: "include" };
+		if (body instanceof ReadableStream) {
+			// Browsers send streams over HTTP/2, which needs TLS, or not at all.
+			if (location.protocol === "https:" && "duplex" in Request.prototype) request.duplex = "half";
+			else request.body = await new Response(body).blob();
+		}
+		return fetch(url, request);
+	}
+
+	async #read(response, method) {
+		const { status, body, headers } = response;
+		// No page sees a redirect, only where it has led.
+		if (response.redirected) return { status: 302, content: {}, events: [["redirect", response.url]] };
+		if (method === "HEAD" || !body) return { status };
+		const type = headers.get("content-type") ?? "";
+		if (type.startsWith("text/html")) throw new ActionError("INVALID", `a page with status ${status}`);
+		if (!type.startsWith("application/json")) return { status, content: body };
+		const text = await response.text();
+		try {
+			const { content, events } = JSON.parse(text);
+			return { status, content, events };
+		} catch (cause) {
+			throw new ActionError("INVALID", "the answer is no JSON", cause);
+		}
+	}
 }
 
 /* ---------------------------------------------------------------- Streams and channels of peers */
 
-/** A stream of a remote endpoint, the same object also when the connection under it was built anew (C-34). */
-class RemoteStream {
-    /** The name that the sender gave it; else the sender's stream ID. */
-    name;
-    /** Whose it is (C-35). */
-    endpoint;
-    #stream;
-    #elements = new Set();
-    #signals;
-    #report;
+/** A stream of a remote endpoint: the same object also when the connection under it is built anew (C-34). Event: `swap`. */
+class RemoteStream extends Source {
+	#link;
+	#elements = new Set();
 
-    /** @param {(inner: {swap, end}) => void} reveal gets what only the module may do */
-    constructor(name, remote, stream, report, reveal) {
-        this.name = name;
-        this.endpoint = remote;
-        this.#stream = stream;
-        this.#signals = new Emitter(report);
-        this.#report = report;
-        reveal({
-            swap: fresh => {
-                if (fresh === this.#stream) return;
-                this.#stream = fresh;
-                for (const element of this.#elements) this.#play(element);
-                this.#signals.emit("swap", [fresh]);
-            },
-            end: () => {
-                for (const element of this.#elements) this.detach(element);
-            },
-        });
-    }
+	constructor(link, name, remote, stream) {
+		super(new Emitter(detail => link.report(detail)));
+		this.#link = link;
+		/** What the sender calls it; else the sender's stream ID. */
+		this.name = name;
+		/** Whose it is (C-35). */
+		this.endpoint = remote;
+		/** The MediaStream as it is now. */
+		this.stream = stream;
+	}
 
-    /** The MediaStream as it is now; `swap` tells of another one. */
-    get stream() { return this.#stream; }
+	_swap(stream) {
+		if (stream === this.stream) return;
+		this.stream = stream;
+		for (const element of this.#elements) this.attach(element);
+		this._events.emit("swap", [stream]);
+	}
 
-    on(name, listener) { return this.#signals.on(name, listener); }
-    once(name, listener) { return this.#signals.on(name, listener, true); }
-    off(name, listener) { this.#signals.off(name, listener); }
+	_end() {
+		for (const element of this.#elements) this.detach(element);
+	}
 
-    /**
-     * Shows the stream in a media element, and whatever takes its place later.
-     * @returns {Promise<boolean>} whether it plays; if not, an `error` says why, and it may be tried again (C-37)
-     */
-    attach(element) {
-        this.#elements.add(element);
-        return this.#play(element);
-    }
+	/**
+	 * Shows it in a media element, and what takes its place later.
+	 * @returns {Promise<boolean>} whether it plays; if not, an `error` says why, and it may be tried again (C-37)
+	 */
+	async attach(element) {
+		this.#elements.add(element);
+		if (element.srcObject !== this.stream) element.srcObject = this.stream;
+		try {
+			await element.play();
+			return true;
+		} catch (cause) {
+			const code = cause.name === "NotAllowedError" ? "AUTOPLAY" : "MEDIA";
+			// Interrupted by the next stream: that one's playing counts.
+			if (cause.name !== "AbortError") this.#link.report({ code, message: cause.message, cause, endpoint: this.endpoint });
+			return false;
+		}
+	}
 
-    detach(element) {
-        this.#elements.delete(element);
-        if (element.srcObject === this.#stream) element.srcObject = null;
-    }
-
-    async #play(element) {
-        if (element.srcObject !== this.#stream) element.srcObject = this.#stream;
-        try {
-            await element.play();
-            return true;
-        } catch (cause) {
-            // Interrupted by the next stream: that one's playing counts.
-            if (cause.name === "AbortError") return false;
-            const code = cause.name === "NotAllowedError" ? "AUTOPLAY" : "MEDIA";
-            this.#report({ code, message: cause.message, cause, endpoint: this.endpoint });
-            return false;
-        }
-    }
+	detach(element) {
+		this.#elements.delete(element);
+		element.srcObject = null;
+	}
 }
 
-/** An application's own data channel to all endpoints of a peer; events `message (data, endpoint)`, `open` and `close`. */
-class PeerChannel {
-    label;
-    #signals;
-    #channels;
+/** A data channel of the application's own, to all endpoints. Events: `open`, `message (data, endpoint)`, `close`. */
+class PeerChannel extends Source {
+	#link;
 
-    /** @param {() => Iterable<RTCDataChannel>} channels those that are there, open or not */
-    constructor(label, channels, report, reveal) {
-        this.label = label;
-        this.#channels = channels;
-        this.#signals = new Emitter(report, { limit: defaults.queueLimit, total: defaults.queueLimit });
-        reveal((name, ...args) => this.#signals.emit(name, args));
-    }
+	constructor(link, label) {
+		super(new Emitter(detail => link.report(detail), defaults.queueLimit, defaults.queueLimit));
+		this.#link = link;
+		this.label = label;
+	}
 
-    on(name, listener) { return this.#signals.on(name, listener); }
-    once(name, listener) { return this.#signals.on(name, listener, true); }
-    off(name, listener) { this.#signals.off(name, listener); }
-
-    /**
-     * @param {string | ArrayBuffer | ArrayBufferView} data
-     * @returns {number} how many endpoints it was handed over for
-     */
-    send(data) {
-        let count = 0;
-        for (const channel of this.#channels()) {
-            if (channel.readyState !== "open" || channel.bufferedAmount > channelIsStuck) continue;
-            channel.send(data);
-            count += 1;
-        }
-        return count;
-    }
+	/** @param {string | ArrayBuffer | ArrayBufferView} data @returns {number} how many endpoints it was handed over for */
+	send(data) {
+		const isReady = channel => channel?.readyState === "open" && channel.bufferedAmount < channelIsStuck;
+		const ready = this.#link.all.map(connection => connection.channel(this.label)).filter(isReady);
+		for (const channel of ready) channel.send(data);
+		return ready.length;
+	}
 }
 
 /* ---------------------------------------------------------------- Connections */
 
-/** Which RTCPeerConnection a description is of: it keeps the number for as long as it lives (RFC 8829 §5.2.1). */
-const sessionOf = description => /^o=\S+ (\S+)/m.exec(description.sdp)?.[1];
+/** Which RTCPeerConnection a description is of: it says the same for as long as it lives (RFC 8829 §5.2.1). */
+const sessionOf = ({ sdp }) => /^o=\S+ (\S+)/m.exec(sdp)?.[1];
 
 /**
  * The connection to one remote endpoint of a Link: negotiation, health, frames (C-25 to C-30).
  *
- * Everything that touches its descriptions runs in one chain, so that nothing is decided on a state that is about to change.
+ * Whatever touches its descriptions runs in one chain, so that nothing is decided on a state that is about to change.
  */
 class Connection {
-    static offerAfter = 5_000;
-    static toleratedPause = 4_000;
-    static politePause = 3_000;
-    static patience = 10_000;
-    static mostRestarts = 5;
-    static longestPause = 30_000;
+	/** Milliseconds: until the polite side offers, the other one repeats itself; until a break is taken for one; more for
+	 * the polite side; the longest between two restarts. */
+	static #offerAfter = 5_000;
+	static #patience = 10_000;
+	static #tolerance = 4_000;
+	static #politeness = 3_000;
+	static #longestPause = 30_000;
+	static #mostRestarts = 5;
 
-    /** The remote endpoint, and where it is signalled to now; no SID while that is unknown. */
-    endpoint;
-    sid;
-    /** Among the rosters since the last `ready` (C-21). */
-    isListed = true;
-    /** The server has seen its signalling leave (C-30). */
-    isGone = false;
+	/** Among the rosters since the last `ready` (C-21). */
+	isListed = true;
+	/** The server has seen its signalling leave (C-30). */
+	isGone = false;
+	#link;
+	#pc;
+	#events;
+	#isPolite;
+	#mayOffer;
+	#ignoresOffer = false;
+	#chain = Promise.resolve();
+	/** Of the other side's RTCPeerConnection. */
+	#session;
+	/** Candidates: of the other side, from before its description; of this one, to be told again (C-28). */
+	#early = [];
+	#candidates = [];
+	#isBehind = false;
+	#restarts = 0;
+	#timer;
+	#senders = new Map();
+	#channels = new Map();
+	/** Names by stream ID, as the other side has them; streams that have come. */
+	#table = new Map();
+	#arrived = new Map();
+	#outgoing = Promise.resolve();
+	#parts = [];
 
-    #link;
-    #pc = null;
-    #events;
-    #isPolite;
-    #mayOffer;
-    #ignoresOffer = false;
-    #isClosed = false;
-    #chain = Promise.resolve();
-    #remoteSession;
-    /** Of the other side, from before its description; of this side, to be told again (C-28). */
-    #early = [];
-    #candidates = [];
-    #isBehind = false;
-    #restarts = 0;
-    #timer = 0;
-    #away = 0;
-    #senders = new Map();
-    #channels = new Map();
-    #channelCount = 0;
-    /** Names by stream ID as the other side has them, and the streams that have come. */
-    #table = new Map();
-    #arrived = new Map();
-    #outgoing = Promise.resolve();
-    #parts = [];
-    #partBytes = 0;
+	constructor(link, remote, sid) {
+		this.#link = link;
+		this.endpoint = remote;
+		/** Where it is signalled to; undefined while nobody knows. */
+		this.sid = sid;
+		this.#isPolite = endpoint > remote;
+		this.#build();
+	}
 
-    constructor(link, remote, sid) {
-        this.#link = link;
-        this.endpoint = remote;
-        this.sid = sid;
-        this.#isPolite = endpoint > remote;
-        this.#build();
-    }
+	get isOpen() { return this.#events.readyState === "open"; }
+	get isHealthy() { return this.isOpen && this.#pc.connectionState === "connected"; }
+	get status() {
+		const streams = [...this.#link.remotes].filter(remote => remote.endpoint === this.endpoint);
+		return { state: this.#pc.connectionState, channel: this.#events, streams };
+	}
 
-    get isOpen() { return this.#events?.readyState === "open"; }
-    get isHealthy() { return this.isOpen && this.#pc.connectionState === "connected"; }
+	/* -------- Building and closing */
 
-    /** What applications see of it. */
-    get status() {
-        return {
-            state: this.#pc.connectionState, channel: this.#events,
-            streams: this.#link.remotes.filter(({ remote }) => remote.endpoint === this.endpoint).map(({ remote }) => remote),
-        };
-    }
+	#build() {
+		const pc = this.#pc = new RTCPeerConnection(this.#link.configuration);
+		const events = this.#events = pc.createDataChannel("events", { negotiated: true, id: 0 });
+		const ifCurrent = work => event => { if (pc === this.#pc) work(event); };
+		events.binaryType = "arraybuffer";
+		events.bufferedAmountLowThreshold = binaryFrame;
+		events.onopen = ifCurrent(() => {
+			this.#tellStreams();
+			this.#link.opened(this);
+		});
+		// Closed without a word: the other side is gone, or builds anew.
+		events.onclose = ifCurrent(() => {
+			this.#parts = [];
+			this.#link.tell("endpointclose", { endpoint: this.endpoint });
+			this.#worry(Connection.#tolerance);
+		});
+		events.onmessage = ifCurrent(({ data }) => {
+			try {
+				if (typeof data === "string") this.#receiveText(data);
+				else this.#receiveBytes(new Uint8Array(data));
+			} catch (cause) {
+				this.#complain(cause);
+			}
+		});
+		pc.onnegotiationneeded = ifCurrent(() => { if (this.#mayOffer) this.#do(() => this.#offer()); });
+		pc.onicecandidate = ifCurrent(({ candidate }) => {
+			if (!candidate?.candidate) return;
+			if (this.#candidates.length < mostCandidates) this.#candidates.push(candidate);
+			this.#signal({ ICE: candidate });
+		});
+		pc.onconnectionstatechange = ifCurrent(() => {
+			if (pc.connectionState === "connected") this.#restarts = 0;
+			if (pc.connectionState === "disconnected") this.#worry(Connection.#tolerance);
+			if (pc.connectionState === "failed") this.#worry(0);
+		});
+		pc.ondatachannel = ifCurrent(({ channel }) => this.#accept(channel));
+		pc.ontrack = ifCurrent(({ streams: [stream] }) => {
+			if (stream) this.#arrived.set(stream.id, stream);
+			this.#showStreams();
+		});
+		// The smaller endpoint offers; the other one when nothing comes.
+		this.#mayOffer = !this.#isPolite;
+		this.#session = undefined;
+		this.#isBehind = false;
+		this.#restarts = 0;
+		for (const list of [this.#senders, this.#channels, this.#table, this.#arrived]) list.clear();
+		this.#early = [];
+		this.#candidates = [];
+		this.refresh();
+		this.#unlessHealthy(this.#isPolite ? Connection.#offerAfter : Connection.#patience, () => this.#restart());
+	}
 
-    /* -------- Its parts */
+	#rebuild() {
+		const [pc, wasOpen] = [this.#pc, this.isOpen];
+		this.#build();
+		pc.close();
+		if (wasOpen) this.#link.tell("endpointclose", { endpoint: this.endpoint });
+	}
 
-    #build() {
-        const pc = this.#pc = new RTCPeerConnection(this.#link.configuration);
-        // The smaller endpoint offers; the other one only when nothing came, or has come already.
-        this.#mayOffer = !this.#isPolite;
-        this.#remoteSession = undefined;
-        this.#isBehind = false;
-        this.#early = [];
-        this.#candidates = [];
-        this.#senders.clear();
-        this.#channels.clear();
-        this.#channelCount = 0;
-        this.#arrived.clear();
-        this.#table.clear();
-        const ifCurrent = work => event => { if (pc === this.#pc) work(event); };
-        pc.onnegotiationneeded = ifCurrent(() => { if (this.#mayOffer) this.#enqueue(() => this.#offer()); });
-        pc.onicecandidate = ifCurrent(({ candidate }) => {
-            if (!candidate?.candidate) return;
-            if (this.#candidates.length < mostCandidates) this.#candidates.push(candidate.toJSON());
-            this.#signal({ ICE: candidate.toJSON() });
-        });
-        pc.onconnectionstatechange = ifCurrent(() => this.#judge());
-        pc.ondatachannel = ifCurrent(({ channel }) => this.#accept(channel));
-        pc.ontrack = ifCurrent(({ streams: [stream] }) => {
-            if (!stream) return;
-            this.#arrived.set(stream.id, stream);
-            this.#showStreams();
-        });
-        this.#openEvents(pc, ifCurrent);
-        for (const [label, options] of this.#link.ownChannels()) this.openChannel(label, options);
-        this.applyStreams();
-        clearTimeout(this.#timer);
-        if (this.#isPolite) this.#later(Connection.offerAfter, () => this.#offerAnyway());
-        else this.#later(Connection.patience, () => this.#restart());
-    }
+	/** @returns {boolean} whether it was open */
+	close(saysBye) {
+		const wasOpen = this.isOpen;
+		// Said both ways, as either may be down.
+		if (saysBye && wasOpen) this.#events.send('{"b":1}');
+		if (saysBye) this.#signal({ bye: true });
+		clearTimeout(this.#timer);
+		const pc = this.#pc;
+		this.#pc = undefined;
+		pc.close();
+		return wasOpen;
+	}
 
-    #openEvents(pc, ifCurrent) {
-        const channel = this.#events = pc.createDataChannel("events", { negotiated: true, id: 0 });
-        channel.binaryType = "arraybuffer";
-        channel.bufferedAmountLowThreshold = binaryFrame;
-        channel.onopen = ifCurrent(() => {
-            this.#tellStreams();
-            this.#link.opened(this);
-        });
-        channel.onclose = ifCurrent(() => {
-            this.#parts = [];
-            this.#partBytes = 0;
-            this.#link.shut(this);
-            // The other side has let go without a word: it is gone, or is building anew.
-            if (this.isGone) this.#link.drop(this);
-            else this.#pause(() => this.#rebuild());
-        });
-        channel.onmessage = ifCurrent(({ data }) => this.#receive(data));
-    }
+	#complain({ code = "PROTOCOL", message, cause }) {
+		this.#link.report({ code, message, cause, endpoint: this.endpoint });
+	}
 
-    /** Closes for good. */
-    close(sendsBye) {
-        if (sendsBye) this.bye();
-        this.#isClosed = true;
-        clearTimeout(this.#timer);
-        clearTimeout(this.#away);
-        const pc = this.#pc;
-        const wasOpen = this.isOpen;
-        this.#pc = { connectionState: "closed" };
-        this.#events = undefined;
-        pc.close();
-        return wasOpen;
-    }
+	/* -------- Negotiation */
 
-    /** This page leaves the Link by itself: said both ways, as either may be down. */
-    bye() {
-        if (this.isOpen) this.#events.send('{"b":1}');
-        if (this.sid) this.#link.send({ to: this.sid, bye: true });
-    }
+	#do(work) {
+		const pc = this.#pc;
+		this.#chain = this.#chain.then(() => (pc === this.#pc ? work(pc) : undefined)).catch(cause => this.#complain({ ...cause, message: cause.message, cause }));
+	}
 
-    #rebuild() {
-        if (this.#isClosed) return;
-        if (this.isGone) return this.#link.drop(this);
-        const old = this.#pc;
-        const wasOpen = this.isOpen;
-        this.#restarts = 0;
-        clearTimeout(this.#away);
-        this.#away = 0;
-        this.#build();
-        old.close();
-        if (wasOpen) this.#link.shut(this);
-    }
+	async #offer() {
+		const pc = this.#pc;
+		if (pc.signalingState !== "stable") return;   // asked for again once it is
+		await pc.setLocalDescription();
+		this.#describe(pc);
+	}
 
-    /* -------- Negotiation */
+	#describe(pc) {
+		if (pc === this.#pc) this.#signal({ sdp: pc.localDescription });
+	}
 
-    #enqueue(work) {
-        const pc = this.#pc;
-        this.#chain = this.#chain.then(() => (this.#isClosed || pc !== this.#pc ? undefined : work()))
-            .catch(cause => this.#complain("PROTOCOL", cause));
-    }
+	/** A description of the other side. */
+	described(description) {
+		this.#do(() => {
+			// Of another RTCPeerConnection than before: the other side has built anew.
+			if (this.#session !== undefined && sessionOf(description) !== this.#session) this.#rebuild();
+			this.#do(pc => this.#apply(pc, description));
+		});
+	}
 
-    async #offer() {
-        const pc = this.#pc;
-        if (pc.signalingState !== "stable") return;   // asked for again once it is
-        await pc.setLocalDescription();
-        this.#tellDescription(pc);
-    }
+	async #apply(pc, description) {
+		const isOffer = description.type === "offer";
+		if (isOffer) {
+			this.#ignoresOffer = pc.signalingState !== "stable" && !this.#isPolite;
+			if (this.#ignoresOffer) return;
+		} else if (pc.signalingState !== "have-local-offer") {
+			return;   // told twice
+		}
+		await pc.setRemoteDescription(description);
+		this.#session = sessionOf(description);
+		this.#mayOffer = true;
+		if (isOffer) {
+			await pc.setLocalDescription();
+			this.#describe(pc);
+		}
+		for (const candidate of this.#early.splice(0)) await this.#add(pc, candidate);
+	}
 
-    #offerAnyway() {
-        if (this.#remoteSession !== undefined) return;
-        this.#mayOffer = true;
-        this.#enqueue(() => this.#offer());
-        this.#later(Connection.patience, () => this.#restart());
-    }
+	/** A candidate of the other side. */
+	candidate(candidate) {
+		this.#do(pc => {
+			if (pc.remoteDescription) return this.#add(pc, candidate);
+			if (this.#early.length < mostCandidates) this.#early.push(candidate);
+			return undefined;
+		});
+	}
 
-    #tellDescription(pc) {
-        if (pc === this.#pc) this.#signal({ sdp: { type: pc.localDescription.type, sdp: pc.localDescription.sdp } });
-    }
+	async #add(pc, candidate) {
+		// Of a description that was rolled back or overtaken: nothing to do with it.
+		const fragment = candidate?.usernameFragment;
+		if (this.#ignoresOffer || (fragment && !pc.remoteDescription.sdp.includes(fragment))) return;
+		await pc.addIceCandidate(candidate ?? undefined);
+	}
 
-    /** @param {RTCSessionDescriptionInit} description from the other side */
-    describe(description) {
-        this.#chain = this.#chain.then(() => this.#describe(description))
-            .catch(cause => this.#complain("PROTOCOL", cause));
-    }
+	/* -------- Signalling */
 
-    async #describe(description) {
-        if (this.#isClosed) return;
-        const session = sessionOf(description);
-        // Another RTCPeerConnection than before: the other side has built anew.
-        if (this.#remoteSession !== undefined && session !== this.#remoteSession) this.#rebuild();
-        const pc = this.#pc;
-        if (description.type === "answer") {
-            if (pc.signalingState !== "have-local-offer") return;   // told twice
-            await pc.setRemoteDescription(description);
-        } else {
-            this.#ignoresOffer = pc.signalingState !== "stable" && !this.#isPolite;
-            if (this.#ignoresOffer) return;
-            await pc.setRemoteDescription(description);
-        }
-        if (pc !== this.#pc) return;
-        this.#remoteSession = session;
-        this.#mayOffer = true;
-        if (description.type === "offer") {
-            await pc.setLocalDescription();
-            this.#tellDescription(pc);
-        }
-        for (const candidate of this.#early.splice(0)) await this.#addCandidate(candidate);
-    }
+	#signal(message) {
+		if (!this.sid || !this.#link.send({ to: this.sid, ...message })) this.#isBehind = true;
+	}
 
-    /** @param {RTCIceCandidateInit | null} candidate from the other side */
-    addCandidate(candidate) {
-        this.#enqueue(() => {
-            if (this.#pc.remoteDescription) return this.#addCandidate(candidate);
-            if (this.#early.length < mostCandidates) this.#early.push(candidate);
-        });
-    }
+	/** An `init`: it is there, under this SID (C-25). What it has missed is told as it is now (C-28). */
+	moved(sid) {
+		this.sid = sid;
+		this.isGone = false;
+		this.isListed = true;
+		if (!this.#isBehind) return;
+		this.#isBehind = false;
+		this.#do(pc => {
+			if (pc.signalingState === "have-local-offer" || pc.localDescription?.type === "answer") this.#describe(pc);
+			if (!this.isHealthy) for (const candidate of this.#candidates) this.#signal({ ICE: candidate });
+		});
+	}
 
-    async #addCandidate(candidate) {
-        // One of a description that was rolled back, or of a connection that is no more.
-        const fragment = candidate?.usernameFragment;
-        if (fragment && !this.#pc.remoteDescription.sdp.includes(`a=ice-ufrag:${fragment}`)) return;
-        try {
-            await this.#pc.addIceCandidate(candidate ?? undefined);
-        } catch (cause) {
-            if (!this.#ignoresOffer) throw cause;
-        }
-    }
+	/** What was told last may not have arrived; @param {boolean} isAway nobody is there any more */
+	missed(isAway) {
+		this.#isBehind = true;
+		if (isAway) this.sid = undefined;
+	}
 
-    /* -------- Signalling */
+	/** Its signalling has left (C-30), unless it is back already. */
+	gone(sid) {
+		if (this.sid && sid !== this.sid) return;
+		this.sid = undefined;
+		this.isGone = true;
+		if (!this.isHealthy) this.#link.drop(this);
+	}
 
-    #signal(message) {
-        if (!this.sid || !this.#link.send({ to: this.sid, ...message })) this.#isBehind = true;
-    }
+	/* -------- Health (C-29) */
 
-    /** An `init` (C-25): it is there, under this SID. What it has missed is told as it is now (C-28). */
-    moved(sid) {
-        this.sid = sid;
-        this.isGone = false;
-        this.isListed = true;
-        if (!this.#isBehind) return;
-        this.#isBehind = false;
-        this.#enqueue(() => {
-            const pc = this.#pc;
-            const { localDescription, signalingState } = pc;
-            if (signalingState === "have-local-offer" || localDescription?.type === "answer") this.#tellDescription(pc);
-            const isCurrent = ({ usernameFragment }) => localDescription?.sdp.includes(`a=ice-ufrag:${usernameFragment}`);
-            if (this.isHealthy) return;
-            for (const candidate of this.#candidates.filter(isCurrent)) this.#signal({ ICE: candidate });
-        });
-    }
+	#unlessHealthy(delay, work) {
+		clearTimeout(this.#timer);
+		this.#timer = setTimeout(() => { if (!this.isHealthy) work(); }, delay);
+	}
 
-    /** What was told last may not have arrived. @param {string} [sid] nobody is there any more */
-    missed(sid) {
-        if (sid !== undefined && sid === this.sid) this.sid = undefined;
-        this.#isBehind = true;
-    }
+	#worry(delay) {
+		if (this.isGone) this.#link.drop(this);
+		else this.#unlessHealthy(delay + (this.#isPolite ? Connection.#politeness : 0), () => this.#restart());
+	}
 
-    /** What the server was too busy for is told again. */
-    repeatSoon() {
-        this.missed();
-        setTimeout(() => { if (!this.#isClosed && this.sid) this.moved(this.sid); }, 1_000);
-    }
+	async #restart() {
+		const pc = this.#pc;
+		if (this.#events.readyState === "closed" || this.#restarts === Connection.#mostRestarts) return this.#rebuild();
+		this.#restarts += 1;
+		this.#unlessHealthy(Math.min(Connection.#longestPause, 1_000 * 2 ** this.#restarts), () => this.#restart());
+		await this.#link.freshServers();
+		this.#mayOffer = true;
+		// An offer without an answer is repeated; a new one can only follow it.
+		if (pc === this.#pc && pc.signalingState === "stable") pc.restartIce();
+		return this.#do(() => (pc.signalingState === "have-local-offer" ? this.#describe(pc) : this.#offer()));
+	}
 
-    /** Its signalling has left (C-30). */
-    gone(sid) {
-        if (sid !== this.sid && this.sid !== undefined) return;   // it has come back meanwhile
-        this.sid = undefined;
-        this.isGone = true;
-        if (!this.isHealthy) this.#link.drop(this);
-    }
+	configure(configuration) { this.#pc.setConfiguration(configuration); }
 
-    /* -------- Health (C-29) */
+	/* -------- Frames (C-27) */
 
-    #later(delay, work) {
-        clearTimeout(this.#timer);
-        this.#timer = setTimeout(work, delay);
-    }
+	/** @returns {boolean} whether it was handed over */
+	emit(text) {
+		const isStuck = this.isOpen && this.#events.bufferedAmount > channelIsStuck;
+		if (isStuck) this.#complain({ code: "OVERFLOW", message: "the endpoint takes nothing" });
+		else if (this.isOpen) this.#events.send(text);
+		return this.isOpen && !isStuck;
+	}
 
-    /** Gives what has broken off a moment to come back; the polite side a moment longer. */
-    #pause(work, delay = Connection.toleratedPause) {
-        if (this.#away !== 0) return;
-        const wait = delay + (this.#isPolite ? Connection.politePause : 0);
-        this.#away = setTimeout(() => {
-            this.#away = 0;
-            if (!this.isHealthy) work();
-        }, wait);
-    }
+	/** Resolves when all of it is in the channel; one goes after the other. */
+	send(bytes) {
+		const sending = this.#outgoing.then(() => this.#pump(this.#events, bytes));
+		this.#outgoing = sending.catch(() => {});
+		return sending;
+	}
 
-    #judge() {
-        this.#link.changed(this);
-        switch (this.#pc.connectionState) {
-        case "connected":
-            clearTimeout(this.#timer);
-            clearTimeout(this.#away);
-            this.#away = 0;
-            this.#restarts = 0;
-            break;
-        case "disconnected":
-            if (this.isGone) this.#link.drop(this);
-            else this.#pause(() => this.#restart());
-            break;
-        case "failed":
-            clearTimeout(this.#away);
-            this.#away = 0;
-            if (this.isGone) this.#link.drop(this);
-            else this.#pause(() => this.#restart(), 0);
-            break;
-        default:
-        }
-    }
+	async #pump(channel, bytes) {
+		let at = 0;
+		do {
+			while (channel.readyState === "open" && channel.bufferedAmount > channelIsFull) {
+				await new Promise(resolve => { channel.onbufferedamountlow = channel.onclosing = resolve; });
+			}
+			const part = bytes.subarray(at, at + binaryFrame - 1);
+			at += part.length;
+			const frame = new Uint8Array(part.length + 1);
+			frame[0] = at === bytes.length ? 1 : 0;
+			frame.set(part, 1);
+			if (channel.readyState !== "open") throw new PeerError("OFFLINE");
+			channel.send(frame);
+		} while (at < bytes.length);
+	}
 
-    async #restart() {
-        const pc = this.#pc;
-        if (this.#isClosed || this.isHealthy) return;
-        const isDead = this.#events.readyState === "closed";
-        if (isDead || this.#restarts === Connection.mostRestarts) return this.#rebuild();
-        this.#restarts += 1;
-        this.#later(Math.min(Connection.longestPause, 1_000 * 2 ** this.#restarts), () => this.#restart());
-        await this.#link.freshServers();
-        if (pc !== this.#pc) return;
-        this.#mayOffer = true;
-        // An offer without an answer is repeated; a new one may only follow it.
-        if (pc.signalingState === "have-local-offer") this.#enqueue(() => this.#tellDescription(pc));
-        else pc.restartIce();
-    }
+	#receiveText(text) {
+		need(text.length <= longestFrame, "a frame that is too long");
+		const { e, s, b } = JSON.parse(text);
+		if (b === 1) return this.#link.drop(this);
+		if (isObject(s)) return this.#receiveTable(Object.entries(s).filter(([, name]) => isText(name, 256)));
+		need(isText(e?.[0], 128), "an unknown frame");
+		return this.#link.received(this.endpoint, e);
+	}
 
-    /** Other ICE servers, for what is gathered from now on. */
-    configure(configuration) {
-        if (!this.#isClosed) this.#pc.setConfiguration(configuration);
-    }
+	#receiveBytes(frame) {
+		const isLast = frame[0] === 1;
+		const isWrong = frame.length === 0 || (!isLast && frame.length !== binaryFrame);
+		if (isWrong || this.#parts.length * binaryFrame > longestMessage + binaryFrame) {
+			this.#link.drop(this, true);
+			throw new SyntaxError("bytes of the wrong form");
+		}
+		this.#parts.push(frame.subarray(1));
+		if (!isLast) return;
+		const parts = this.#parts.splice(0);
+		const bytes = new Uint8Array((parts.length - 1) * (binaryFrame - 1) + frame.length - 1);
+		parts.forEach((part, index) => bytes.set(part, index * (binaryFrame - 1)));
+		this.#link.tell("bytes", bytes, this.endpoint);
+	}
 
-    /* -------- Frames (C-27) */
+	/* -------- Further channels */
 
-    /** @returns {boolean} whether it was handed over */
-    emit(text) {
-        if (!this.isOpen) return false;
-        if (this.#events.bufferedAmount > channelIsStuck) {
-            this.#complain("OVERFLOW", undefined, "the endpoint takes nothing");
-            return false;
-        }
-        this.#events.send(text);
-        return true;
-    }
+	channel(label) { return this.#channels.get(label); }
 
-    /** Resolves when all of it is in the channel. Messages go one after the other. */
-    send(bytes) {
-        const sending = this.#outgoing.then(() => this.#pump(bytes, this.#events));
-        this.#outgoing = sending.catch(() => {});
-        return sending;
-    }
+	#accept(channel) {
+		if (!isText(channel.label, 256) || this.#channels.size >= mostChannels) return channel.close();
+		// Where both sides have opened one, both send over that of the smaller endpoint, and listen to the two.
+		return this.#use(channel, this.#isPolite || !this.#channels.has(channel.label));
+	}
 
-    async #pump(bytes, channel) {
-        for (let at = 0; at === 0 || at < bytes.length; at += binaryFrame - 1) {
-            if (channel?.readyState === "open" && channel.bufferedAmount > channelIsFull) {
-                await new Promise(resolve => {
-                    channel.addEventListener("bufferedamountlow", resolve, { once: true });
-                    channel.addEventListener("close", resolve, { once: true });
-                });
-            }
-            if (channel?.readyState !== "open") throw new PeerError("OFFLINE", "the endpoint has left");
-            const part = bytes.subarray(at, at + binaryFrame - 1);
-            const frame = new Uint8Array(part.length + 1);
-            frame[0] = at + part.length === bytes.length ? 1 : 0;
-            frame.set(part, 1);
-            channel.send(frame);
-        }
-    }
+	#use(channel, isMain = true) {
+		const { label } = channel;
+		const tell = (event, ...args) => this.#link.channel(label)._events.emit(event, [...args, this.endpoint]);
+		channel.binaryType = "arraybuffer";
+		if (isMain) this.#channels.set(label, channel);
+		channel.onopen = () => tell("open");
+		channel.onmessage = ({ data }) => tell("message", data);
+		channel.onclose = () => {
+			if (this.#channels.get(label) === channel) this.#channels.delete(label);
+			tell("close");
+		};
+	}
 
-    #receive(data) {
-        try {
-            if (typeof data === "string") this.#receiveText(data);
-            else this.#receiveBytes(new Uint8Array(data));
-        } catch (cause) {
-            this.#complain("PROTOCOL", cause);
-        }
-    }
+	/* -------- Media (C-33, C-34) */
 
-    #receiveText(text) {
-        if (text.length > longestFrame) throw new RangeError("a frame that is too long");
-        const frame = JSON.parse(text);
-        if (Array.isArray(frame?.e) && typeof frame.e[0] === "string") {
-            this.#link.received(this.endpoint, frame.e);
-        } else if (isObject(frame?.s)) {
-            this.#receiveTable(new Map(Object.entries(frame.s).filter(([, name]) => isText(name, 256)).slice(0, mostChannels)));
-        } else if (frame?.b === 1) {
-            this.#link.drop(this);
-        } else {
-            throw new SyntaxError("an unknown frame");
-        }
-    }
+	/** Makes channels and tracks those that the page wants. */
+	refresh() {
+		const pc = this.#pc;
+		for (const [label, { options }] of this.#link.channels) {
+			if (options && !this.#channels.has(label)) this.#use(pc.createDataChannel(label, options));
+		}
+		const wanted = new Set();
+		for (const { stream, tracks, sendEncodings } of this.#link.streams.values()) {
+			for (const track of tracks) {
+				wanted.add(track);
+				if (this.#senders.has(track)) continue;
+				const sender = sendEncodings
+					? pc.addTransceiver(track, { streams: [stream], sendEncodings }).sender : pc.addTrack(track, stream);
+				this.#senders.set(track, sender);
+				this.#link.onTransceiver?.(pc.getTransceivers().find(other => other.sender === sender), this.endpoint);
+			}
+		}
+		for (const [track, sender] of this.#senders) {
+			if (wanted.has(track)) continue;
+			this.#senders.delete(track);
+			pc.removeTrack(sender);
+		}
+		this.#tellStreams();
+	}
 
-    #receiveBytes(frame) {
-        const isLast = frame[0] === 1;
-        this.#partBytes += frame.length - 1;
-        if (frame.length === 0 || (!isLast && frame.length !== binaryFrame) || this.#partBytes > longestMessage) {
-            this.#link.drop(this, true);
-            throw new RangeError("a message that is too long, or in pieces of the wrong size");
-        }
-        this.#parts.push(frame.subarray(1));
-        if (!isLast) return;
-        const message = new Uint8Array(this.#partBytes);
-        let at = 0;
-        for (const part of this.#parts) {
-            message.set(part, at);
-            at += part.length;
-        }
-        this.#parts = [];
-        this.#partBytes = 0;
-        this.#link.receivedBytes(this.endpoint, message);
-    }
+	async replaceTrack(old, fresh) {
+		const sender = this.#senders.get(old);
+		this.#senders.delete(old);
+		this.#senders.set(fresh, sender);
+		await sender.replaceTrack(fresh);
+	}
 
-    /* -------- Further channels */
+	#tellStreams() {
+		const table = [...this.#link.streams.values()].map(({ stream, name }) => [stream.id, name]);
+		this.emit(JSON.stringify({ s: Object.fromEntries(table) }));
+	}
 
-    openChannel(label, options) {
-        if (!this.#channels.has(label)) this.#use(this.#pc.createDataChannel(label, options));
-    }
+	#receiveTable(entries) {
+		const table = new Map(entries.slice(0, mostChannels));
+		// Of what was taken away and comes again, the browser makes another object.
+		for (const id of this.#table.keys()) if (!table.has(id)) this.#arrived.delete(id);
+		this.#table = table;
+		const names = new Set(table.values());
+		this.#link.endStreams(remote => remote.endpoint === this.endpoint && !names.has(remote.name));
+		this.#showStreams();
+	}
 
-    channel(label) { return this.#channels.get(label); }
-
-    #accept(channel) {
-        if (!isText(channel.label, 256) || this.#channelCount >= mostChannels) {
-            channel.close();
-            return this.#complain("PROTOCOL", undefined, "a channel too many");
-        }
-        this.#use(channel, this.#isPolite || !this.#channels.has(channel.label));
-    }
-
-    /** Where both sides have opened one, both send over that of the smaller endpoint, and listen to the two. */
-    #use(channel, isPrimary = true) {
-        const { label } = channel;
-        this.#channelCount += 1;
-        channel.binaryType = "arraybuffer";
-        if (isPrimary) this.#channels.set(label, channel);
-        const tell = this.#link.channelTeller(label, this.endpoint);
-        channel.onopen = () => tell("open");
-        channel.onmessage = ({ data }) => tell("message", data);
-        channel.onclose = () => {
-            this.#channelCount -= 1;
-            if (this.#channels.get(label) === channel) this.#channels.delete(label);
-            tell("close");
-        };
-    }
-
-    /* -------- Media (C-33, C-34) */
-
-    /** Makes what is sent that which the page wants sent. */
-    applyStreams() {
-        const wanted = new Set();
-        for (const { stream, tracks, sendEncodings } of this.#link.streams()) {
-            for (const track of tracks) {
-                wanted.add(track);
-                if (!this.#senders.has(track)) this.#addTrack(track, stream, sendEncodings);
-            }
-        }
-        for (const [track, sender] of this.#senders) {
-            if (wanted.has(track)) continue;
-            this.#senders.delete(track);
-            this.#pc.removeTrack(sender);
-        }
-        this.#tellStreams();
-    }
-
-    #addTrack(track, stream, sendEncodings) {
-        const sender = sendEncodings
-            ? this.#pc.addTransceiver(track, { streams: [stream], sendEncodings }).sender : this.#pc.addTrack(track, stream);
-        this.#senders.set(track, sender);
-        const transceiver = this.#pc.getTransceivers().find(other => other.sender === sender);
-        this.#link.tellTransceiver(transceiver, this.endpoint);
-    }
-
-    async replaceTrack(old, fresh) {
-        const sender = this.#senders.get(old);
-        if (!sender) return;
-        this.#senders.delete(old);
-        this.#senders.set(fresh, sender);
-        await sender.replaceTrack(fresh);
-    }
-
-    #tellStreams() {
-        const table = [...this.#link.streams()].map(({ stream, name }) => [stream.id, name]);
-        this.emit(JSON.stringify({ s: Object.fromEntries(table) }));
-    }
-
-    #receiveTable(table) {
-        // Of what was taken away and comes again, the browser makes another object.
-        for (const id of this.#table.keys()) if (!table.has(id)) this.#arrived.delete(id);
-        this.#table = table;
-        const names = new Set(table.values());
-        for (const { remote } of this.#link.remotes) {
-            if (remote.endpoint === this.endpoint && !names.has(remote.name)) this.#link.endStream(remote);
-        }
-        this.#showStreams();
-    }
-
-    /** Brings together the streams that have come and what they are called. */
-    #showStreams() {
-        for (const [id, name] of this.#table) {
-            if (this.#arrived.has(id)) this.#link.showStream(this.endpoint, name, this.#arrived.get(id));
-        }
-    }
-
-    #complain(code, cause, message = cause?.message) {
-        this.#link.report({ code, message, cause, endpoint: this.endpoint });
-    }
+	/** Brings together the streams that have come and what they are called. */
+	#showStreams() {
+		for (const [id, name] of this.#table) {
+			if (this.#arrived.has(id)) this.#link.showStream(this.endpoint, name, this.#arrived.get(id));
+		}
+	}
 }
 
 /* ---------------------------------------------------------------- Links */
 
 /** Events of a peer that are the module's (C-23); no application event has such a name. */
-const peerEvents = new Set(["connect", "close", "endpoint", "endpointclose", "stream", "streamend", "error", "state", "bytes"]);
+const peerEvents = ["connect", "close", "endpoint", "endpointclose", "stream", "streamend", "error", "state", "bytes"];
 
-/** One opening of a Link: its connections, and the peers of this page that stand for it. */
+/** What a {@link Peer} is inside: one party as this page sees it, over all openings of its Link. */
 class Link {
-    token;
-    gen;
-    /** More than one where the two sides have asked for each other at once, each in its own words. */
-    peers = new Set();
-    connections = new Map();
-    /** Streams of the other side: `{remote, inner}`. */
-    remotes = [];
-    isListed = true;
-    /** The page has left it (`disconnect`): whoever comes is told so. */
-    isLeft = false;
-    #links;
+	state = "idle";
+	token = null;
+	gen = 0;
+	/** `connect` was called, and neither `close` nor `disconnect` since. */
+	isWanted = false;
+	/** The page has left by `disconnect`: whoever comes is told so, and kept in mind: SIDs by endpoint. */
+	left;
+	isListed = true;
+	/** The `_id` of a request without answer. */
+	asking;
+	onTransceiver = null;
+	connections = new Map();
+	remotes = new Set();
+	streams = new Map();
+	channels = new Map();
+	waiters = new Set();
+	#backlog = [];
+	#links;
 
-    constructor(links, token, gen) {
-        this.#links = links;
-        this.token = token;
-        this.gen = gen;
-    }
+	constructor(links, query) {
+		this.#links = links;
+		this.query = query;
+		const complain = detail => (detail.name === "error" ? links.log(detail) : this.report(detail));
+		this.events = new Emitter(complain);
+		this.messages = new Emitter(complain, links.options.queueLimit, links.options.queueLimit);
+		this.peers = [new Peer(this)];
+	}
 
-    /** What the two parties' Links have in common over all openings (SPEC LK-3). */
-    get key() { return Link.keyOf(this.token); }
-    static keyOf(token) { return token.slice(0, token.length / 2); }
+	get all() { return [...this.connections.values()]; }
+	get open() { return this.all.filter(connection => connection.isOpen); }
+	get configuration() { return this.#links.configuration; }
+	freshServers() { return this.#links.freshServers(); }
+	send(message) { return this.#links.send("peer", { token: this.token, ...message }); }
+	tell(name, ...args) { return this.events.emit(name, args); }
 
-    get configuration() { return this.#links.configuration; }
-    get open() { return [...this.connections.values()].filter(connection => connection.isOpen); }
+	report(detail) {
+		const error = { token: this.token, ...detail };
+		if (!this.tell("error", error)) this.#links.log(error);
+	}
 
-    freshServers() { return this.#links.freshServers(); }
-    send(message) { return this.#links.send("peer", { token: this.token, ...message }); }
+	become(state) {
+		if (this.state === state) return;
+		this.state = state;
+		this.tell("state", state);
+	}
 
-    #tell(name, ...args) {
-        for (const peer of [...this.peers]) peer.tell(name, ...args);
-    }
+	/* -------- Coming and going */
 
-    /** `init`, or the first description of somebody who was not listed yet. @returns {Connection | undefined} */
-    welcome(remote, sid) {
-        this.isListed = true;
-        if (this.isLeft) return void this.send({ to: sid, bye: true });
-        const known = this.connections.get(remote);
-        if (known) {
-            known.moved(sid);
-            return known;
-        }
-        if (this.connections.size >= mostEndpoints) {
-            return void this.report({ code: "OVERFLOW", message: `more than ${mostEndpoints} endpoints`, endpoint: remote });
-        }
-        try {
-            const connection = new Connection(this, remote, sid);
-            this.connections.set(remote, connection);
-            return connection;
-        } catch (cause) {
-            this.report({ code: "ICE", message: cause.message, cause, endpoint: remote });
-        }
-    }
+	connect(query, timeout) {
+		const { left } = this;
+		Object.assign(this, { query, isWanted: true, left: undefined });
+		for (const [remote, sid] of left ?? []) this.welcome(remote, sid);
+		if (this.open.length > 0) return undefined;
+		const waiter = Promise.withResolvers();
+		waiter.timer = setTimeout(() => {
+			this.waiters.delete(waiter);
+			waiter.reject(new PeerError("TIMEOUT"));
+			if (!this.token && this.waiters.size === 0) this.become("idle");
+		}, timeout);
+		this.waiters.add(waiter);
+		if (!this.token) this.become("requesting");
+		this.#links.ask(this);
+		return waiter.promise;
+	}
 
-    /** An endpoint is no longer there. */
-    drop(connection, sendsBye = false) {
-        if (this.connections.get(connection.endpoint) !== connection) return;
-        this.connections.delete(connection.endpoint);
-        const wasOpen = connection.close(sendsBye);
-        for (const { remote } of this.remotes) if (remote.endpoint === connection.endpoint) this.endStream(remote);
-        if (wasOpen) this.shut(connection);
-    }
+	settle(error) {
+		for (const waiter of this.waiters) {
+			clearTimeout(waiter.timer);
+			if (error) waiter.reject(error);
+			else waiter.resolve();
+		}
+		this.waiters.clear();
+	}
 
-    dropAll(sendsBye) {
-        for (const connection of [...this.connections.values()]) this.drop(connection, sendsBye);
-    }
+	refused(code) {
+		this.become(this.token ? "open" : "idle");
+		this.settle(new PeerError(code));
+	}
 
-    opened(connection) {
-        for (const peer of [...this.peers]) peer.opened(connection);
-    }
+	/** It has this token now; what an older opening had is over (C-25). */
+	enter(token, gen) {
+		if (this.token !== token || this.gen !== gen) this.dropAll();
+		Object.assign(this, { token, gen });
+		this.become("open");
+	}
 
-    shut(connection) { this.#tell("endpointclose", { endpoint: connection.endpoint }); }
-    changed() {}
-    received(remote, event) { for (const peer of this.peers) peer.received(remote, event); }
-    receivedBytes(remote, bytes) { this.#tell("bytes", bytes, remote); }
-    report(detail) { this.#tell("error", { ...detail, token: this.token }); }
+	/** The Link is over. */
+	leave(reason) {
+		this.dropAll();
+		this.token = null;
+		this.left = undefined;
+		this.isWanted = false;
+		this.#backlog = [];
+		this.become("closed");
+		this.tell("close", { reason });
+		this.settle(new PeerError(reason === "OFFLINE" ? reason : "CLOSED"));
+	}
 
-    *streams() { for (const peer of this.peers) yield* peer.streams.values(); }
-    *ownChannels() { for (const peer of this.peers) yield* peer.ownChannels(); }
-    tellTransceiver(transceiver, remote) { for (const peer of this.peers) peer.tellTransceiver(transceiver, remote); }
+	close() { return this.#links.close(this); }
 
-    /** @returns {(event: "open" | "message" | "close", data?: any) => void} to the channels of that label, one at least */
-    channelTeller(label, remote) {
-        return (event, data) => {
-            const having = [...this.peers].filter(peer => peer.channels.has(label));
-            const [first] = this.peers;
-            for (const peer of having.length > 0 || !first ? having : [first]) {
-                const args = event === "message" ? [data, remote] : [remote];
-                peer.channel(label).tell(event, ...args);
-            }
-        };
-    }
+	disconnect() {
+		this.isWanted = false;
+		this.left ??= new Map(this.all.map(({ endpoint: remote, sid }) => [remote, sid]));
+		this.#backlog = [];
+		this.dropAll(true);
+		this.settle(new PeerError("CLOSED"));
+	}
 
-    showStream(remote, name, stream) {
-        const known = this.remotes.find(({ remote: other }) => other.endpoint === remote && other.name === name);
-        if (known) return known.inner.swap(stream);
-        let inner;
-        const shown = new RemoteStream(name, remote, stream, detail => this.report(detail), it => { inner = it; });
-        this.remotes.push({ remote: shown, inner });
-        this.#tell("stream", { endpoint: remote, remote: shown });
-    }
+	/** Two have turned out to be one: each side has asked for the other, in its own words. */
+	absorb(other) {
+		this.events.adopt(other.events);
+		this.messages.adopt(other.messages);
+		for (const peer of other.peers) peer._link = this;
+		this.peers.push(...other.peers);
+		for (const part of ["streams", "channels"]) for (const [key, value] of other[part]) this[part].set(key, value);
+		for (const waiter of other.waiters) this.waiters.add(waiter);
+		this.#backlog.push(...other.#backlog);
+		this.isWanted ||= other.isWanted;
+		for (const connection of this.all) connection.refresh();
+		if (this.open.length > 0) this.#connected();
+	}
 
-    endStream(remote) {
-        const at = this.remotes.findIndex(({ remote: other }) => other === remote);
-        if (at < 0) return;
-        const [{ inner }] = this.remotes.splice(at, 1);
-        this.#tell("streamend", { endpoint: remote.endpoint, remote });
-        inner.end();
-    }
-}
+	/* -------- Endpoints */
 
-/** What a {@link Peer} is inside: its part of a Link, and what it has asked for. */
-class PeerCore {
-    query;
-    link = null;
-    state = "idle";
-    /** `connect` was called, and neither `close` nor `disconnect` since. */
-    isWanted = false;
-    streams = new Map();
-    channels = new Map();
-    onTransceiver = null;
-    /** An answer of the server to the request is due. */
-    isAsking = false;
-    peer;
-    messages;
-    #links;
-    #signals;
-    #waiters = new Set();
-    #backlog = [];
-    #backlogBytes = 0;
+	/** @returns {Connection | undefined} the one to an endpoint that is there, under this SID */
+	welcome(remote, sid) {
+		this.isListed = true;
+		const known = this.connections.get(remote);
+		if (this.left) {
+			if (this.left.size < mostEndpoints) this.left.set(remote, sid);
+			this.send({ to: sid, bye: true });
+		} else if (known) known.moved(sid);
+		else if (this.connections.size < mostEndpoints) return this.#begin(remote, sid);
+		else this.report({ code: "OVERFLOW", message: `more than ${mostEndpoints} endpoints`, endpoint: remote });
+		return known;
+	}
 
-    constructor(links, query) {
-        this.#links = links;
-        this.query = query;
-        const complain = detail => (detail.name === "error" ? links.log(detail) : this.fail(detail));
-        this.#signals = new Emitter(complain);
-        const { queueLimit } = links;
-        this.messages = new Emitter(complain, { limit: queueLimit, total: queueLimit });
-        this.peer = new Peer(this);
-    }
+	#begin(remote, sid) {
+		try {
+			const connection = new Connection(this, remote, sid);
+			this.connections.set(remote, connection);
+			return connection;
+		} catch (cause) {
+			return this.report({ code: "ICE", message: cause.message, cause, endpoint: remote });
+		}
+	}
 
-    get connected() { return (this.link?.open.length ?? 0) > 0; }
+	drop(connection, saysBye = false) {
+		const { endpoint: remote } = connection;
+		if (!this.connections.delete(remote)) return;
+		const wasOpen = connection.close(saysBye);
+		this.endStreams(other => other.endpoint === remote);
+		if (wasOpen) this.tell("endpointclose", { endpoint: remote });
+	}
 
-    emitterOf(name) { return peerEvents.has(name) ? this.#signals : this.messages; }
+	dropAll(saysBye) {
+		for (const connection of this.all) this.drop(connection, saysBye);
+	}
 
-    tell(name, ...args) {
-        if (name === "error") this.fail(...args);
-        else this.#signals.emit(name, args);
-    }
+	opened({ endpoint: remote }) {
+		this.tell("endpoint", { endpoint: remote });
+		if (this.open.length === 1) this.tell("connect");
+		this.#connected();
+	}
 
-    fail(detail) {
-        const error = { token: this.link?.token, ...detail };
-        if (!this.#signals.emit("error", [error])) this.#links.log(error);
-    }
+	#connected() {
+		for (const text of this.#backlog.splice(0)) for (const connection of this.open) connection.emit(text);
+		this.settle();
+	}
 
-    become(state) {
-        if (this.state === state) return;
-        this.state = state;
-        this.tell("state", state);
-    }
+	/* -------- Data */
 
-    connect(timeout) {
-        this.isWanted = true;
-        if (this.link) this.link.isLeft = false;
-        if (this.connected) return Promise.resolve();
-        return new Promise((resolve, reject) => {
-            const waiter = { resolve, reject };
-            waiter.timer = setTimeout(() => {
-                this.#waiters.delete(waiter);
-                if (this.#waiters.size === 0 && !this.link) this.become("idle");
-                reject(new PeerError("TIMEOUT", `not connected in ${timeout} ms`));
-            }, timeout);
-            this.#waiters.add(waiter);
-            if (!this.link) this.become("requesting");
-            this.#links.ask(this);
-        });
-    }
+	frame(name, args) {
+		const text = JSON.stringify({ e: [name, ...args] });
+		if (peerEvents.includes(name) || !isText(name, 128) || byteLength(text) > longestFrame) {
+			throw new PeerError("INVALID", "an event has a name that is not the module's, and at most 64 KiB");
+		}
+		return text;
+	}
 
-    get isWaiting() { return this.#waiters.size > 0; }
+	emit(name, args) {
+		const text = this.frame(name, args);
+		const { open } = this;
+		if (open.length > 0) return open.filter(connection => connection.emit(text)).length;
+		if (!this.isWanted) throw new PeerError("OFFLINE", "connect first");
+		if (byteLength(this.#backlog.join("") + text) > longestFrame) throw new PeerError("OVERFLOW");
+		this.#backlog.push(text);
+		return 0;
+	}
 
-    #settle(work) {
-        for (const waiter of this.#waiters) {
-            clearTimeout(waiter.timer);
-            work(waiter);
-        }
-        this.#waiters.clear();
-    }
+	async sendBytes(data) {
+		const { open } = this;
+		if (!isBinary(data) || data.byteLength > longestMessage) throw new PeerError("INVALID", "bytes, at most 64 MiB");
+		if (open.length === 0) throw new PeerError("OFFLINE", "connect first");
+		const bytes = new Uint8Array(data.buffer ?? data, data.byteOffset ?? 0, data.byteLength);
+		const sent = await Promise.allSettled(open.map(connection => connection.send(bytes)));
+		const count = sent.filter(({ status }) => status === "fulfilled").length;
+		if (count === 0) throw sent[0].reason;
+		return count;
+	}
 
-    /** The request is refused. */
-    refused(code) {
-        this.become(this.link ? "open" : "idle");
-        this.#settle(({ reject }) => reject(new PeerError(code)));
-    }
+	received(remote, [name, ...args]) {
+		if (!peerEvents.includes(name)) this.messages.emit(name, args, remote);
+		else this.report({ code: "PROTOCOL", message: `an event "${name}"`, endpoint: remote });
+	}
 
-    /** It has a Link, as it was asked for or as another side wants it. */
-    entered(link) {
-        if (this.link === link) return this.become("open");
-        if (this.link) this.leave("CLOSED");
-        this.link = link;
-        link.peers.add(this);
-        if (this.streams.size > 0 || this.channels.size > 0) this.refresh();
-        this.become("open");
-        for (const connection of link.open) this.opened(connection);
-    }
+	/** @returns {PeerChannel} of a label; with options it is opened to everybody */
+	channel(label, options) {
+		const isNew = !this.channels.has(label);
+		if (!isText(label, 256) || label === "events" || (isNew && this.channels.size >= mostChannels)) {
+			throw new PeerError("INVALID", `"${label}" is no label of a channel, or one too many`);
+		}
+		if (isNew) this.channels.set(label, { channel: new PeerChannel(this, label) });
+		const entry = this.channels.get(label);
+		entry.options ??= options;
+		if (options) this.refresh();
+		return entry.channel;
+	}
 
-    opened(connection) {
-        const isFirst = this.link.open.length === 1 || this.isWaiting;
-        for (const text of this.#backlog) connection.emit(text);
-        this.#forget();
-        this.#settle(({ resolve }) => resolve());
-        this.tell("endpoint", { endpoint: connection.endpoint });
-        if (isFirst) this.tell("connect");
-    }
+	/* -------- Media */
 
-    #forget() {
-        this.#backlog = [];
-        this.#backlogBytes = 0;
-    }
+	refresh() {
+		for (const connection of this.all) connection.refresh();
+	}
 
-    /** The Link is over for this peer. */
-    leave(reason) {
-        const { link } = this;
-        this.link = null;
-        link?.peers.delete(this);
-        if (link?.peers.size === 0) link.dropAll(false);
-        this.isWanted = false;
-        this.#forget();
-        this.#settle(({ reject }) => reject(new PeerError(reason === "OFFLINE" ? "OFFLINE" : "CLOSED")));
-        this.become("closed");
-        this.tell("close", { reason });
-    }
+	addStream(stream, { name = stream.id, sendEncodings } = {}) {
+		const entry = { stream, name, sendEncodings, tracks: new Set() };
+		this.streams.set(stream, entry);
+		for (const track of stream.getTracks()) this.#addTrack(entry, track);
+		this.refresh();
+	}
 
-    close() {
-        const { link } = this;
-        this.isWanted = false;
-        if (!link) {
-            this.#settle(({ reject }) => reject(new PeerError("CLOSED")));
-            if (this.state === "requesting") this.become("idle");
-            return Promise.resolve();
-        }
-        return this.#links.close(link, "CLOSED");
-    }
+	/** A track that ends is taken out, and the stream with its last one (C-33). */
+	#addTrack({ stream, tracks }, track) {
+		if (track.readyState !== "live") return;
+		tracks.add(track);
+		track.addEventListener("ended", () => {
+			if (!tracks.delete(track)) return;
+			if (tracks.size === 0) this.streams.delete(stream);
+			this.refresh();
+		}, { once: true });
+	}
 
-    disconnect() {
-        this.isWanted = false;
-        this.#settle(({ reject }) => reject(new PeerError("CLOSED", "disconnected")));
-        this.#forget();
-        if (this.link) {
-            this.link.isLeft = true;
-            this.link.dropAll(true);
-        }
-    }
+	async replaceTrack(old, fresh) {
+		const entry = [...this.streams.values()].find(({ tracks }) => tracks.delete(old));
+		if (!entry) throw new PeerError("INVALID", "the track is not sent");
+		this.#addTrack(entry, fresh);
+		await Promise.all(this.all.map(connection => connection.replaceTrack(old, fresh)));
+	}
 
-    /* -------- Data */
+	showStream(remote, name, stream) {
+		const known = [...this.remotes].find(other => other.endpoint === remote && other.name === name);
+		if (known) return known._swap(stream);
+		const shown = new RemoteStream(this, name, remote, stream);
+		this.remotes.add(shown);
+		return this.tell("stream", { endpoint: remote, remote: shown });
+	}
 
-    static #frame(name, args) {
-        if (typeof name !== "string" || peerEvents.has(name)) throw new PeerError("INVALID", `"${name}" is no application event`);
-        const text = JSON.stringify({ e: [name, ...args] });
-        if (byteLength(text) > longestFrame) throw new PeerError("INVALID", `an event has at most ${longestFrame} bytes`);
-        return text;
-    }
-
-    emit(name, args) {
-        const text = PeerCore.#frame(name, args);
-        if (this.connected) return this.link.open.filter(connection => connection.emit(text)).length;
-        if (!this.isWanted) throw new PeerError("OFFLINE", "not connected, and connect was not called");
-        const bytes = byteLength(text);
-        if (this.#backlogBytes + bytes > longestFrame) throw new PeerError("OVERFLOW", "too much waits for the connection");
-        this.#backlogBytes += bytes;
-        this.#backlog.push(text);
-        return 0;
-    }
-
-    emitTo(remote, name, args) {
-        return this.link?.connections.get(remote)?.emit(PeerCore.#frame(name, args)) ? 1 : 0;
-    }
-
-    async send(data) {
-        if (!isBinary(data) || data.byteLength > longestMessage) {
-            throw new PeerError("INVALID", `send takes bytes, at most ${longestMessage}`);
-        }
-        if (!this.connected) throw new PeerError("OFFLINE", "not connected");
-        const sent = await Promise.allSettled(this.link.open.map(connection => connection.send(bytesOf(data))));
-        const count = sent.filter(({ status }) => status === "fulfilled").length;
-        if (count === 0) throw sent[0].reason;
-        return count;
-    }
-
-    received(remote, [name, ...args]) {
-        if (name.length > 128 || peerEvents.has(name)) {
-            return this.fail({ code: "PROTOCOL", message: "an event of a name that none has", endpoint: remote });
-        }
-        this.messages.emit(name, args, remote);
-    }
-
-    channel(label) {
-        let entry = this.channels.get(label);
-        if (!entry) {
-            let tell;
-            const open = () => [...this.link?.connections.values() ?? []]
-                .map(connection => connection.channel(label)).filter(Boolean);
-            const channel = new PeerChannel(label, open, detail => this.fail(detail), it => { tell = it; });
-            this.channels.set(label, entry = { channel, tell, options: undefined });
-        }
-        return entry;
-    }
-
-    openChannel(label, options = {}) {
-        if (!isText(label, 256) || label === "events") throw new PeerError("INVALID", "a label has 1 to 256 characters");
-        if (!this.channels.has(label) && this.channels.size >= mostChannels) throw new PeerError("OVERFLOW");
-        const entry = this.channel(label);
-        entry.options ??= options;
-        for (const connection of this.link?.connections.values() ?? []) connection.openChannel(label, entry.options);
-        return entry.channel;
-    }
-
-    *ownChannels() {
-        for (const [label, { options }] of this.channels) if (options) yield [label, options];
-    }
-
-    /* -------- Media */
-
-    addStream(stream, { name = stream.id, sendEncodings } = {}) {
-        if (this.streams.has(stream)) return;
-        const tracks = new Set(stream.getTracks().filter(track => track.readyState === "live"));
-        const entry = { stream, name, tracks, sendEncodings, ended: new Map() };
-        this.streams.set(stream, entry);
-        for (const track of tracks) this.#watch(entry, track);
-        this.refresh();
-    }
-
-    /** A track that ends is taken out, and the stream with its last one (C-33). */
-    #watch(entry, track) {
-        const ended = () => {
-            this.#unwatch(entry, track);
-            if (entry.tracks.size === 0) this.removeStream(entry.stream);
-            else this.refresh();
-        };
-        entry.ended.set(track, ended);
-        track.addEventListener("ended", ended);
-    }
-
-    #unwatch(entry, track) {
-        track.removeEventListener("ended", entry.ended.get(track));
-        entry.ended.delete(track);
-        entry.tracks.delete(track);
-    }
-
-    removeStream(stream) {
-        const entry = this.streams.get(stream);
-        if (!entry) return;
-        this.streams.delete(stream);
-        for (const track of [...entry.tracks]) this.#unwatch(entry, track);
-        this.refresh();
-    }
-
-    async replaceTrack(old, fresh) {
-        const entry = [...this.streams.values()].find(({ tracks }) => tracks.has(old));
-        if (!entry) throw new PeerError("INVALID", "the track is not being sent");
-        this.#unwatch(entry, old);
-        entry.tracks.add(fresh);
-        this.#watch(entry, fresh);
-        await Promise.all([...this.link?.connections.values() ?? []].map(connection => connection.replaceTrack(old, fresh)));
-    }
-
-    refresh() {
-        for (const connection of this.link?.connections.values() ?? []) {
-            for (const [label, options] of this.ownChannels()) connection.openChannel(label, options);
-            connection.applyStreams();
-        }
-    }
-
-    tellTransceiver(transceiver, remote) {
-        try {
-            this.onTransceiver?.(transceiver, remote);
-        } catch (cause) {
-            this.fail({ code: "MEDIA", message: cause.message, cause, endpoint: remote });
-        }
-    }
+	endStreams(isOver) {
+		for (const remote of [...this.remotes].filter(isOver)) {
+			this.remotes.delete(remote);
+			this.tell("streamend", { endpoint: remote.endpoint, remote });
+			remote._end();
+		}
+	}
 }
 
 /** The other party of a Link, as this page sees it (docs/browser.md, "Peers"). */
-class Peer {
-    #core;
+class Peer extends Source {
+	constructor(link) {
+		super(link.events);
+		this._link = link;
+		/** What the remote party is known by. */
+		this.query = link.query;
+	}
 
-    /**
-     * A function that is shown each transceiver before anything is offered, for codec preferences (C-36).
-     * @type {((transceiver: RTCRtpTransceiver, endpoint: string) => void) | null}
-     */
-    get onTransceiver() { return this.#core.onTransceiver; }
-    set onTransceiver(hook) { this.#core.onTransceiver = hook; }
+	_of(name) { return peerEvents.includes(name) ? this._link.events : this._link.messages; }
 
-    constructor(core) { this.#core = core; }
+	/** `idle`, `requesting`, `open` or `closed`. */
+	get state() { return this._link.state; }
+	/** Whether a data channel to some endpoint is open. */
+	get connected() { return this._link.open.length > 0; }
+	/** The token of the Link; null without one. */
+	get token() { return this._link.token; }
+	/** Remote endpoints by ID: `{state, channel, streams}`. */
+	get endpoints() { return new Map(this._link.all.map(connection => [connection.endpoint, connection.status])); }
+	/** While an application event is delivered: the endpoint that has sent it. */
+	get sender() { return this._link.messages.context; }
 
-    /** `idle`, `requesting`, `open` or `closed`. */
-    get state() { return this.#core.state; }
-    /** Whether a data channel to some endpoint is open. */
-    get connected() { return this.#core.connected; }
-    /** What the remote party is known by. */
-    get query() { return this.#core.query; }
-    /** The token of the Link as it is now; null without one. */
-    get token() { return this.#core.link?.token ?? null; }
-    /** Remote endpoints by ID: `{state, channel, streams}`. */
-    get endpoints() {
-        return new Map([...this.#core.link?.connections ?? []].map(([id, connection]) => [id, connection.status]));
-    }
-    /** During the delivery of an application event: the endpoint that has sent it. */
-    get sender() { return this.#core.messages.context; }
+	/**
+	 * A function that is shown each transceiver before it is offered, for codec preferences (C-36).
+	 * @type {((transceiver: RTCRtpTransceiver, endpoint: string) => void) | null}
+	 */
+	get onTransceiver() { return this._link.onTransceiver; }
+	set onTransceiver(hook) { this._link.onTransceiver = hook; }
 
-    on(name, listener) { return this.#core.emitterOf(name).on(name, listener); }
-    once(name, listener) { return this.#core.emitterOf(name).on(name, listener, true); }
-    off(name, listener) { this.#core.emitterOf(name).off(name, listener); }
+	/**
+	 * Asks for a Link, or uses the one that there is.
+	 * @returns {Promise<void>} resolves at the first open data channel
+	 * @throws {PeerError}
+	 */
+	async connect({ timeout = 15_000 } = {}) { await this._link.connect(this.query, timeout); }
 
-    /**
-     * Asks for a Link, or uses the one that there is.
-     * @param {{timeout?: number}} [options] milliseconds, 15,000
-     * @returns {Promise<void>} resolves at the first open data channel
-     * @throws {PeerError}
-     */
-    async connect({ timeout = 15_000 } = {}) { await this.#core.connect(timeout); }
+	/** Ends the Link for both parties. @returns {Promise<void>} resolves when the server knows */
+	async close() { await this._link.close(); }
 
-    /** Ends the Link for both parties. @returns {Promise<void>} resolves when the server knows */
-    async close() { await this.#core.close(); }
+	/** Leaves with this page alone, until `connect` is called again. */
+	disconnect() { this._link.disconnect(); }
 
-    /** Leaves the Link with this page alone, until `connect` is called again. */
-    disconnect() { this.#core.disconnect(); }
+	/** To every open endpoint. @returns {number} how many it was handed over for; 0: it waits for the first */
+	emit(name, ...args) { return this._link.emit(name, args); }
 
-    /** Sends an event to every open endpoint. @returns {number} how many it was handed over for; 0: it waits */
-    emit(name, ...args) { return this.#core.emit(name, args); }
+	/** To one endpoint. @returns {boolean} whether it was handed over */
+	emitTo(remote, name, ...args) {
+		return this._link.connections.get(remote)?.emit(this._link.frame(name, args)) ?? false;
+	}
 
-    /** Sends an event to one endpoint. @returns {number} 1 or 0 */
-    emitTo(remote, name, ...args) { return this.#core.emitTo(remote, name, args); }
+	/**
+	 * Bytes to every open endpoint, where the event `bytes` has them as a whole; do not change them meanwhile.
+	 * @param {ArrayBuffer | ArrayBufferView} bytes at most 64 MiB
+	 * @returns {Promise<number>} for how many endpoints they are in the channel
+	 */
+	send(bytes) { return this._link.sendBytes(bytes); }
 
-    /**
-     * Sends bytes to every open endpoint, where the event `bytes` has them as a whole; do not change them meanwhile.
-     * @param {ArrayBuffer | ArrayBufferView} bytes at most 64 MiB
-     * @returns {Promise<number>} how many endpoints have them in their channel
-     */
-    send(bytes) { return this.#core.send(bytes); }
+	/** A data channel of the application's own to all endpoints, present and future. @returns {PeerChannel} */
+	channel(label, options = {}) { return this._link.channel(label, options); }
 
-    /** A data channel of the application's own, to all endpoints, present and future. @returns {PeerChannel} */
-    channel(label, options) { return this.#core.openChannel(label, options); }
+	/**
+	 * A stream to all endpoints, present and future.
+	 * @param {MediaStream} stream
+	 * @param {{name?: string, sendEncodings?: RTCRtpEncodingParameters[]}} [options] `name`: what the other side calls it
+	 */
+	addStream(stream, options) { this._link.addStream(stream, options); }
 
-    /**
-     * Sends a stream to all endpoints, present and future.
-     * @param {MediaStream} stream
-     * @param {{name?: string, sendEncodings?: RTCRtpEncodingParameters[]}} [options] `name`: what the other side knows it by
-     */
-    addStream(stream, options) { this.#core.addStream(stream, options); }
-    removeStream(stream) { this.#core.removeStream(stream); }
+	removeStream(stream) {
+		this._link.streams.get(stream)?.tracks.clear();
+		this._link.streams.delete(stream);
+		this._link.refresh();
+	}
 
-    /** Sends another track in place of one, without negotiation. */
-    replaceTrack(old, fresh) { return this.#core.replaceTrack(old, fresh); }
+	/** Sends another track in place of one, without negotiation. */
+	replaceTrack(old, fresh) { return this._link.replaceTrack(old, fresh); }
 }
 
-/** All Links of one server, by what the server says of them (SPEC §7). */
+/** All Links of one server, by what it says of them (SPEC §7). */
 class Links {
-    static mostForgotten = 64;
-    static refreshBefore = 60_000;
-    static serversPatience = 5_000;
+	static #mostForgotten = 64;
+	static #refreshBefore = 60_000;
+	static #serversPatience = 5_000;
 
-    #server;
-    /** By the key that all openings of a Link share. */
-    #links = new Map();
-    #peers = new Map();
-    #requests = new Map();
-    #closings = new Map();
-    /** Tokens that are over: what is still under way for them is nobody's fault. */
-    #forgotten = new Set();
-    #count = 0;
-    #grace = 0;
-    #iceServers = [];
-    #iceExpires = 0;
-    #iceTimer = 0;
-    #iceWaiters = [];
+	#server;
+	/** Peers by query; Links by the key that all their tokens begin with (SPEC LK-3). */
+	#byQuery = new Map();
+	#byKey = new Map();
+	#requests = new Map();
+	#closings = new Map();
+	/** Tokens that are over: what is still under way for them is nobody's fault. */
+	#forgotten = new Set();
+	/** Messages of unknown tokens, while it may be that one of our requests has made them. */
+	#held = [];
+	#count = 0;
+	#grace;
+	#iceServers = [];
+	#iceExpires = 0;
+	#iceTimer;
+	#iceWaiters = [];
 
-    /** @param {object} server `line`, `options`, `report(detail)`, `log(detail)`, `met(peer)` */
-    constructor(server) {
-        this.#server = server;
-    }
+	/** @param {Server} server */
+	constructor(server) { this.#server = server; }
 
-    get queueLimit() { return this.#server.options.queueLimit; }
-    log(detail) { this.#server.log(detail); }
-    send(name, packet) { return this.#server.line.send(name, packet); }
+	get options() { return this.#server._options; }
+	log(detail) { this.#server._log(detail); }
+	send(name, packet) { return this.#server._line.send(name, packet); }
+	#complain(message) { this.#server._report({ code: "PROTOCOL", message }); }
 
-    peer(query) {
-        const key = canonical(query);
-        if (key === undefined) throw new PeerError("INVALID", "a query is JSON");
-        let core = this.#peers.get(key);
-        if (!core) this.#peers.set(key, core = new PeerCore(this, JSON.parse(key)));
-        return core.peer;
-    }
+	peer(query) {
+		const key = canonical(query);
+		need(key !== undefined, "a query is JSON");
+		if (!this.#byQuery.has(key)) this.#byQuery.set(key, new Link(this, JSON.parse(key)).peers[0]);
+		return this.#byQuery.get(key);
+	}
 
-    /* -------- Requests */
+	/* -------- Requests */
 
-    ask(core) {
-        if (core.isAsking || !core.isWaiting) return;
-        if (!this.#server.line.isWanted) return core.refused("OFFLINE");
-        const _id = `link-${this.#count += 1}`;
-        if (!this.send("link", { _id, query: core.query })) return;   // once live
-        core.isAsking = true;
-        this.#requests.set(_id, core);
-    }
+	ask(link) {
+		if (link.asking || link.token || link.waiters.size === 0) return undefined;
+		if (!this.#server._line.isWanted) return link.refused("OFFLINE");
+		const _id = `link-${this.#count += 1}`;
+		if (!this.send("link", { _id, query: link.query })) return undefined;   // once live
+		link.asking = _id;
+		return this.#requests.set(_id, link);
+	}
 
-    /** A `link` event: the answer to a request, or to a closing. */
-    link({ _id, token, gen, error, closed }) {
-        const closing = this.#closings.get(_id);
-        if (closing) {
-            this.#closings.delete(_id);
-            return closing.resolve();
-        }
-        const core = this.#requests.get(_id);
-        this.#requests.delete(_id);
-        if (!core) {
-            // A request that was given up, or no answer at all.
-            if (!closed && error === undefined && token === undefined) this.#complain("an answer to nothing");
-            return;
-        }
-        core.isAsking = false;
-        if (error !== undefined) return core.refused(String(error));
-        if (!this.#isToken(token) || !Number.isInteger(gen)) {
-            core.refused("INVALID");
-            return this.#complain("an answer without token");
-        }
-        this.#forgotten.delete(token);
-        const link = this.#enter(token, gen);
-        if (!link) return core.refused("BUSY");
-        core.entered(link);
-        link.isLeft = false;
-    }
+	/** A `link` event: the answer to a request, or to a closing. */
+	answered({ _id, token, gen, error }) {
+		const closing = this.#closings.get(_id);
+		const link = this.#requests.get(_id);
+		this.#closings.delete(_id);
+		this.#requests.delete(_id);
+		if (closing) return closing.resolve();
+		if (!link) return this.#complain("an answer to nothing");
+		link.asking = undefined;
+		if (error !== undefined) link.refused(String(error));
+		else if (isText(token, 256) && Number.isInteger(gen)) this.#enter(link, token, gen);
+		else link.refused("INVALID");
+		for (const packet of this.#held.splice(0)) this.signalled(packet);
+		return undefined;
+	}
 
-    #isToken(token) { return isText(token, 256) && token.length > 1; }
+	#keyOf(token) { return token.slice(0, token.length / 2); }
 
-    /** The Link of a token; a new opening ends what the older one had (C-25). */
-    #enter(token, gen) {
-        const key = Link.keyOf(token);
-        const known = this.#links.get(key);
-        if (known?.token === token) {
-            if (known.gen !== gen) known.dropAll(false);
-            known.gen = gen;
-            return known;
-        }
-        if (known && known.gen > gen) return undefined;
-        if (!known && this.#links.size >= mostLinks) {
-            this.#complain("too many Links");
-            return undefined;
-        }
-        const link = new Link(this, token, gen);
-        if (known) {
-            const peers = [...known.peers];
-            this.#forget(known);
-            known.dropAll(false);
-            known.peers.clear();
-            for (const core of peers) core.link = null;
-            this.#links.set(key, link);
-            for (const core of peers) core.entered(link);
-        }
-        this.#links.set(key, link);
-        return link;
-    }
+	#enter(link, token, gen) {
+		const key = this.#keyOf(token);
+		const known = this.#byKey.get(key);
+		if (known && known !== link) known.absorb(link);
+		this.#forgotten.delete(token);
+		this.#byKey.set(key, known ?? link);
+		(known ?? link).enter(token, gen);
+	}
 
-    #forget(link) {
-        if (this.#links.get(link.key) === link) this.#links.delete(link.key);
-        this.#forgotten.add(link.token);
-        if (this.#forgotten.size > Links.mostForgotten) this.#forgotten.delete(this.#forgotten.values().next().value);
-    }
+	#end(link, reason) {
+		this.#byKey.delete(this.#keyOf(link.token));
+		this.#forgotten.add(link.token);
+		if (this.#forgotten.size > Links.#mostForgotten) this.#forgotten.delete(this.#forgotten.values().next().value);
+		link.leave(reason);
+	}
 
-    /** Ends a Link here. */
-    #end(link, reason) {
-        this.#forget(link);
-        link.dropAll(false);
-        for (const core of [...link.peers]) core.leave(reason);
-    }
+	async close(link) {
+		const { token } = link;
+		if (!token) {
+			link.isWanted = false;
+			link.refused("CLOSED");
+			return undefined;
+		}
+		this.#end(link, "CLOSED");
+		const _id = `close-${this.#count += 1}`;
+		const closing = Promise.withResolvers();
+		this.#closings.set(_id, { ...closing, token });
+		this.send("link", { _id, close: token });   // if not now, then once live
+		return closing.promise;
+	}
 
-    close(link, reason) {
-        this.#end(link, reason);
-        return new Promise(resolve => {
-            const _id = `close-${this.#count += 1}`;
-            this.#closings.set(_id, { _id, close: link.token, resolve });
-            this.send("link", { _id, close: link.token });   // if not now, then once live
-        });
-    }
+	/* -------- What the server tells */
 
-    /* -------- What the server tells */
+	/** A `peer` event. */
+	signalled(packet) {
+		const { token, gen, init, from, ep, query, sdp, ICE, gone, bye, closed, reason, error } = packet;
+		let link = typeof token === "string" ? this.#byKey.get(this.#keyOf(token)) : undefined;
+		const isKnown = link?.token === token;
+		if (error !== undefined) return this.#failed(packet, isKnown ? link : undefined);
+		if (!isText(token, 256)) return this.#complain("a message without token");
+		if (closed) return isKnown ? this.#end(link, String(reason)) : undefined;
+		if (!isText(ep, 64) || !isText(from, 256)) return this.#complain("a message from nowhere");
+		const connection = isKnown ? link.connections.get(ep) : undefined;
+		if (gone) return connection?.gone(from);
+		if (bye) return connection && link.drop(connection);
+		if (ICE !== undefined) return ICE === null || isObject(ICE) ? connection?.candidate(ICE) : this.#complain("a candidate");
+		const isDescription = /^(offer|answer)$/.test(sdp?.type) && isText(sdp.sdp, 204_800);
+		if ((!init && !isDescription) || !Number.isInteger(gen)) return this.#complain("a message of no kind");
+		if (ep === endpoint || this.#forgotten.has(token) || (link && gen < link.gen)) return undefined;
+		if (!isKnown && this.#requests.size > 0) return this.#held.length < mostLinks && this.#held.push(packet);
+		link ??= this.#meet(query ?? null);
+		if (!link) return this.#complain("too many Links");
+		const isNews = link.token !== token && link.waiters.size === 0;
+		this.#enter(link, token, gen);
+		if (isNews) this.#server._events.emit("peer", [link.peers[0]]);
+		const met = link.welcome(ep, from);
+		return isDescription ? met?.described(sdp) : undefined;
+	}
 
-    /** A `peer` event. */
-    peerEvent(packet) {
-        const { token, error, closed, gone, bye, ep, from, reason } = packet;
-        const link = typeof token === "string" ? this.#links.get(Link.keyOf(token)) : undefined;
-        const isOurs = link?.token === token;
-        if (error !== undefined) return this.#failed(packet, isOurs ? link : undefined);
-        if (!this.#isToken(token)) return this.#complain("a message without token");
-        if (closed) return isOurs ? this.#end(link, String(reason ?? "CLOSED")) : undefined;
-        if (!isText(ep, 64) || !isText(from, 256)) return this.#complain("a message from nowhere");
-        if (ep === endpoint) return undefined;
-        if (gone) return isOurs ? link.connections.get(ep)?.gone(from) : undefined;
-        if (bye) {
-            const connection = isOurs && link.connections.get(ep);
-            return connection ? link.drop(connection) : undefined;
-        }
-        return this.#signalled(packet);
-    }
+	/** The Link that a roster is for: that of its label, unless that is another one. */
+	#meet(query) {
+		if (this.#byKey.size >= mostLinks) return undefined;
+		const key = canonical(query);
+		const peer = this.#byQuery.get(key);
+		if (peer && !peer.token) return peer._link;
+		const link = new Link(this, query);
+		if (!peer) this.#byQuery.set(key, link.peers[0]);
+		return link;
+	}
 
-    #signalled({ token, gen, init, from, ep, query, sdp, ICE }) {
-        if (this.#forgotten.has(token)) return undefined;
-        if (sdp !== undefined) {
-            const isDescription = ["offer", "answer"].includes(sdp?.type) && isText(sdp.sdp, 204_800);
-            if (!isDescription) return this.#complain("a description of the wrong form");
-        } else if (!init) {
-            const connection = this.#links.get(Link.keyOf(token))?.connections.get(ep);
-            if (ICE === undefined || (ICE !== null && !isObject(ICE))) return this.#complain("a message of no kind");
-            return connection?.addCandidate(ICE);
-        }
-        if (!Number.isInteger(gen)) return this.#complain("a message without generation");
-        const connection = this.#meet(token, gen, query)?.welcome(ep, from);
-        if (sdp !== undefined) connection?.describe(sdp);
-        return undefined;
-    }
+	/** An error never makes a peer (C-24). */
+	#failed({ token, to, error }, link) {
+		const connection = link?.all.find(({ sid }) => sid && sid === to);
+		if (error === "OFFLINE" && link) return connection?.missed(true);
+		if (error === "BUSY" && connection) {
+			connection.missed(false);
+			return pause(1_000).then(() => { if (connection.sid === to) connection.moved(to); });
+		}
+		if (error === "CLOSED" && link) return this.#end(link, error);
+		if (this.#forgotten.has(token)) return undefined;
+		const detail = { code: String(error), message: "the server refuses a message", token, endpoint: connection?.endpoint };
+		return link ? link.report(detail) : this.#server._report(detail);
+	}
 
-    /** The Link of a roster; where this page did not ask for it, the application is told of the peer. */
-    #meet(token, gen, query) {
-        const link = this.#enter(token, gen);
-        if (!link || link.peers.size > 0) return link;
-        const key = canonical(query ?? null);
-        let core = this.#peers.get(key);
-        if (!core || core.link) core = new PeerCore(this, query ?? null);
-        if (!this.#peers.has(key)) this.#peers.set(key, core);
-        const isNews = !core.isWaiting;
-        core.entered(link);
-        if (isNews) this.#server.met(core.peer);
-        return link;
-    }
+	/* -------- The connection to the server */
 
-    #failed({ token, to, error }, link) {
-        const connection = link && [...link.connections.values()].find(({ sid }) => sid !== undefined && sid === to);
-        switch (error) {
-        case "OFFLINE":
-            if (connection) return connection.missed(to);
-            break;
-        case "BUSY":
-            if (connection) return connection.repeatSoon();
-            break;
-        case "CLOSED":
-            if (link) return this.#end(link, "CLOSED");
-            break;
-        default:
-        }
-        if (typeof token === "string" && this.#forgotten.has(token)) return undefined;
-        const detail = { code: String(error), message: `the server refuses a message: ${error}`, token };
-        if (link) link.report({ ...detail, endpoint: connection?.endpoint });
-        else this.#server.report(detail);
-        return undefined;
-    }
+	/** After `ready` everything is said again; what is not said within a grace is over (C-21). */
+	ready(packet) {
+		const links = [...this.#byKey.values()];
+		this.configure(packet);
+		for (const item of links.flatMap(link => [link, ...link.all])) item.isListed = false;
+		clearTimeout(this.#grace);
+		this.#grace = setTimeout(() => {
+			for (const link of links.filter(({ token }) => token)) {
+				for (const connection of link.all) if (!connection.isListed) link.drop(connection);
+				if (!link.isListed && link.waiters.size === 0) this.#end(link, "OFFLINE");
+			}
+		}, this.options.rosterGrace);
+		for (const [_id, { token }] of this.#closings) this.send("link", { _id, close: token });
+		for (const { _link } of this.#byQuery.values()) this.ask(_link);
+	}
 
-    #complain(message) { this.#server.report({ code: "PROTOCOL", message }); }
+	down() {
+		clearTimeout(this.#grace);
+		clearTimeout(this.#iceTimer);
+		for (const link of this.#requests.values()) link.asking = undefined;
+		this.#requests.clear();
+		this.#held = [];
+		for (const link of this.#byKey.values()) for (const connection of link.all) connection.missed(false);
+	}
 
-    /* -------- The connection to the server */
+	/** The page goes or sleeps (C-20): rosters will bring back what is still there. */
+	leave() {
+		for (const link of this.#byKey.values()) link.dropAll(true);
+	}
 
-    /** After `ready`: everything is said again, and what is not said within a grace is over (C-21). */
-    ready({ iceServers, iceExpires }) {
-        this.setServers({ iceServers, iceExpires });
-        for (const link of this.#links.values()) {
-            link.isListed = false;
-            for (const connection of link.connections.values()) connection.isListed = false;
-        }
-        clearTimeout(this.#grace);
-        this.#grace = setTimeout(() => this.#sweep(), this.#server.options.rosterGrace);
-        for (const { _id, close } of this.#closings.values()) this.send("link", { _id, close });
-        for (const core of this.#peers.values()) this.ask(core);
-    }
+	/* -------- ICE servers (C-31) */
 
-    #sweep() {
-        for (const link of [...this.#links.values()]) {
-            for (const connection of [...link.connections.values()]) if (!connection.isListed) link.drop(connection);
-            const isMissed = [...link.peers].some(core => core.isWaiting);
-            if (!link.isListed && !isMissed) this.#end(link, "OFFLINE");
-        }
-    }
+	get configuration() {
+		const { iceServers = this.#iceServers, iceTransportPolicy } = this.options;
+		return { iceServers, iceTransportPolicy };
+	}
 
-    down() {
-        clearTimeout(this.#grace);
-        clearTimeout(this.#iceTimer);
-        for (const core of this.#requests.values()) core.isAsking = false;
-        this.#requests.clear();
-        for (const link of this.#links.values()) for (const connection of link.connections.values()) connection.missed();
-    }
+	/** Of `ready` or `ice`. `iceExpires`: milliseconds since 1970; 0: never. */
+	configure({ iceServers, iceExpires }) {
+		this.#iceServers = Array.isArray(iceServers) ? iceServers : [];
+		this.#iceExpires = iceExpires > 0 ? iceExpires : 0;
+		clearTimeout(this.#iceTimer);
+		if (this.#iceExpires > 0) {
+			const left = this.#iceExpires - Date.now();
+			const delay = Math.max(1_000, left - Math.min(Links.#refreshBefore, left / 2));
+			this.#iceTimer = setTimeout(() => this.#askServers(), Math.min(delay, longestTimer));
+		}
+		for (const link of this.#byKey.values()) {
+			try {
+				for (const connection of link.all) connection.configure(this.configuration);
+			} catch (cause) {
+				link.report({ code: "ICE", message: cause.message, cause });
+			}
+		}
+		for (const resolve of this.#iceWaiters.splice(0)) resolve();
+	}
 
-    /** The page goes or sleeps (C-20). Rosters bring everything back. */
-    leave() {
-        for (const link of this.#links.values()) link.dropAll(true);
-    }
+	#askServers() { this.send("ice", { _id: `ice-${this.#count += 1}` }); }
 
-    /* -------- ICE servers (C-31) */
-
-    get configuration() {
-        const { iceServers = this.#iceServers, iceTransportPolicy } = this.#server.options;
-        return { iceServers, iceTransportPolicy };
-    }
-
-    /** Of `ready`, or of the answer to `ice`. `iceExpires`: milliseconds since 1970; 0: never. */
-    setServers({ iceServers, iceExpires }) {
-        this.#iceServers = Array.isArray(iceServers) ? iceServers.filter(isObject) : [];
-        this.#iceExpires = Number(iceExpires) || 0;
-        clearTimeout(this.#iceTimer);
-        if (this.#iceExpires > 0) {
-            const left = this.#iceExpires - Date.now();
-            const early = Math.min(Links.refreshBefore, left / 2);
-            const delay = Math.min(Math.max(1_000, left - early), 2 ** 31 - 1);
-            this.#iceTimer = setTimeout(() => this.#askServers(), delay);
-        }
-        try {
-            for (const link of this.#links.values()) {
-                for (const connection of link.connections.values()) connection.configure(this.configuration);
-            }
-        } catch (cause) {
-            this.#server.report({ code: "ICE", message: cause.message, cause });
-        }
-        for (const resolve of this.#iceWaiters.splice(0)) resolve();
-    }
-
-    #askServers() { this.send("ice", { _id: `ice-${this.#count += 1}` }); }
-
-    /** Resolves when what there is has not expired; after some patience in any case. */
-    async freshServers() {
-        if (this.#server.options.iceServers || this.#iceExpires === 0 || this.#iceExpires > Date.now()) return;
-        this.#askServers();
-        await new Promise(resolve => {
-            this.#iceWaiters.push(resolve);
-            setTimeout(resolve, Links.serversPatience);
-        });
-    }
+	/** Resolves when what there is has not expired; after some patience in any case. */
+	async freshServers() {
+		if (this.options.iceServers || this.#iceExpires === 0 || this.#iceExpires > Date.now()) return;
+		this.#askServers();
+		await Promise.race([pause(Links.#serversPatience), new Promise(resolve => { this.#iceWaiters.push(resolve); })]);
+	}
 }
 
 /* ---------------------------------------------------------------- Servers */
 
-/** Tells the other tabs of a logout: one module's tabs to another's, beside the application's own events. */
-const news = lazyChannel("submergence:news");
-
 /** The connection to one origin, with everything that goes over it (docs/browser.md). */
-class Server {
-    #origin;
-    #options = { ...defaults };
-    #isOwn;
-    #line;
-    #actions;
-    #links;
-    #signals;
-    #isReporting = false;
-    #identity = null;
-    #renewal = null;
-    #handlers = new Map([
-        ["ready", packet => this.#ready(packet)],
-        ["reply", packet => this.#actions.reply(packet)],
-        ["chunk", packet => this.#actions.chunk(packet)],
-        ["link", packet => this.#links.link(packet)],
-        ["peer", packet => this.#links.peerEvent(packet)],
-        ["ice", packet => this.#links.setServers(packet)],
-        ["session", packet => this.#session(packet)],
-        ["logout", packet => this.#logout(packet)],
-    ]);
+class Server extends Source {
+	_options = { ...defaults };
+	_line = new Line(this);
+	_links = new Links(this);
+	#actions = new Actions(this);
+	#ready = {};
+	#renewal;
+	#isOwn;
+	/** What SPEC §8 gives a name to; everything else is the application's. */
+	#handlers = new Map([
+		["ready", packet => this.#begin(packet)],
+		["reply", packet => this.#actions.reply(packet)],
+		["chunk", packet => this.#actions.chunk(packet)],
+		["link", packet => this._links.answered(packet)],
+		["peer", packet => this._links.signalled(packet)],
+		["ice", packet => this._links.configure(packet)],
+		["session", packet => this.#session(packet)],
+		["logout", packet => this.#logout(packet)],
+		["action", undefined],
+	]);
 
-    constructor(origin, options) {
-        this.#origin = origin;
-        this.#isOwn = origin === location.origin;
-        this.configure(options);
-        this.#signals = new Emitter(detail => (detail.name === "error" ? this.log(detail) : this.report(detail)));
-        const inner = this.#inner();
-        this.#line = inner.line = new Line(on => this.#transport(on), {
-            state: state => this.#signals.emit("state", [state]),
-            received: (name, args) => this.#receive(name, args),
-            failed: cause => this.report({ code: "PROTOCOL", message: cause.message, cause }),
-            down: () => {
-                this.#actions.down();
-                this.#links.down();
-            },
-        }, () => !this.#isOwn || !hasLoggedOut());
-        this.#actions = new Actions(inner);
-        this.#links = new Links(inner);
-    }
+	constructor(origin, options) {
+		super(new Emitter(detail => (detail.name === "error" ? this._log(detail) : this._report(detail))));
+		/** Where it is. */
+		this.origin = origin;
+		/** This page instance, as remote peers see it (C-17). */
+		this.endpoint = endpoint;
+		this.#isOwn = origin === location.origin;
+		this._configure(options);
+	}
 
-    /** What its parts may know of it. */
-    #inner() {
-        const server = this;
-        return {
-            origin: this.#origin,
-            line: undefined,
-            get options() { return server.#options; },
-            domestic: () => this.#domestic(),
-            authorization: async () => {
-                const { token } = await this.#auth();
-                return token && `Bearer ${token}`;
-            },
-            redeem: ticket => this.#renew(ticket),
-            report: detail => this.report(detail),
-            log: detail => this.log(detail),
-            met: peer => this.#signals.emit("peer", [peer]),
-        };
-    }
+	/** `offline`, `connecting`, `live` or `waiting`. */
+	get state() { return this._line.state; }
+	/** As of the last `ready`; null for nobody. */
+	get user() { return this.#ready.user ?? null; }
+	get client() { return this.#ready.client ?? null; }
+	get isDomestic() { return this.#ready.domestic === true; }
 
-    #transport(on) {
-        const { transport, path } = this.#options;
-        const auth = async () => ({ v: version, endpoint, ...this.#proof(), ...await this.#auth() });
-        const given = { origin: this.#origin, path, auth, on };
-        return typeof transport === "function" ? new ClientTransport({ io: transport, ...given }) : new OwnTransport(given);
-    }
+	/** @returns {Promise<void>} resolves when the page is live, after however many attempts @throws {LiveError} */
+	goLive() { return this._line.goLive(); }
 
-    /* -------- What applications use */
+	goOffline() {
+		this._links.leave();
+		this._line.stop(new LiveError("ABORTED"));
+	}
 
-    /** Where it is. */
-    get origin() { return this.#origin; }
-    /** `offline`, `connecting`, `live` or `waiting`. */
-    get state() { return this.#line.state; }
-    /** This page instance, as remote peers see it (C-17). */
-    get endpoint() { return endpoint; }
-    /** Of the last `ready`; null before the first one. */
-    get user() { return this.#identity?.user ?? null; }
-    get client() { return this.#identity?.client ?? null; }
-    get isDomestic() { return this.#identity?.domestic === true; }
+	/**
+	 * Runs an action, over whatever is there.
+	 * @param {string} method
+	 * @param {string} path begins with a slash
+	 * @param {{query?: object, body?: any, timeout?: number, signal?: AbortSignal}} [options]
+	 * @returns {Promise<{status: number, content: any}>} a status of 400 or more is a result as well
+	 * @throws {ActionError}
+	 */
+	action(method, path, options) { return this.#actions.run(method, path, options); }
 
-    on(name, listener) { return this.#signals.on(name, listener); }
-    once(name, listener) { return this.#signals.on(name, listener, true); }
-    off(name, listener) { this.#signals.off(name, listener); }
+	/** What there is at a path: methods, each with `true` or its schemas. */
+	async options(path) { return (await this.action("OPTIONS", path)).content; }
 
-    /** @returns {Promise<void>} resolves when the page is live, after however many attempts @throws {LiveError} */
-    async goLive() { await this.#line.goLive(); }
+	/** Goes to a page as a form would; the proof of domesticity travels in POST only (C-9). */
+	navigate(method, path, { query, body = {} } = {}) {
+		const isPost = method.toUpperCase() === "POST";
+		const url = this.#actions.address(path, query);
+		const fields = isPost ? { ...body, _domestic: this._domestic } : Object.fromEntries(url.searchParams);
+		if (!isPost) url.search = "";
+		const form = Object.assign(document.createElement("form"), { hidden: true, method, action: url.href });
+		for (const [name, value] of Object.entries(fields)) {
+			if (value) form.append(Object.assign(document.createElement("input"), { type: "hidden", name, value }));
+		}
+		document.body.append(form);
+		form.submit();
+		form.remove();
+	}
 
-    goOffline() {
-        this.#links.leave();
-        this.#line.goOffline();
-    }
+	/** The peer of a query: the same object for a deeply equal one. @returns {Peer} */
+	getPeer(query) { return this._links.peer(query); }
 
-    /**
-     * Runs an action, over whatever is there.
-     * @param {string} method
-     * @param {string} path begins with a slash
-     * @param {{query?: object, body?: any, timeout?: number, signal?: AbortSignal}} [options]
-     * @returns {Promise<{status: number, content: any}>} a status of 400 or more is a result as well
-     * @throws {ActionError}
-     */
-    action(method, path, options) { return this.#actions.run(method, path, options); }
+	/* -------- For the module's parts */
 
-    /** What there is at a path: methods, each with `true` or its schemas. */
-    async options(path) { return (await this.#actions.run("OPTIONS", path)).content; }
+	_configure(options = {}) {
+		for (const name of Object.keys(options)) if (!(name in defaults)) throw new TypeError(`no option "${name}"`);
+		Object.assign(this._options, options);
+		applicationEvents.limit = this._options.queueLimit;
+		if (this._options.autoLive && this._mayReturn && !this._line.isWanted) this.goLive().catch(cause => this._report(cause));
+	}
 
-    /** Goes to a page of the application, as a form would; the proof of domesticity travels in POST only (C-9). */
-    navigate(method, path, { query, body } = {}) {
-        const isPost = String(method).toUpperCase() === "POST";
-        const url = this.#actions.address(path, query);
-        const fields = isPost ? Object.entries(body ?? {}) : [...url.searchParams];
-        if (isPost && this.#domestic()) fields.push(["_domestic", this.#domestic()]);
-        const form = document.createElement("form");
-        form.hidden = true;
-        form.method = isPost ? "POST" : "GET";
-        form.action = isPost ? url.href : url.origin + url.pathname;
-        for (const [name, value] of fields) {
-            const field = document.createElement("input");
-            Object.assign(field, { type: "hidden", name, value: String(value) });
-            form.append(field);
-        }
-        document.body.append(form);
-        form.submit();
-        form.remove();
-    }
+	/** Without a listener an error goes to the logger; it never throws. */
+	_report(detail) {
+		if (!this._events.emit("error", [detail])) this._log(detail);
+	}
 
-    /** The peer of a query: the same object for a deeply equal one. */
-    getPeer(query) { return this.#links.peer(query); }
+	_log(detail) { this._options.logger?.error(detail); }
 
-    /* -------- What the module uses */
+	/** Read anew each time, as another tab may have renewed it; what is of another origin is not told (C-11). */
+	get _domestic() { return this.#isOwn ? cookie("domestic") : undefined; }
 
-    configure(options = {}) {
-        for (const name of Object.keys(options)) {
-            if (!Object.hasOwn(defaults, name)) throw new TypeError(`unknown option "${name}"`);
-        }
-        const { transport } = options;
-        if (transport !== undefined && !["auto", "websocket"].includes(transport) && typeof transport !== "function") {
-            throw new TypeError(`"transport" is "auto", "websocket" or the io of an official client`);
-        }
-        Object.assign(this.#options, options);
-        if (options.queueLimit) applicationEvents.limit = options.queueLimit;
-    }
+	/** Whether it may connect by itself (C-14). */
+	get _mayReturn() { return !this.#isOwn || cookie("loggedOut") === undefined; }
 
-    report(detail) {
-        if (this.#isReporting) return this.log(detail);
-        this.#isReporting = true;
-        try {
-            if (!this.#signals.emit("error", [detail])) this.log(detail);
-        } finally {
-            this.#isReporting = false;
-        }
-    }
+	/** What the application adds to the connect payload, a token of an identity provider for one. */
+	async _auth() {
+		const { auth } = this._options;
+		try {
+			return { ...(typeof auth === "function" ? await auth() : auth) };
+		} catch (cause) {
+			this._report({ code: "LISTENER", message: "the option auth failed", cause });
+			return {};
+		}
+	}
 
-    log(detail) {
-        const { logger } = this.#options;
-        if (typeof logger === "function") logger(detail);
-        else logger?.error?.(detail);
-    }
+	_transport(line) {
+		const { transport: io, path } = this._options;
+		const auth = async () => ({ v: 1, endpoint, domestic: this._domestic, ...await this._auth() });
+		const Kind = typeof io === "function" ? ClientTransport : OwnTransport;
+		return new Kind(line, { origin: this.origin, path, auth, io });
+	}
 
-    /** Goes live by itself, where the page has asked for that and nobody has logged out. */
-    begin() {
-        if (!this.#options.autoLive || (this.#isOwn && hasLoggedOut())) return;
-        this.#line.goLive().catch(cause => this.report({ code: cause.code, message: cause.message, cause }));
-    }
+	_down() {
+		this.#actions.down();
+		this._links.down();
+	}
 
-    wake() { this.#line.wake(); }
+	_receive(name, args) {
+		const isOwn = this.#handlers.has(name);
+		if (name.length > 128 || (isOwn && !isObject(args[0]))) this._report({ code: "PROTOCOL", message: "an event of the wrong form" });
+		else if (isOwn) this.#handlers.get(name)?.(args[0]);
+		else emit(name, ...args);
+	}
 
-    pause(isFinal) {
-        this.#links.leave();
-        this.#line.pause(isFinal);
-    }
+	#begin(packet) {
+		this.#ready = packet;
+		this._links.ready(packet);
+		// An injected client does not tell how patient the server is.
+		const isInjected = typeof this._options.transport === "function";
+		this._line.ready(isInjected && packet.ping > 0 ? 2 * packet.ping + Line.patience : undefined);
+	}
 
-    resume() { this.#line.resume(); }
+	/* -------- Identity (C-12 to C-14) */
 
-    /** Another tab of the same device has been told that its login is over (C-14). */
-    loggedOut({ origin, user, client, reason }) {
-        if (origin !== this.#origin || user !== this.user || client !== this.client || !this.#line.isWanted) return;
-        this.#depart(reason);
-    }
+	#logout({ reason, reconnect, after }) {
+		if (reconnect === true) return this._line.sendAway(reason, after > 0 ? Math.min(after, longestTimer) : undefined);
+		const { origin, user, client } = this;
+		news.post({ origin, user, client, reason });
+		return this._logout({ origin, user, client, reason });
+	}
 
-    /* -------- What the server says */
+	/** As the server says, or another tab of the same device, which it was said to. */
+	_logout({ origin, user, client, reason }) {
+		if (origin !== this.origin || user !== this.user || client !== this.client || !this._line.isWanted) return;
+		this._line.stop(new LiveError("LOGIN", "the login is over"));
+		this._events.emit("logout", [{ reason }]);
+	}
 
-    #receive(name, args) {
-        if (!productEvents.has(name)) {
-            if (name.length > 128) return this.report({ code: "PROTOCOL", message: "an event of an endless name" });
-            return void applicationEvents.emit(name, args);
-        }
-        const handler = this.#handlers.get(name);
-        if (!handler || !isObject(args[0])) {
-            return this.report({ code: "PROTOCOL", message: `"${name}" of the wrong form` });
-        }
-        return void handler(args[0]);
-    }
+	async #session({ renew, error }) {
+		if (error !== undefined) this._report({ code: String(error), message: "the token was refused" });
+		if (renew !== true) return;
+		const { token } = await this._auth();
+		if (token) this._line.send("auth", { token });
+		else this.#renewal ??= this._renew().finally(() => { this.#renewal = undefined; });
+	}
 
-    #ready(packet) {
-        const { user = null, client = null, domestic = false, ping } = packet;
-        this.#identity = { sid: packet.sid, user, client, domestic };
-        // An injected client does not say how patient the server is.
-        const quiet = this.#options.transport instanceof Function && ping > 0 ? 2 * ping + Line.dialling : undefined;
-        this.#links.ready(packet);
-        this.#line.ready(quiet);
-    }
-
-    #logout({ reason, reconnect, after }) {
-        if (reconnect === true) {
-            this.#line.dismiss(true, after > 0 ? Math.min(Number(after), 2 ** 31 - 1) : undefined);
-            this.#signals.emit("logout", [{ reason: String(reason) }]);
-            return;
-        }
-        const { user, client } = this;
-        news.post({ origin: this.#origin, user, client, reason: String(reason) });
-        this.#depart(String(reason));
-    }
-
-    #depart(reason) {
-        this.#line.dismiss(false);
-        this.#signals.emit("logout", [{ reason }]);
-    }
-
-    /* -------- Identity (C-11 to C-13) */
-
-    /** Read anew each time, as another tab may have renewed it; other origins never see it. */
-    #domestic() { return this.#isOwn ? cookie("domestic") ?? "" : ""; }
-
-    #proof() {
-        const domestic = this.#domestic();
-        return domestic ? { domestic } : {};
-    }
-
-    /** What the application adds to the connect payload: a token of an identity provider, for one. */
-    async #auth() {
-        const { auth } = this.#options;
-        try {
-            return { ...(typeof auth === "function" ? await auth() : auth) };
-        } catch (cause) {
-            this.report({ code: "LISTENER", message: `the option "auth" has failed: ${cause?.message}`, cause });
-            return {};
-        }
-    }
-
-    async #session(packet) {
-        if (packet.error !== undefined) return this.report({ code: String(packet.error), message: "the token was refused" });
-        if (packet.renew !== true) return undefined;
-        const { token } = await this.#auth();
-        if (token !== undefined) this.#line.send("auth", { token });
-        else await (this.#renewal ??= this.#renew().finally(() => { this.#renewal = null; }));
-        return undefined;
-    }
-
-    /** Brings the cookies of a session that has changed or is due: one tab at a time, as they share them. */
-    async #renew(ticket) {
-        const { sid } = this.#identity ?? {};
-        const work = () => this.#fetchSession(ticket === undefined ? undefined : JSON.stringify({ ticket, sid }));
-        try {
-            const session = await (navigator.locks?.request("submergence:session", work) ?? work());
-            this.#renewed(session);
-        } catch (cause) {
-            this.report({ code: cause.code ?? "NETWORK", message: `the session was not renewed: ${cause.message}`, cause });
-        }
-    }
-
-    #renewed({ user = null, client = null, isLoggedIn }) {
-        const wasOther = this.#identity !== null && (user !== this.user || client !== this.client);
-        if (wasOther && isLoggedIn) {
-            this.#identity = { ...this.#identity, user, client };
-            this.#line.reconnect();
-        }
-        this.#signals.emit("session", [{ user, client, isLoggedIn }]);
-    }
-
-    async #fetchSession(body, attempt = 1) {
-        const domestic = this.#domestic();
-        const headers = new Headers({ accept: "application/json" });
-        if (domestic) headers.set("x-domestic", domestic);
-        if (body) headers.set("content-type", "application/json");
-        let status;
-        let content;
-        try {
-            const response = await fetch(`${this.#origin}/.well-known/submergence/session`, {
-                method: "POST", headers, body, credentials: "include", signal: AbortSignal.timeout(this.#options.actionTimeout),
-            });
-            ({ status } = response);
-            ({ content } = await response.json());
-        } catch (cause) {
-            // The answer may be lost and the cookies with it: the same request brings the same ones (SPEC ID-9).
-            if (attempt === 3) throw cause;
-            await new Promise(resolve => { setTimeout(resolve, Math.random() * 1_000 * attempt); });
-            return this.#fetchSession(body, attempt + 1);
-        }
-        if (status === 200) return content;
-        if (content?.error === "DOMESTIC" && domestic !== this.#domestic() && attempt < 3) {
-            return this.#fetchSession(body, attempt + 1);
-        }
-        throw new ActionError(content?.error ?? "INVALID", `the server answers ${status}`);
-    }
+	/** Brings the cookies of a session that is due, or was changed over the socket: one tab at a time, as they share them. */
+	async _renew(ticket) {
+		const { sid } = this.#ready;
+		const body = ticket && { ticket, sid };
+		const work = async () => {
+			for (let tries = 1; ; tries += 1) {
+				try {
+					return await this.action("POST", "/.well-known/submergence/session", { body, isHTTP: true });
+				} catch (cause) {
+					// With the answer the cookies are lost, too; asked again, they are the same (SPEC ID-9).
+					if (tries === 3) throw cause;
+					await pause(Math.random() * 1_000 * tries);
+				}
+			}
+		};
+		try {
+			const { status, content } = await (navigator.locks?.request("submergence:session", work) ?? work());
+			if (status !== 200) throw new ActionError(content?.error ?? "INVALID");
+			const { user = null, client = null, isLoggedIn } = content;
+			const isOther = user !== this.user || client !== this.client;
+			if (isOther && isLoggedIn) this._line.redial();
+			this._events.emit("session", [{ user, client, isLoggedIn }]);
+		} catch (cause) {
+			this._report({ code: cause.code, message: "the session was not renewed", cause });
+		}
+	}
 }
 
 /**
@@ -2679,58 +2108,47 @@ class Server {
  * @returns {Server}
  */
 export function getServer(origin = location.origin, options = undefined) {
-    const { origin: normalised } = new URL(origin, location.href);
-    if (!/^https?:/.test(normalised)) throw new TypeError(`"${origin}" is no origin of a server`);
-    const known = servers.get(normalised);
-    if (known) {
-        known.configure(options);
-        return known;
-    }
-    const server = new Server(normalised, options);
-    servers.set(normalised, server);
-    server.begin();
-    return server;
+	const { origin: normalised } = new URL(origin, location.href);
+	if (!normalised.startsWith("http")) throw new TypeError(`"${origin}" is no origin of a server`);
+	const known = servers.get(normalised);
+	if (known) known._configure(options);
+	else servers.set(normalised, new Server(normalised, options));
+	return servers.get(normalised);
 }
 
 /* ---------------------------------------------------------------- Other tabs */
 
-/** A BroadcastChannel that is there while somebody listens or the page lives: open ones keep pages out of the cache. */
-function lazyChannel(name) {
-    let channel = null;
-    let receive = null;
-    const open = () => {
-        if (channel) return;
-        channel = new BroadcastChannel(name);
-        channel.onmessage = ({ data }) => receive?.(data);
-    };
-    return {
-        post(message) {
-            open();
-            channel.postMessage(message);
-        },
-        listen(listener) {
-            receive = listener;
-            open();
-        },
-        pause() {
-            channel?.close();
-            channel = null;
-        },
-        resume() { if (receive) open(); },
-    };
+/** A BroadcastChannel that may close while the page sleeps: an open one keeps it out of the back/forward cache. */
+class Broadcast {
+	#name;
+	#receive;
+	#channel;
+
+	constructor(name, receive) {
+		this.#name = name;
+		this.#receive = receive;
+		this.open();
+	}
+
+	open() {
+		this.#channel = new BroadcastChannel(this.#name);
+		this.#channel.onmessage = ({ data }) => this.#receive(data);
+	}
+
+	close() { this.#channel.close(); }
+	post(message) { this.#channel.postMessage(message); }
 }
 
-const tabs = lazyChannel("submergence:tabs");
-const tabEvents = new Emitter(report, { limit: defaults.queueLimit });
+const tabEvents = new Emitter(report, defaults.queueLimit);
+const tabs = new Broadcast("submergence:tabs", ([name, ...args]) => { tabEvents.emit(name, args); });
+const news = new Broadcast("submergence:news", logout => { for (const server of servers.values()) server._logout(logout); });
 
-/** Events to the other tabs of this origin; never to this one. What is sent must be cloneable. */
+/** Events to the other tabs of this origin, never to this one. What is sent must be cloneable. */
 export const otherTabs = {
-    /** @param {string} name @param {...any} args */
-    emit(name, ...args) { tabs.post([name, ...args]); },
-    /** @param {string} name @param {(...args: any[]) => void} listener @returns {() => void} ends it */
-    on(name, listener) { return tabEvents.on(name, listener); },
-    /** @param {string} name @param {(...args: any[]) => void} listener */
-    off(name, listener) { tabEvents.off(name, listener); },
+	emit(name, ...args) { tabs.post([name, ...args]); },
+	/** @returns {() => void} ends it */
+	on(name, listener) { return tabEvents.on(name, listener); },
+	off(name, listener) { tabEvents.off(name, listener); },
 };
 
 /* ---------------------------------------------------------------- Media */
@@ -2741,59 +2159,50 @@ export const otherTabs = {
  * @returns {Promise<MediaStream>}
  */
 export async function getUserMedia(constraints = { audio: true, video: true }) {
-    for (let tries = 1; ; tries += 1) {
-        try {
-            return await navigator.mediaDevices.getUserMedia(constraints);
-        } catch (error) {
-            const mayPass = error.name === "NotFoundError" || error.name === "NotReadableError";
-            if (!mayPass || tries === 5) throw error;
-            await new Promise(resolve => { setTimeout(resolve, 150); });
-        }
-    }
+	for (let tries = 1; ; tries += 1) {
+		try {
+			return await navigator.mediaDevices.getUserMedia(constraints);
+		} catch (error) {
+			if (!/^(NotFound|NotReadable)Error$/.test(error.name) || tries === 5) throw error;
+			await pause(150);
+		}
+	}
 }
 
 /* ---------------------------------------------------------------- The page */
 
 /** Emits what the server has put into the page (C-4). */
 function emitPageEvents() {
-    const marked = 'script[type="application/json"]:is([data-submergence-events], #submergence-events)';
-    for (const { textContent } of document.querySelectorAll(marked)) {
-        try {
-            sendEvents(JSON.parse(textContent));
-        } catch (cause) {
-            report({ code: "PROTOCOL", message: "the events of the page are no JSON", cause });
-        }
-    }
+	const marked = 'script[type="application/json"]:is([data-submergence-events], #submergence-events)';
+	for (const { textContent } of document.querySelectorAll(marked)) {
+		try {
+			sendEvents(JSON.parse(textContent));
+		} catch (cause) {
+			report({ code: "PROTOCOL", message: "the events of the page are no JSON", cause });
+		}
+	}
 }
 
-if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", emitPageEvents, { once: true });
+if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", emitPageEvents);
 else emitPageEvents();
 
-const all = work => { for (const server of servers.values()) work(server); };
-const wake = () => all(server => server.wake());
-
 /** C-20: a page that sleeps holds nothing open, so that the back/forward cache takes it. */
-function pause(isFinal) {
-    all(server => server.pause(isFinal));
-    for (const channel of [news, tabs]) channel.pause();
+function sleep({ persisted = true }) {
+	for (const server of servers.values()) {
+		server._links.leave();
+		server._line.sleep(!persisted);
+	}
+	for (const channel of [tabs, news]) channel.close();
 }
 
-function resume() {
-    for (const channel of [news, tabs]) channel.resume();
-    all(server => server.resume());
+function wake(isAwake) {
+	if (isAwake) for (const channel of [tabs, news]) channel.open();
+	for (const { _line } of servers.values()) _line.wake(isAwake);
 }
 
-news.listen(message => { if (isObject(message)) all(server => server.loggedOut(message)); });
-tabs.listen(message => {
-    if (Array.isArray(message) && typeof message[0] === "string") tabEvents.emit(message[0], message.slice(1));
-});
-
-addEventListener("online", wake);
-addEventListener("pagehide", ({ persisted }) => pause(!persisted));
-addEventListener("pageshow", ({ persisted }) => {
-    if (persisted) resume();
-    wake();
-});
-document.addEventListener("freeze", () => pause(false));
-document.addEventListener("resume", resume);
-document.addEventListener("visibilitychange", () => { if (document.visibilityState === "visible") wake(); });
+addEventListener("online", () => wake(false));
+addEventListener("pagehide", sleep);
+addEventListener("pageshow", ({ persisted }) => wake(persisted));
+document.addEventListener("freeze", sleep);
+document.addEventListener("resume", () => wake(true));
+document.addEventListener("visibilitychange", () => { if (document.visibilityState === "visible") wake(false); });

@@ -10,9 +10,11 @@ import signal
 import subprocess
 from urllib.parse import quote
 
+from bundle import bundle
 from chromium import MEDIA, Chromium, Window
-from processes import Node, executable, free_port, wait_for
+from processes import PROJECT, Node, executable, free_port, wait_for
 
+MODULE = PROJECT / "Client/submergence.js"
 PAGES = pathlib.Path(__file__).parent / "pages"
 
 CONFIGURATION = """
@@ -46,6 +48,11 @@ SERVER = """
             add_header Content-Security-Policy "%(policy)s";
             add_header Cache-Control no-cache;
         }
+        location = /page/socket.io.min.js { alias %(bundle)s; }
+        location = /submergence.js {
+            alias %(module)s;
+            add_header Cache-Control no-cache;
+        }
         location / {
             proxy_pass http://prefer_%(port)d;
             proxy_http_version 1.1;
@@ -70,7 +77,7 @@ class PinningNginx:
     """nginx with one port for each node, which goes to that node while it is there, and else to another one.
 
     All browsers here have one address, so that `ip_hash` would send them to one node. Serves the pages of the tests,
-    too, at `/page/`, under a strict policy.
+    too, at `/page/`, under a strict policy, and the module as it is in the repository, so that it is tried without a build.
     """
 
     def __init__(self, folder, nodes):
@@ -85,7 +92,8 @@ class PinningNginx:
                 f"        server 127.0.0.1:{node.port} max_fails=1 fail_timeout=1s{role};"
                 for node, role in zip(nodes, roles, strict=True)
             ]
-            parts += [UPSTREAM % (port, "\n".join(servers)), SERVER % {"port": port, "pages": PAGES, "policy": POLICY}]
+            given = {"port": port, "pages": PAGES, "policy": POLICY, "module": MODULE, "bundle": bundle()}
+            parts += [UPSTREAM % (port, "\n".join(servers)), SERVER % given]
         user = "user root root;" if os.geteuid() == 0 else ""
         (self._folder / "nginx.conf").write_text(user + CONFIGURATION % "".join(parts), encoding="utf8")
         self._process = subprocess.Popen(

@@ -2,7 +2,12 @@
 import * as submergence from "/submergence.js";
 
 // What a test wants otherwise stands behind the page's address.
-const options = location.hash ? JSON.parse(decodeURIComponent(location.hash.slice(1))) : {};
+const { client, ...options } = location.hash ? JSON.parse(decodeURIComponent(location.hash.slice(1))) : {};
+if (client) {
+    // The official client, over the transport of that name.
+    await import("./socket.io.min.js");
+    options.transport = (origin, more) => io(origin, { ...more, transports: [client] });
+}
 const server = submergence.getServer(undefined, { logger: console, ...options });
 const peerEvents = ["connect", "close", "endpoint", "endpointclose", "stream", "streamend", "error", "state"];
 

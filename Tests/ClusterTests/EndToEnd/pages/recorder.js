@@ -1,8 +1,24 @@
-// Runs before the module and remembers what it makes: `made.sockets`, `made.connections`, and `made.offers`, the offers that
+// Runs before the module and remembers what it makes: `made.sockets`, `made.connections`, `made.timers`, and `made.offers`, the offers that
 // left this page by the server, by the SID that they went to.
 "use strict";
 
-window.made = { sockets: [], connections: [], offers: [] };
+window.made = { sockets: [], connections: [], offers: [], timers: new Set() };
+
+{
+    const { setTimeout, clearTimeout } = window;
+    window.setTimeout = (work, delay, ...args) => {
+        const timer = setTimeout(() => {
+            made.timers.delete(timer);
+            work(...args);
+        }, delay);
+        made.timers.add(timer);
+        return timer;
+    };
+    window.clearTimeout = timer => {
+        made.timers.delete(timer);
+        clearTimeout(timer);
+    };
+}
 
 {
     const send = WebSocket.prototype.send;

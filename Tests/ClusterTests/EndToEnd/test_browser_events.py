@@ -1,0 +1,187 @@
+"""The browser module's application events, its other tabs and its size (CLIENT.md C-1 to C-4, §2), in real pages on a stub."""
+
+import re
+
+import pytest
+from aiohttp import web
+from plays import Theatre
+from processes import PROJECT
+
+MODULE = PROJECT / "Client/submergence.js"
+
+
+@pytest.fixture(scope="module")
+def theatre():
+    theatre = Theatre()
+    yield theatre
+    theatre.close()
+
+
+def test_events_wait_for_their_first_listener(theatre):
+    """C-1: in order, each in a microtask of its own, before newer ones, and only while somebody listens."""
+
+    async def scenario(play):
+        page = await play.open()
+        for number in range(5):
+            await page.line.send("news", number)
+        await page.line.send("last")
+        await page.run("new Promise(resolve => submergence.once('last', resolve))")
+        seen = await page.run(
+            """(async () => {
+                const seen = [];
+                submergence.on("news", number => seen.push(number));
+                submergence.emit("news", "newer");
+                const atOnce = seen.length;
+                await Promise.resolve();
+                const afterOne = seen.length;
+                await new Promise(resolve => setTimeout(resolve));
+                submergence.emit("news", "later");
+                return [atOnce, afterOne, seen];
+            })()"""
+        )
+        assert seen == [0, 1, [0, 1, 2, 3, 4, "newer", "later"]]
+        halfway = await page.run(
+            """(async () => {
+                const seen = [];
+                submergence.sendEvents([["half", 1], ["half", 2], ["half", 3]]);
+                const end = submergence.on("half", number => { seen.push(number); if (number === 2) end(); });
+                await new Promise(resolve => setTimeout(resolve));
+                submergence.once("half", number => seen.push(["again", number]));
+                await new Promise(resolve => setTimeout(resolve));
+                return seen;
+            })()"""
+        )
+        assert halfway == [1, 2, ["again", 3]]
+
+    theatre.play(scenario)
+
+
+def test_a_full_queue_drops_its_oldest_and_says_so_once(theatre):
+    """C-2."""
+
+    async def scenario(play):
+        page = await play.open(live=False, options={"queueLimit": 10})
+        seen = await page.run(
+            """(async () => {
+                for (let number = 0; number < 25; number += 1) submergence.emit("many", number);
+                const seen = [];
+                submergence.on("many", number => seen.push(number));
+                await new Promise(resolve => setTimeout(resolve));
+                return [seen, errors.map(({ code }) => code)];
+            })()"""
+        )
+        assert seen == [list(range(15, 25)), ["OVERFLOW"]]
+        await page.run("""for (let number = 0; number < 11; number += 1) submergence.emit("more", number)""")
+        assert await page.run("errors.length") == 2
+
+    theatre.play(scenario)
+
+
+def test_any_name_will_do_and_a_listener_that_fails_harms_nobody(theatre):
+    """C-3."""
+
+    async def scenario(play):
+        page = await play.open()
+        await page.run(
+            """(() => {
+                window.seen = [];
+                for (const name of ["constructor", "__proto__", "toString", "error", "ö 🌊"]) {
+                    submergence.on(name, () => { throw new Error("no"); });
+                    submergence.on(name, async () => { throw new Error("never"); });
+                    submergence.on(name, value => seen.push([name, value]));
+                }
+            })()"""
+        )
+        for number, name in enumerate(["constructor", "__proto__", "toString", "error", "ö 🌊"]):
+            await page.line.send(name, number)
+        await page.until("seen.length === 5 && errors.length === 10")
+        assert [value for _, value in await page.run("seen")] == [0, 1, 2, 3, 4]
+        assert await page.run("errors.every(error => error.code === 'LISTENER')")
+        # A listener of `error` that fails as well is for the logger.
+        await page.run("window.logged = [], submergence.getServer(undefined, {logger: {error: detail => logged.push(detail)}}), 0")
+        await page.run("server.on('error', () => { throw new Error('again'); })")
+        await page.run("submergence.emit('error')")
+        await page.until("errors.length === 12 && logged.length === 2")
+
+    theatre.play(scenario)
+
+
+def test_events_of_the_page(theatre):
+    """C-4: what a server has put into the page is emitted as any other event."""
+
+    async def scenario(play):
+        async def page(_request):
+            text = """<!doctype html><link rel="icon" href="data:,"><script src=/page/recorder.js></script><script src=/page/page.js type=module></script>
+                <script type="application/json" data-submergence-events>[["hello", {"to": "\\u003cyou>"}], ["hello", 2]]</script>
+                <script type="application/json" id="submergence-events">[["other"]]</script>
+                <script type="application/json">[["hello", "not this"]]</script>
+                <script type="application/json" data-submergence-events>{broken</script>"""
+            return web.Response(text=text, content_type="text/html")
+
+        play.stub.http["GET", "/embedded"] = page
+        page = await play.open(live=False, path="/embedded")
+        seen = await page.run(
+            """(async () => {
+                const seen = [];
+                for (const name of ["hello", "other"]) submergence.on(name, (...args) => seen.push([name, ...args]));
+                await new Promise(resolve => setTimeout(resolve));
+                return seen;
+            })()"""
+        )
+        assert sorted(seen, key=str) == [["hello", 2], ["hello", {"to": "<you>"}], ["other"]]
+
+    theatre.play(scenario)
+
+
+def test_other_tabs(theatre):
+    """§2: to the others of the origin, twice where it is said twice, and never back."""
+
+    async def scenario(play):
+        one = await play.open(live=False)
+        two = await play.open(live=False, beside=one)
+        other = await play.open(live=False)
+        for page in (one, two, other):
+            await page.run("submergence.otherTabs.on('note', (...args) => heard.push(args), window.heard = [])")
+        await one.run("[1, 2].forEach(() => submergence.otherTabs.emit('note', {a: 1}, 'b'))")
+        await two.until("heard.length === 2")
+        assert await two.run("heard") == [[{"a": 1}, "b"]] * 2
+        assert await one.run("heard") == [] and await other.run("heard") == []
+
+    theatre.play(scenario)
+
+
+def test_devices_that_are_not_there_yet_are_asked_for_again(theatre):
+    """§2: getUserMedia, up to 5 tries, on two errors only."""
+
+    async def scenario(play):
+        page = await play.open(live=False)
+        tries = """(async name => {
+            let tries = 0;
+            navigator.mediaDevices.getUserMedia = async constraints => {
+                tries += 1;
+                throw new DOMException(JSON.stringify(constraints), name);
+            };
+            const error = await submergence.getUserMedia().catch(error => error);
+            return [tries, error.name, error.message];
+        })"""
+        everything = '{"audio":true,"video":true}'
+        assert await page.run(f"{tries}('NotReadableError')") == [5, "NotReadableError", everything]
+        assert await page.run(f"{tries}('NotFoundError')") == [5, "NotFoundError", everything]
+        assert await page.run(f"{tries}('NotAllowedError')") == [1, "NotAllowedError", everything]
+
+    theatre.play(scenario)
+
+
+def test_servers_are_one_for_each_origin(theatre):
+    """§2: by normalised origin; later options are merged, unknown ones are refused."""
+
+    async def scenario(play):
+        page = await play.open(live=False)
+        assert await page.run("submergence.getServer() === server && submergence.getServer(location.href) === server")
+        assert await page.run("submergence.getServer('HTTP://other.example:80/path') === submergence.getServer('http://other.example')")
+        assert await page.run("submergence.getServer('http://other.example') !== server")
+        refused = "(() => { try { submergence.getServer(%s); } catch (error) { return error.name; } })()"
+        assert await page.run(refused % "undefined, {actionTimeOut: 1}") == "TypeError"
+        assert await page.run(refused % "'data:,x'") == "TypeError"
+
+    theatre.play(scenario)
