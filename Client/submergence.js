@@ -2058,7 +2058,14 @@ class Server extends Source {
 		return this._logout({ origin, user, client, reason });
 	}
 
-	/** As the server says, or another tab of the same device, which it was said to. */
+	/** Another tab has been told so. Who is live will be told as well, behind the answers that are still due. */
+	async _heard(logout) {
+		const { sid } = this.#ready;
+		if (this._line.isLive) await pause(1_000);
+		if (sid === this.#ready.sid) this._logout(logout);
+	}
+
+	/** As the server says, or another tab of the same device. */
 	_logout({ origin, user, client, reason }) {
 		if (origin !== this.origin || user !== this.user || client !== this.client || !this._line.isWanted) return;
 		this._line.stop(new LiveError("LOGIN", "the login is over"));
@@ -2141,7 +2148,7 @@ class Broadcast {
 
 const tabEvents = new Emitter(report, defaults.queueLimit);
 const tabs = new Broadcast("submergence:tabs", ([name, ...args]) => { tabEvents.emit(name, args); });
-const news = new Broadcast("submergence:news", logout => { for (const server of servers.values()) server._logout(logout); });
+const news = new Broadcast("submergence:news", logout => { for (const server of servers.values()) server._heard(logout); });
 
 /** Events to the other tabs of this origin, never to this one. What is sent must be cloneable. */
 export const otherTabs = {
