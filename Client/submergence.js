@@ -429,18 +429,25 @@ class ClientTransport {
 			auth: give => { auth().then(give); }, path, autoConnect: false, reconnection: false, forceNew: true,
 		});
 		const ifOpen = work => (...args) => { if (this.#isOpen) work(...args); };
-		// The decoded packet is the only public place that tells whether recovery is on.
-		socket.io.on("packet", ({ type, data }) => { if (type === 0) this.#hasRecovery = Boolean(data?.pid); });
-		socket.io.on("ping", ifOpen(() => line.heard()));
-		socket.onAny(ifOpen((name, ...args) => {
+		const receive = ifOpen((name, ...args) => {
 			line.heard();
 			if (this.#hasRecovery) takeOffset(args);
 			line.received(String(name), args);
-		}));
-		socket.on("disconnect", ifOpen(reason => {
+		});
+		// The decoded packet is the only public place that tells whether recovery is on.
+		socket.io.on("packet", ({ type, data }) => { if (type === 0) this.#hasRecovery = Boolean(data?.pid); });
+		socket.io.on("ping", ifOpen(() => line.heard()));
+		socket.onAny(receive);
+		socket.on("disconnect", reason => queueMicrotask(ifOpen(() => {
+			// What came in one poll with the end is decoded after it, and would wait for the next connection; what
+			// recovery repeats is left to that.
+			for (const event of socket.receiveBuffer.splice(0)) {
+				if (!this.#hasRecovery || typeof event.at(-1) !== "string") receive(...event);
+			}
+			if (!this.#isOpen) return;
 			if (reason === "io server disconnect") line.stop(new LiveError("ENDED", "the server has ended the connection"));
 			else line.lost();
-		}));
+		})));
 		// Errors of the engine have a type, or are the manager's own time-out; the others are the server's words.
 		socket.on("connect_error", ifOpen(({ type, message }) => {
 			if (type || message === "timeout") line.lost();
@@ -1742,6 +1749,7 @@ class Links {
 	answered({ _id, token, gen, error }) {
 		const closing = this.#closings.get(_id);
 		const link = this.#requests.get(_id);
+		if (closing && error === "BUSY") return pause(1_000).then(() => this.send("link", { _id, close: closing.token }));
 		this.#closings.delete(_id);
 		this.#requests.delete(_id);
 		if (closing) return closing.resolve();
