@@ -1294,10 +1294,9 @@ class Connection {
 			for (const track of tracks) {
 				wanted.add(track);
 				if (this.#senders.has(track)) continue;
-				const sender = sendEncodings
-					? pc.addTransceiver(track, { streams: [stream], sendEncodings }).sender : pc.addTrack(track, stream);
-				this.#senders.set(track, sender);
-				this.#link.onTransceiver?.(pc.getTransceivers().find(other => other.sender === sender), this.endpoint);
+				const transceiver = this.#place(pc, track, stream, sendEncodings);
+				this.#senders.set(track, transceiver.sender);
+				this.#link.onTransceiver?.(transceiver, this.endpoint);
 			}
 		}
 		for (const [track, sender] of this.#senders) {
@@ -1306,6 +1305,23 @@ class Connection {
 			pc.removeTrack(sender);
 		}
 		this.#tellStreams();
+	}
+
+	/** A track takes the place of one that was taken away, once the other side knows: descriptions do not grow (C-33). */
+	#place(pc, track, stream, sendEncodings) {
+		if (sendEncodings) return pc.addTransceiver(track, { streams: [stream], sendEncodings });
+		const taken = new Set(this.#senders.values());
+		const free = pc.getTransceivers().find(({ sender, receiver, currentDirection }) => !sender.track && !taken.has(sender)
+			&& receiver.track.kind === track.kind && ["inactive", "recvonly"].includes(currentDirection)
+			&& sender.getParameters().encodings.length < 2);
+		if (!free) {
+			const sender = pc.addTrack(track, stream);
+			return pc.getTransceivers().find(other => other.sender === sender);
+		}
+		free.sender.setStreams(stream);
+		free.sender.replaceTrack(track).catch(cause => this.#complain({ code: "MEDIA", message: cause.message, cause }));
+		free.direction = free.direction === "inactive" ? "sendonly" : "sendrecv";
+		return free;
 	}
 
 	async replaceTrack(old, fresh) {
