@@ -1693,7 +1693,7 @@ class Peer extends Source {
 	 * @param {MediaStream} stream
 	 * @param {{name?: string, sendEncodings?: RTCRtpEncodingParameters[]}} [options] `name`: what the other side calls it
 	 */
-	addStream(stream, options) { this._link.addStream(stream, options); }
+	addStream(stream, options = undefined) { this._link.addStream(stream, options); }
 
 	removeStream(stream) {
 		this._link.streams.get(stream)?.tracks.clear();
@@ -1982,7 +1982,7 @@ class Server extends Source {
 	 * @returns {Promise<{status: number, content: any}>} a status of 400 or more is a result as well
 	 * @throws {ActionError}
 	 */
-	action(method, path, options) { return this.#actions.run(method, path, options); }
+	action(method, path, options = undefined) { return this.#actions.run(method, path, options); }
 
 	/** What there is at a path: methods, each with `true` or its schemas. */
 	async options(path) { return (await this.action("OPTIONS", path)).content; }

@@ -125,7 +125,8 @@ class DuetNode(Node):
 class Cluster:
     """Two nodes of the example on two shards, behind an nginx that pins by port."""
 
-    def __init__(self, folder, mongo=None, count=2, options=()):
+    def __init__(self, folder, mongo=None, count=2, options=(), prefix="node"):
+        """`prefix`: of the nodes' names, which are one cluster's only once (SPEC ND-5)."""
         self._stack = contextlib.ExitStack()
         with contextlib.ExitStack() as stack:
             # One key for all: the proof of a page, and the key of a Link, are the same at every node.
@@ -134,7 +135,7 @@ class Cluster:
             keys.chmod(0o600)
             self.nodes = []
             for index in range(count):
-                node = DuetNode(folder, f"node-{index + 1}", "Duet", mongo, ["--signing-keys", keys, *options])
+                node = DuetNode(folder, f"{prefix}-{index + 1}", "Duet", mongo, ["--signing-keys", keys, *options])
                 self.nodes.append(node)
                 stack.callback(node.stop)
             for node in self.nodes:

@@ -185,3 +185,61 @@ def test_servers_are_one_for_each_origin(theatre):
         assert await page.run(refused % "'data:,x'") == "TypeError"
 
     theatre.play(scenario)
+
+
+def declared():
+    """What submergence.d.ts declares: exported values, and the members of its interfaces with the number of parameters that
+    they need, None for properties."""
+    text = re.sub(r"/\*.*?\*/", "", (PROJECT / "Client/submergence.d.ts").read_text(encoding="utf8"), flags=re.S)
+    values = set(re.findall(r"^export (?:function|const|class) (\w+)", text, re.M))
+    shapes = {}
+    for name, parents, body in re.findall(r"^(?:export )?interface (\w+)(?:<\w+>)?([^{]*)\{\n(.*?)^\}", text, re.M | re.S):
+        members = {}
+        for line in body.split("\n"):
+            method = re.match(r" {4}(\w+)(?:<[^>]*>)?\((.*)\): [^=]*;$", line)
+            field = re.match(r" {4}(?:readonly )?(\w+)\??:", line)
+            if method:
+                parameters = re.sub(r"\([^()]*\)|\{[^{}]*\}|\[[^\[\]]*\]|<[^<>]*>", "", method[2])
+                needed = [one for one in parameters.split(",") if ":" in one and "?:" not in one and "..." not in one]
+                members[method[1]] = len(needed)
+            elif field:
+                members[field[1]] = None
+        shapes[name] = {**(shapes.get("Source", {}) if "Source" in parents else {}), **members}
+    return values, shapes
+
+
+MEMBERS = """(thing => {
+    const found = {};
+    for (let level = thing; level !== Object.prototype; level = Object.getPrototypeOf(level)) {
+        for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(level))) {
+            if (name !== "constructor" && !name.startsWith("_")) {
+                found[name] ??= typeof value === "function" ? value.length : null;
+            }
+        }
+    }
+    return found;
+})"""
+
+
+def test_types_are_those_of_the_module(theatre):
+    """§2: submergence.d.ts names what there is, with as many parameters as there are."""
+    values, shapes = declared()
+    options = set(re.search(r"const defaults = \{(.*?)\};", MODULE.read_text(encoding="utf8"), re.S)[1].replace("\n", " ").split())
+    assert set(shapes["Options"]) == {word.rstrip(":") for word in options if word.endswith(":")}
+
+    async def scenario(play):
+        page = await play.open(live=False)
+        assert set(await page.run("Object.keys(submergence)")) == values
+        assert await page.run(f"{MEMBERS}(server)") == shapes["Server"]
+        assert await page.run(f"{MEMBERS}(server.getPeer({{}}))") == shapes["Peer"]
+        assert await page.run(f"{MEMBERS}(server.getPeer({{}}).channel('c'))") == shapes["PeerChannel"]
+
+    theatre.play(scenario)
+
+
+def test_nothing_is_made_of_text():
+    """C-37 and before: no eval, no markup, no address of a third party; an export for each name of §2."""
+    text = MODULE.read_text(encoding="utf8")
+    for word in ("eval(", "new Function", "innerHTML", "insertAdjacentHTML", "document.write", "stun:", "turn:", "https://"):
+        assert word not in text, word
+    assert not re.search(r"^import\b", text, re.M) and "import(" not in text

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from plays import Theatre
+from test_browser_events import MEMBERS, declared
 
 REFUSED = "(work => { try { work(); return 'done'; } catch (error) { return `${error.name} ${error.code}`; } })"
 
@@ -389,6 +390,7 @@ def test_media(theatre):
                 alice.line.auth["endpoint"],
             ]
             await page.until("peers[0].streams[0].remote.stream.getTracks().length === 2")
+        assert await bob.run(f"{MEMBERS}(peers[0].streams[0].remote)") == declared()[1]["RemoteStream"]
         kinds = sorted(await alice.run("shown.map(([kind]) => kind)"))
         assert kinds == ["audio", "audio", "video", "video"]
         offers = await alice.run("made.offers.length") + await bob.run("made.offers.length")
