@@ -1120,6 +1120,10 @@ class Connection {
 		this.#session = sessionOf(description);
 		this.#mayOffer = true;
 		if (isOffer) {
+			// The rollback of an own offer takes back which streams its tracks belong to.
+			for (const { stream, tracks } of this.#link.streams.values()) {
+				for (const track of tracks) this.#senders.get(track)?.setStreams(stream);
+			}
 			await pc.setLocalDescription();
 			this.#describe(pc);
 		}

@@ -170,7 +170,9 @@ def test_packets_of_every_kind(theatre):
         await page.run("submergence.once('ask', (question, give) => give(question, new Uint8Array([9])))")
         await page.line.raw('4217["ask","why"]')
         await page.until("true")
-        await page.run("server.action('POST', '/x', {body: new Uint8Array([1, 2]).subarray(1), timeout: 50}).catch(() => 0)")
+        await page.run(
+            "server.action('POST', '/x', {body: new Uint8Array([1, 2]).subarray(1), timeout: 50}).catch(() => 0)"
+        )
         assert '461-17["why",{"_placeholder":true,"num":0}]' in page.line.texts
         # An ordinary event may look as if it had an attachment.
         await page.line.raw('42["blob",{"_placeholder":true,"num":0}]')

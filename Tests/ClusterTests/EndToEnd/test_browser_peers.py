@@ -35,13 +35,19 @@ def test_events_between_peers(theatre):
 
     async def scenario(play):
         alice, bob = await play.open("alice"), await play.open("bob")
-        assert await alice.run("server.getPeer({user: 'bob', a: [1, {b: 2, c: 3}]}) === server.getPeer({a: [1, {c: 3, b: 2}], user: 'bob'})")
+        assert await alice.run(
+            "server.getPeer({user: 'bob', a: [1, {b: 2, c: 3}]}) === server.getPeer({a: [1, {c: 3, b: 2}], user: 'bob'})"
+        )
         assert await alice.run("server.getPeer({user: 'bob'}) !== server.getPeer({user: 'carol'})")
         peer = "peerOf({user: 'bob'})"
         assert await alice.run(f"{REFUSED}(() => {peer}.emit('message', 1))") == "PeerError OFFLINE"
         play.stub.hold_links = asyncio.Event()
         await alice.run("window.opening = connect({user: 'bob'}), 0")
-        assert await alice.run(f"[{peer}.state, {peer}.emit('message', 1), {peer}.emit('constructor', 2)]") == ["requesting", 0, 0]
+        assert await alice.run(f"[{peer}.state, {peer}.emit('message', 1), {peer}.emit('constructor', 2)]") == [
+            "requesting",
+            0,
+            0,
+        ]
         assert await alice.run(f"{REFUSED}(() => {peer}.emit('message', 'x'.repeat(65536)))") == "PeerError INVALID"
         assert await alice.run(f"{REFUSED}(() => {peer}.emit('message', 'x'.repeat(65500)))") == "PeerError OVERFLOW"
         for name in ("connect", "error", "bytes"):
@@ -65,7 +71,9 @@ def test_events_between_peers(theatre):
         await alice.run(f"{peer}.endpoints.get('{endpoint}').channel.send(JSON.stringify({{e: ['close', {{}}]}}))")
         await alice.run(f"{peer}.endpoints.get('{endpoint}').channel.send('nonsense')")
         await alice.run(f"{peer}.endpoints.get('{endpoint}').channel.send('')")
-        await bob.until("peers[0].said.filter(([name, detail]) => name === 'error' && detail.code === 'PROTOCOL').length === 3")
+        await bob.until(
+            "peers[0].said.filter(([name, detail]) => name === 'error' && detail.code === 'PROTOCOL').length === 3"
+        )
         assert await bob.run("peers[0].connected")
 
     theatre.play(scenario)
@@ -168,7 +176,9 @@ def test_glare(theatre):
     async def scenario(play):
         alice, bob = await couple(play)
         for page in (alice, bob):
-            await page.run("navigator.mediaDevices.getUserMedia({video: true}).then(stream => { window.camera = stream; })")
+            await page.run(
+                "navigator.mediaDevices.getUserMedia({video: true}).then(stream => { window.camera = stream; })"
+            )
         for round_ in range(10):
             for page in (alice, bob):
                 await page.run("peers[0].addStream(window.copy = camera.clone())")
@@ -241,7 +251,9 @@ def test_what_broke_is_built_anew(theatre):
 
     async def scenario(play):
         alice, bob = await couple(play)
-        await alice.run("submergence.getUserMedia({video: true}).then(stream => peers[0].addStream(stream, {name: 'camera'}))")
+        await alice.run(
+            "submergence.getUserMedia({video: true}).then(stream => peers[0].addStream(stream, {name: 'camera'}))"
+        )
         await bob.until("peers[0].streams.length === 1")
         await bob.run(
             """(async () => {
@@ -252,7 +264,11 @@ def test_what_broke_is_built_anew(theatre):
                 return remote.attach(video);
             })()"""
         )
-        assert await bob.run("[remote.name, video.srcObject === remote.stream, video.paused]") == ["camera", True, False]
+        assert await bob.run("[remote.name, video.srcObject === remote.stream, video.paused]") == [
+            "camera",
+            True,
+            False,
+        ]
         await alice.run("made.connections[0].close()")
         await bob.until("made.connections.length === 2 && swaps.length === 1 && peers[0].connected", seconds=60)
         assert await bob.run("video.srcObject === swaps[0] && peers[0].streams.length === 1")
@@ -273,7 +289,9 @@ def test_one_in_each_others_words(theatre):
             await alice.run("window.opening = connect({user: 'bob'}), 0")
             await bob.run("window.opening = connect({user: 'alice'}), 0")
             assert await alice.run("opening") == "open" and await bob.run("opening") == "open"
-            assert await alice.run("server.getPeer({user: 'bob'}).token") == await bob.run("server.getPeer({user: 'alice'}).token")
+            assert await alice.run("server.getPeer({user: 'bob'}).token") == await bob.run(
+                "server.getPeer({user: 'alice'}).token"
+            )
             for page in (alice, bob):
                 await page.until("openConnections().length === 1")
             await alice.run("server.getPeer({user: 'bob'}).emit('message', 1)")
@@ -291,7 +309,9 @@ def test_answered_in_own_words(theatre):
     async def scenario(play):
         alice, bob = await couple(play)
         assert await bob.run("connect({user: 'alice'})") == "open"
-        assert await bob.run("peerOf({user: 'alice'}).token === incoming[0].token && peerOf({user: 'alice'}) !== incoming[0]")
+        assert await bob.run(
+            "peerOf({user: 'alice'}).token === incoming[0].token && peerOf({user: 'alice'}) !== incoming[0]"
+        )
         await alice.run("peers[0].emit('message', 'both')")
         await bob.until("peers.every(peer => peer.messages.length === 1)")
         assert await bob.run("[peerOf({user: 'alice'}).emit('message', 1), openConnections().length]") == [1, 1]
@@ -478,7 +498,14 @@ def test_not_too_many_endpoints(theatre):
     async def scenario(play):
         alice = await play.open("alice")
         for number in range(34):
-            packet = {"token": "t" * 44, "gen": 1, "init": True, "from": f"n.{number}x", "ep": f"ep{number:02d}", "query": {}}
+            packet = {
+                "token": "t" * 44,
+                "gen": 1,
+                "init": True,
+                "from": f"n.{number}x",
+                "ep": f"ep{number:02d}",
+                "query": {},
+            }
             await alice.line.send("peer", packet)
         await alice.until("peers[0]?.said.filter(([, detail]) => detail?.code === 'OVERFLOW').length === 2")
         assert await alice.run("[...peers[0].endpoints.keys()]") == [f"ep{number:02d}" for number in range(32)]
