@@ -45,7 +45,12 @@ package struct StaticPages: Sendable {
 
     /// The browser module (CLIENT.md), from `Client`: in every mode, so that pages need no copy of their own.
     package static func clientModule() -> StaticPages {
-        StaticPages(prefix: "/", files: ["submergence.js": PackageResources.submergence_js])
+        StaticPages(
+            prefix: "/",
+            files: [
+                "submergence.js": PackageResources.submergence_js,
+                "submergence.d.ts": PackageResources.submergence_d_ts,
+            ])
     }
 
     package var names: Set<String> { Set(self.pages.keys) }
@@ -96,6 +101,8 @@ package struct StaticPages: Sendable {
         case "html": "text/html; charset=utf-8"
         case "css": "text/css; charset=utf-8"
         case "js": "text/javascript; charset=utf-8"
+        // TypeScript has no type of its own.
+        case "ts": "text/plain; charset=utf-8"
         case "svg": "image/svg+xml"
         case "json": "application/json"
         default: "application/octet-stream"

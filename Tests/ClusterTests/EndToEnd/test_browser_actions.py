@@ -1,7 +1,6 @@
 """The browser module's actions and identity (CLIENT.md C-5 to C-14), in real pages on a stub."""
 
 import asyncio
-import json
 
 import pytest
 from aiohttp import web
@@ -93,7 +92,13 @@ def test_what_goes_wrong_with_an_action(theatre):
         async def teapot(_request):
             return answer({"error": "TEA"}, status=418)
 
-        for path, handler in [("/hang", hang), ("/page", page_of_proxy), ("/broken", broken), ("/cut", cut), ("/tea", teapot)]:
+        for path, handler in [
+            ("/hang", hang),
+            ("/page", page_of_proxy),
+            ("/broken", broken),
+            ("/cut", cut),
+            ("/tea", teapot),
+        ]:
             stub.http["GET", path] = handler
         page = await play.open(live=False)
         page.keep_failures_apart()
@@ -206,7 +211,13 @@ def test_a_socket_that_drops_under_an_action(theatre):
         await page.run(f"window.calls = {methods}.map(method => {OUTCOME}(server.action(method, '/slow'))), 0")
         await page.line.until("action", count=5)
         await page.line.close()
-        assert await page.run("Promise.all(calls)") == [[200, {"via": "http"}], [200, None], [200, {"via": "http"}], "NETWORK", "NETWORK"]
+        assert await page.run("Promise.all(calls)") == [
+            [200, {"via": "http"}],
+            [200, None],
+            [200, {"via": "http"}],
+            "NETWORK",
+            "NETWORK",
+        ]
         assert sorted(asked) == ["GET", "HEAD", "OPTIONS"]
 
     theatre.play(scenario)
@@ -231,7 +242,12 @@ def test_streamed_answers(theatre):
             await page.run("window.answer = server.action('GET', '/s'), 0")
             packet = (await line.until("action", count=count + 1))[-1] if count else await line.until("action")
             await line.send("reply", {"_id": packet["_id"], "status": 200, "stream": True, "type": "x/y"})
-            assert await page.run("answer.then(async ({status, content}) => (window.reader = content.getReader(), status))") == 200
+            assert (
+                await page.run(
+                    "answer.then(async ({status, content}) => (window.reader = content.getReader(), status))"
+                )
+                == 200
+            )
             return packet["_id"]
 
         number = await begin()
@@ -241,7 +257,9 @@ def test_streamed_answers(theatre):
         # Nothing is acknowledged that nobody has asked for.
         await page.run("server.action('GET', '/s', {timeout: 50}).catch(() => {})")
         assert not [event for event in line.events if event[0] == "chunk"]
-        read = "reader.read().then(({value, done}) => done ? 'end' : new TextDecoder().decode(value), error => error.code)"
+        read = (
+            "reader.read().then(({value, done}) => done ? 'end' : new TextDecoder().decode(value), error => error.code)"
+        )
         for n in range(4):
             assert await page.run(read) == f"chunk {n}"
             assert await line.until("chunk", lambda packet, n=n: packet.get("ack") == n) == {"_id": number, "ack": n}
@@ -340,7 +358,9 @@ def test_the_proof_is_read_anew_and_told_to_nobody_else(theatre):
         await page.run(f"submergence.getServer('{other}').action('GET', '/closed').catch(() => {{}})")
         await page.run(f"submergence.getServer('{other}').goLive()")
         assert "domestic" not in (await play.stub.line(1)).auth
-        assert [request[2].get("x-domestic") for request in play.stub.requests if request[2]["host"].startswith("127")] == [None]
+        assert [
+            request[2].get("x-domestic") for request in play.stub.requests if request[2]["host"].startswith("127")
+        ] == [None]
 
     theatre.play(scenario)
 
@@ -357,7 +377,13 @@ def test_a_ticket_is_redeemed_before_the_promise(theatre):
             return answer({"user": user, "client": "laptop", "isLoggedIn": True, "standing": "active"})
 
         async def log_in(line, packet):
-            reply = {"_id": packet["_id"], "status": 200, "content": {}, "events": [], "session": {"ticket": packet["body"]}}
+            reply = {
+                "_id": packet["_id"],
+                "status": 200,
+                "content": {},
+                "events": [],
+                "session": {"ticket": packet["body"]},
+            }
             await line.send("reply", reply)
 
         play.stub.http["POST", SESSION] = redeem

@@ -1,4 +1,4 @@
-"""The browser module against real nodes: two of Examples/Duet on two shards (CLIENT.md §11: T-1 to T-6, T-21 to T-23, T-26)."""
+"""The browser module against real nodes: Examples/Duet on two shards (CLIENT.md §11: T-1 to T-6, T-21 to T-26)."""
 
 import asyncio
 import base64
@@ -51,7 +51,9 @@ def test_events_before_their_listener(cluster, client):
         tab.keep_failures_apart()
         assert await tab.run(ASK % "'POST', '/encore', {body: {count: 5}}") == [200, {"sent": 5}]
         # An event that was sent after them has come.
-        await tab.run("new Promise(resolve => { submergence.once('clapped', resolve); server.action('POST', '/claps'); })")
+        await tab.run(
+            "new Promise(resolve => { submergence.once('clapped', resolve); server.action('POST', '/claps'); })"
+        )
         await tab.run("submergence.on('encore', (...args) => seen.push(args), window.seen = [])")
         await tab.until("seen.length === 5")
         assert await tab.run("seen") == [[number] for number in range(5)]
@@ -175,7 +177,9 @@ def test_renewal(mongo, tmp_path):
         target = cluster.nginx.ports[0]
         async with DroppingRelay(target, b"POST /.well-known/submergence/session") as relay:
             tabs = [await alice.tab(node=1)]
-            tab = await stage.browser.open(f"http://localhost:{relay.port}/page/", context=alice.context, window=True, kind=type(tabs[0]))
+            tab = await stage.browser.open(
+                f"http://localhost:{relay.port}/page/", context=alice.context, window=True, kind=type(tabs[0])
+            )
             stage.tabs.append(tab)
             await tab.ready()
             await tab.live()
@@ -209,7 +213,7 @@ def test_renewal(mongo, tmp_path):
 
 @pytest.mark.parametrize("allows", [False, True], ids=["refused", "allowed"])
 def test_a_page_of_another_origin(tmp_path, allows):
-    """T-5: of the same site, so that cookies flow. Its sockets are refused; where they are allowed, it is not domestic."""
+    """T-5: of the same site, so cookies flow. Its sockets are refused; where they are allowed, it is not domestic."""
     more = {"BANK_ALLOWS_FOREIGN_SOCKETS": "1"} if allows else {}
     certificate = Certificate(tmp_path)
 
@@ -292,14 +296,22 @@ def test_a_duplicated_tab(cluster):
         await tab.run("sessionStorage.setItem('kept', 'yes')")
         await tab.command("Runtime.evaluate", expression="window.copy = open(location.href), 0", userGesture=True)
         await tab.until("copy.isReady")
-        assert await tab.run("[copy.sessionStorage.getItem('kept'), copy.server.endpoint !== server.endpoint]") == ["yes", True]
+        assert await tab.run("[copy.sessionStorage.getItem('kept'), copy.server.endpoint !== server.endpoint]") == [
+            "yes",
+            True,
+        ]
         await tab.run("copy.server.goLive()")
         listen = "submergence.on('encore', number => seen.push(number), window.seen = [])"
         await tab.run(listen)
         await tab.run(f"copy.seen = [], copy.{listen.split(', window')[0].replace('seen.push', 'copy.seen.push')})")
         await tab.run(ASK % "'POST', '/encore', {body: {count: 3}}")
         await tab.until("seen.length === 3 && copy.seen.length === 3")
-        assert await tab.run("[server.state, copy.server.state, made.sockets.length, copy.made.sockets.length]") == ["live", "live", 1, 1]
+        assert await tab.run("[server.state, copy.server.state, made.sockets.length, copy.made.sockets.length]") == [
+            "live",
+            "live",
+            1,
+            1,
+        ]
         await tab.run("copy.close()")
 
     play(cluster, scenario)
@@ -311,7 +323,9 @@ def test_a_link_over_two_nodes(cluster, client):
 
     async def scenario(stage):
         names = [f"{name}-{secrets.token_hex(4)}" for name in ("alice", "bob")]
-        alice, bob = [await (await stage.person(name)).tab(node=node, options=options(client)) for node, name in enumerate(names)]
+        alice, bob = [
+            await (await stage.person(name)).tab(node=node, options=options(client)) for node, name in enumerate(names)
+        ]
         assert await alice.connect({"to": names[1]}) == "open"
         await bob.until("incoming.length === 1 && incoming[0].connected")
         assert await alice.run("peers[0].emit('message', 'there')") == 1
@@ -384,7 +398,11 @@ def test_recovery(mongo, tmp_path, client):
             assert await sender.run(send) == [200, {"sent": 100}]
             await tab.until("server.state === 'live'", seconds=60)
         await tab.until("seen.length >= 201")
-        assert await tab.run("seen") == [[0], *[[number] for number in range(100)], *[[number] for number in range(100)]]
+        assert await tab.run("seen") == [
+            [0],
+            *[[number] for number in range(100)],
+            *[[number] for number in range(100)],
+        ]
 
     try:
         play(cluster, scenario)

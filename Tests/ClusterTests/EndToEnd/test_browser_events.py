@@ -1,4 +1,4 @@
-"""The browser module's application events, its other tabs and its size (CLIENT.md C-1 to C-4, §2), in real pages on a stub."""
+"""The browser module's application events, other tabs and types (CLIENT.md C-1 to C-4, §2), in real pages on a stub."""
 
 import re
 
@@ -98,7 +98,9 @@ def test_any_name_will_do_and_a_listener_that_fails_harms_nobody(theatre):
         assert [value for _, value in await page.run("seen")] == [0, 1, 2, 3, 4]
         assert await page.run("errors.every(error => error.code === 'LISTENER')")
         # A listener of `error` that fails as well is for the logger.
-        await page.run("window.logged = [], submergence.getServer(undefined, {logger: {error: detail => logged.push(detail)}}), 0")
+        await page.run(
+            "window.logged = [], submergence.getServer(undefined, {logger: {error: detail => logged.push(detail)}}), 0"
+        )
         await page.run("server.on('error', () => { throw new Error('again'); })")
         await page.run("submergence.emit('error')")
         await page.until("errors.length === 12 && logged.length === 2")
@@ -111,8 +113,11 @@ def test_events_of_the_page(theatre):
 
     async def scenario(play):
         async def page(_request):
-            text = """<!doctype html><link rel="icon" href="data:,"><script src=/page/recorder.js></script><script src=/page/page.js type=module></script>
-                <script type="application/json" data-submergence-events>[["hello", {"to": "\\u003cyou>"}], ["hello", 2]]</script>
+            text = """<!doctype html><link rel="icon" href="data:,">
+                <script src=/page/recorder.js></script><script src=/page/page.js type=module></script>
+                <script type="application/json" data-submergence-events>
+                    [["hello", {"to": "\\u003cyou>"}], ["hello", 2]]
+                </script>
                 <script type="application/json" id="submergence-events">[["other"]]</script>
                 <script type="application/json">[["hello", "not this"]]</script>
                 <script type="application/json" data-submergence-events>{broken</script>"""
@@ -178,7 +183,9 @@ def test_servers_are_one_for_each_origin(theatre):
     async def scenario(play):
         page = await play.open(live=False)
         assert await page.run("submergence.getServer() === server && submergence.getServer(location.href) === server")
-        assert await page.run("submergence.getServer('HTTP://other.example:80/path') === submergence.getServer('http://other.example')")
+        assert await page.run(
+            "submergence.getServer('HTTP://other.example:80/path') === submergence.getServer('http://other.example')"
+        )
         assert await page.run("submergence.getServer('http://other.example') !== server")
         refused = "(() => { try { submergence.getServer(%s); } catch (error) { return error.name; } })()"
         assert await page.run(refused % "undefined, {actionTimeOut: 1}") == "TypeError"
@@ -188,12 +195,14 @@ def test_servers_are_one_for_each_origin(theatre):
 
 
 def declared():
-    """What submergence.d.ts declares: exported values, and the members of its interfaces with the number of parameters that
-    they need, None for properties."""
+    """What submergence.d.ts declares: exported values, and the members of its interfaces with the number of parameters
+    that they need, None for properties."""
     text = re.sub(r"/\*.*?\*/", "", (PROJECT / "Client/submergence.d.ts").read_text(encoding="utf8"), flags=re.S)
     values = set(re.findall(r"^export (?:function|const|class) (\w+)", text, re.M))
     shapes = {}
-    for name, parents, body in re.findall(r"^(?:export )?interface (\w+)(?:<\w+>)?([^{]*)\{\n(.*?)^\}", text, re.M | re.S):
+    for name, parents, body in re.findall(
+        r"^(?:export )?interface (\w+)(?:<\w+>)?([^{]*)\{\n(.*?)^\}", text, re.M | re.S
+    ):
         members = {}
         for line in body.split("\n"):
             method = re.match(r" {4}(\w+)(?:<[^>]*>)?\((.*)\): [^=]*;$", line)
@@ -224,7 +233,9 @@ MEMBERS = """(thing => {
 def test_types_are_those_of_the_module(theatre):
     """§2: submergence.d.ts names what there is, with as many parameters as there are."""
     values, shapes = declared()
-    options = set(re.search(r"const defaults = \{(.*?)\};", MODULE.read_text(encoding="utf8"), re.S)[1].replace("\n", " ").split())
+    options = set(
+        re.search(r"const defaults = \{(.*?)\};", MODULE.read_text(encoding="utf8"), re.S)[1].replace("\n", " ").split()
+    )
     assert set(shapes["Options"]) == {word.rstrip(":") for word in options if word.endswith(":")}
 
     async def scenario(play):
@@ -240,6 +251,15 @@ def test_types_are_those_of_the_module(theatre):
 def test_nothing_is_made_of_text():
     """C-37 and before: no eval, no markup, no address of a third party; an export for each name of §2."""
     text = MODULE.read_text(encoding="utf8")
-    for word in ("eval(", "new Function", "innerHTML", "insertAdjacentHTML", "document.write", "stun:", "turn:", "https://"):
+    for word in (
+        "eval(",
+        "new Function",
+        "innerHTML",
+        "insertAdjacentHTML",
+        "document.write",
+        "stun:",
+        "turn:",
+        "https://",
+    ):
         assert word not in text, word
     assert not re.search(r"^import\b", text, re.M) and "import(" not in text

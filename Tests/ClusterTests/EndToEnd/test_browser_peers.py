@@ -1,4 +1,4 @@
-"""The browser module's peers, negotiation and media (CLIENT.md C-22 to C-37), in real pages on a stub that brings them together."""
+"""The browser module's peers, negotiation and media (CLIENT.md C-22 to C-37), in real pages on a stub."""
 
 import asyncio
 
@@ -31,17 +31,23 @@ async def settled(*pages):
 
 
 def test_events_between_peers(theatre):
-    """C-22, C-23: they wait for the first endpoint if `connect` was called; names of the module's own events are nobody else's."""
+    """C-22, C-23: they wait for the first endpoint if `connect` was called; the module's names are nobody else's."""
 
     async def scenario(play):
         alice, bob = await play.open("alice"), await play.open("bob")
-        assert await alice.run("server.getPeer({user: 'bob', a: [1, {b: 2, c: 3}]}) === server.getPeer({a: [1, {c: 3, b: 2}], user: 'bob'})")
+        assert await alice.run(
+            "server.getPeer({user: 'bob', a: [{b: 2, c: 3}]}) === server.getPeer({a: [{c: 3, b: 2}], user: 'bob'})"
+        )
         assert await alice.run("server.getPeer({user: 'bob'}) !== server.getPeer({user: 'carol'})")
         peer = "peerOf({user: 'bob'})"
         assert await alice.run(f"{REFUSED}(() => {peer}.emit('message', 1))") == "PeerError OFFLINE"
         play.stub.hold_links = asyncio.Event()
         await alice.run("window.opening = connect({user: 'bob'}), 0")
-        assert await alice.run(f"[{peer}.state, {peer}.emit('message', 1), {peer}.emit('constructor', 2)]") == ["requesting", 0, 0]
+        assert await alice.run(f"[{peer}.state, {peer}.emit('message', 1), {peer}.emit('constructor', 2)]") == [
+            "requesting",
+            0,
+            0,
+        ]
         assert await alice.run(f"{REFUSED}(() => {peer}.emit('message', 'x'.repeat(65536)))") == "PeerError INVALID"
         assert await alice.run(f"{REFUSED}(() => {peer}.emit('message', 'x'.repeat(65500)))") == "PeerError OVERFLOW"
         for name in ("connect", "error", "bytes"):
@@ -65,7 +71,9 @@ def test_events_between_peers(theatre):
         await alice.run(f"{peer}.endpoints.get('{endpoint}').channel.send(JSON.stringify({{e: ['close', {{}}]}}))")
         await alice.run(f"{peer}.endpoints.get('{endpoint}').channel.send('nonsense')")
         await alice.run(f"{peer}.endpoints.get('{endpoint}').channel.send('')")
-        await bob.until("peers[0].said.filter(([name, detail]) => name === 'error' && detail.code === 'PROTOCOL').length === 3")
+        await bob.until(
+            "peers[0].said.filter(([name, detail]) => name === 'error' && detail.code === 'PROTOCOL').length === 3"
+        )
         assert await bob.run("peers[0].connected")
 
     theatre.play(scenario)
@@ -97,7 +105,7 @@ def test_refusals_reach_who_asked(theatre):
 
 
 def test_closing_and_leaving(theatre):
-    """§7: `close` ends it for both, `disconnect` for this page until it calls `connect` again; then it is a new opening."""
+    """§7: `close` ends it for both, `disconnect` for this page until it calls `connect` again; later it is new."""
 
     async def scenario(play):
         alice, bob = await couple(play)
@@ -168,7 +176,9 @@ def test_glare(theatre):
     async def scenario(play):
         alice, bob = await couple(play)
         for page in (alice, bob):
-            await page.run("navigator.mediaDevices.getUserMedia({video: true}).then(stream => { window.camera = stream; })")
+            await page.run(
+                "navigator.mediaDevices.getUserMedia({video: true}).then(stream => { window.camera = stream; })"
+            )
         for round_ in range(10):
             for page in (alice, bob):
                 await page.run("peers[0].addStream(window.copy = camera.clone())")
@@ -241,7 +251,9 @@ def test_what_broke_is_built_anew(theatre):
 
     async def scenario(play):
         alice, bob = await couple(play)
-        await alice.run("submergence.getUserMedia({video: true}).then(stream => peers[0].addStream(stream, {name: 'camera'}))")
+        await alice.run(
+            "submergence.getUserMedia({video: true}).then(stream => peers[0].addStream(stream, {name: 'camera'}))"
+        )
         await bob.until("peers[0].streams.length === 1")
         await bob.run(
             """(async () => {
@@ -252,7 +264,11 @@ def test_what_broke_is_built_anew(theatre):
                 return remote.attach(video);
             })()"""
         )
-        assert await bob.run("[remote.name, video.srcObject === remote.stream, video.paused]") == ["camera", True, False]
+        assert await bob.run("[remote.name, video.srcObject === remote.stream, video.paused]") == [
+            "camera",
+            True,
+            False,
+        ]
         await alice.run("made.connections[0].close()")
         await bob.until("made.connections.length === 2 && swaps.length === 1 && peers[0].connected", seconds=60)
         assert await bob.run("video.srcObject === swaps[0] && peers[0].streams.length === 1")
@@ -273,7 +289,9 @@ def test_one_in_each_others_words(theatre):
             await alice.run("window.opening = connect({user: 'bob'}), 0")
             await bob.run("window.opening = connect({user: 'alice'}), 0")
             assert await alice.run("opening") == "open" and await bob.run("opening") == "open"
-            assert await alice.run("server.getPeer({user: 'bob'}).token") == await bob.run("server.getPeer({user: 'alice'}).token")
+            assert await alice.run("server.getPeer({user: 'bob'}).token") == await bob.run(
+                "server.getPeer({user: 'alice'}).token"
+            )
             for page in (alice, bob):
                 await page.until("openConnections().length === 1")
             await alice.run("server.getPeer({user: 'bob'}).emit('message', 1)")
@@ -291,7 +309,9 @@ def test_answered_in_own_words(theatre):
     async def scenario(play):
         alice, bob = await couple(play)
         assert await bob.run("connect({user: 'alice'})") == "open"
-        assert await bob.run("peerOf({user: 'alice'}).token === incoming[0].token && peerOf({user: 'alice'}) !== incoming[0]")
+        assert await bob.run(
+            "peerOf({user: 'alice'}).token === incoming[0].token && peerOf({user: 'alice'}) !== incoming[0]"
+        )
         await alice.run("peers[0].emit('message', 'both')")
         await bob.until("peers.every(peer => peer.messages.length === 1)")
         assert await bob.run("[peerOf({user: 'alice'}).emit('message', 1), openConnections().length]") == [1, 1]
@@ -309,14 +329,16 @@ def test_bytes(theatre):
         most = await alice.run(
             """(async () => {
                 const bytes = new Uint8Array(20_000_000);
-                for (let at = 0; at < bytes.length; at += 65_536) crypto.getRandomValues(bytes.subarray(at, at + 65_536));
+                for (let at = 0; at < bytes.length; at += 65_536) {
+                    crypto.getRandomValues(bytes.subarray(at, at + 65_536));
+                }
                 window.digest = [...new Uint8Array(await crypto.subtle.digest("SHA-256", bytes))];
                 const [{ channel }] = peers[0].endpoints.values();
                 let most = 0;
                 const send = channel.send;
                 channel.send = data => { send.call(channel, data); most = Math.max(most, channel.bufferedAmount); };
-                const sent = [peers[0].send(bytes), peers[0].send(new Uint8Array(0)), peers[0].send(new Uint8Array([1, 2]).subarray(1))];
-                await Promise.all(sent);
+                const all = [bytes, new Uint8Array(0), new Uint8Array([1, 2]).subarray(1)];
+                await Promise.all(all.map(part => peers[0].send(part)));
                 return most;
             })()"""
         )
@@ -378,7 +400,7 @@ def test_media(theatre):
             """submergence.getUserMedia({video: true, audio: true}).then(stream => {
                 window.stream = stream;
                 window.shown = [];
-                peers[0].onTransceiver = (transceiver, endpoint) => shown.push([transceiver.sender.track.kind, endpoint]);
+                peers[0].onTransceiver = ({ sender }, endpoint) => shown.push([sender.track?.kind, endpoint]);
                 peers[0].addStream(stream, {name: "camera"});
             })"""
         )
@@ -478,7 +500,14 @@ def test_not_too_many_endpoints(theatre):
     async def scenario(play):
         alice = await play.open("alice")
         for number in range(34):
-            packet = {"token": "t" * 44, "gen": 1, "init": True, "from": f"n.{number}x", "ep": f"ep{number:02d}", "query": {}}
+            packet = {
+                "token": "t" * 44,
+                "gen": 1,
+                "init": True,
+                "from": f"n.{number}x",
+                "ep": f"ep{number:02d}",
+                "query": {},
+            }
             await alice.line.send("peer", packet)
         await alice.until("peers[0]?.said.filter(([, detail]) => detail?.code === 'OVERFLOW').length === 2")
         assert await alice.run("[...peers[0].endpoints.keys()]") == [f"ep{number:02d}" for number in range(32)]

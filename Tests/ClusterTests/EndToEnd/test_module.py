@@ -37,7 +37,7 @@ def ask(node, path, method="GET", **headers):
     return answer, body
 
 
-@pytest.mark.parametrize("name, kind", [("submergence.js", "text/javascript")])
+@pytest.mark.parametrize("name, kind", [("submergence.js", "text/javascript"), ("submergence.d.ts", "text/plain")])
 def test_module_is_served(node, name, kind):
     source = (PROJECT / "Client" / name).read_bytes()
     answer, body = ask(node, f"/{name}")

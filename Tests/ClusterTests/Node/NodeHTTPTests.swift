@@ -291,14 +291,14 @@ struct NodePageTests {
         #expect(head.body.contentLength == 0 && head.headers[.contentLength] == "3")
     }
 
-    @Test("The module in the binary is Client/submergence.js; it stands between no other paths")
+    @Test("The module in the binary is Client/submergence.js, with its types; it stands between no other paths")
     func clientModule() throws {
         let folder = URL(filePath: #filePath).deletingLastPathComponent()
             .appendingPathComponent("../../../Client").standardizedFileURL
         let pages = StaticPages.clientModule()
         let none = HeaderList([(name: "A", value: "b")])
         for (name, type) in [
-            ("submergence.js", "text/javascript; charset=utf-8")
+            ("submergence.js", "text/javascript; charset=utf-8"), ("submergence.d.ts", "text/plain; charset=utf-8"),
         ] {
             let length = try Data(contentsOf: folder.appendingPathComponent(name)).count
             let answer = try #require(pages.response(.get, "/\(name)", none))
