@@ -292,7 +292,7 @@ def test_navigation(theatre):
 
         async def landed(request):
             forms.append((request.method, request.path_qs, dict(await request.post())))
-            return web.Response(text="<!doctype html>", content_type="text/html")
+            return web.Response(text="<!doctype html><link rel=icon href=data:,>", content_type="text/html")
 
         for method in ("GET", "POST"):
             play.stub.http[method, "/there"] = landed
@@ -333,7 +333,11 @@ def test_the_proof_is_read_anew_and_told_to_nobody_else(theatre):
 
         async def closed(request):
             proofs.append(request.headers.get("x-domestic"))
-            return answer({"error": "DOMESTIC"}, status=403)
+            allowed = {
+                "access-control-allow-origin": request.headers.get("origin", "null"),
+                "access-control-allow-credentials": "true",
+            }
+            return answer({"error": "DOMESTIC"}, status=403, headers=allowed)
 
         play.stub.http["GET", "/guarded"] = guarded
         play.stub.http["GET", "/closed"] = closed
