@@ -1,9 +1,9 @@
 /**
  * submergence in the browser: events, actions and peers by identity, over one connection that mends itself.
  *
- * One ES module without dependency and without build step; nothing in it is made of text, so that it runs under a strict
- * Content-Security-Policy. The rules that comments cite, C-1 to C-37, are those of docs/browser.md. Members that begin with
- * an underscore are the module's own. Indented by tabs, as it is served as it is.
+ * One ES module without dependency and without build step; nothing in it is made of text, so that it runs under a
+ * strict Content-Security-Policy. The rules that comments cite, C-1 to C-37, are those of docs/browser.md. Members that
+ * begin with an underscore are the module's own. Indented by tabs, as it is served as it is.
  *
  * @module submergence
  */
@@ -188,7 +188,8 @@ class Emitter {
 	#deliver(name, args, context) {
 		for (const entry of this.#of(name)) {
 			if (entry.isOnce) this.#remove(name, entry);
-			const complain = cause => this.#report({ code: "LISTENER", message: `a listener of "${name}" failed`, name, cause });
+			const message = `a listener of "${name}" failed`;
+			const complain = cause => this.#report({ code: "LISTENER", message, name, cause });
 			const outer = this.context;
 			this.context = context;
 			try {
@@ -270,8 +271,8 @@ const takeOffset = args => (typeof args.at(-1) === "string" ? args.pop() : undef
 /**
  * Engine.IO 4 and Socket.IO 5 over one WebSocket, the root namespace only (C-18).
  *
- * As every transport it has `open()`, `send(name, ...args)`, which says whether it was handed over, and `close(isFinal)`, and
- * tells its {@link Line} what becomes of it.
+ * As every transport it has `open()`, `send(name, ...args)`, which says whether it was handed over, and
+ * `close(isFinal)`, and tells its {@link Line} what becomes of it.
  */
 class OwnTransport {
 	#line;
@@ -379,7 +380,8 @@ class OwnTransport {
 				return parts[member.num];
 			}
 			if (Array.isArray(member)) return member.map(fill);
-			return isObject(member) ? Object.fromEntries(Object.entries(member).map(([key, inner]) => [key, fill(inner)])) : member;
+			if (!isObject(member)) return member;
+			return Object.fromEntries(Object.entries(member).map(([key, inner]) => [key, fill(inner)]));
 		};
 		this.#receiveValue(type, id, fill(value));
 	}
@@ -394,7 +396,7 @@ class OwnTransport {
 			for (const event of this.#early.splice(0)) this.#receiveEvent(...event);
 			break;
 		case "1":
-			this.#line.stop(new LiveError("ENDED", "the server has ended the connection"));
+			this.#line.ended();
 			break;
 		case "2":
 		case "5":
@@ -429,18 +431,25 @@ class ClientTransport {
 			auth: give => { auth().then(give); }, path, autoConnect: false, reconnection: false, forceNew: true,
 		});
 		const ifOpen = work => (...args) => { if (this.#isOpen) work(...args); };
-		// The decoded packet is the only public place that tells whether recovery is on.
-		socket.io.on("packet", ({ type, data }) => { if (type === 0) this.#hasRecovery = Boolean(data?.pid); });
-		socket.io.on("ping", ifOpen(() => line.heard()));
-		socket.onAny(ifOpen((name, ...args) => {
+		const receive = ifOpen((name, ...args) => {
 			line.heard();
 			if (this.#hasRecovery) takeOffset(args);
 			line.received(String(name), args);
-		}));
-		socket.on("disconnect", ifOpen(reason => {
-			if (reason === "io server disconnect") line.stop(new LiveError("ENDED", "the server has ended the connection"));
+		});
+		// The decoded packet is the only public place that tells whether recovery is on.
+		socket.io.on("packet", ({ type, data }) => { if (type === 0) this.#hasRecovery = Boolean(data?.pid); });
+		socket.io.on("ping", ifOpen(() => line.heard()));
+		socket.onAny(receive);
+		socket.on("disconnect", reason => queueMicrotask(ifOpen(() => {
+			// What came in one poll with the end is decoded after it, and would wait for the next connection; what
+			// recovery repeats is left to that.
+			for (const event of socket.receiveBuffer.splice(0)) {
+				if (!this.#hasRecovery || typeof event.at(-1) !== "string") receive(...event);
+			}
+			if (!this.#isOpen) return;
+			if (reason === "io server disconnect") line.ended();
 			else line.lost();
-		}));
+		})));
 		// Errors of the engine have a type, or are the manager's own time-out; the others are the server's words.
 		socket.on("connect_error", ifOpen(({ type, message }) => {
 			if (type || message === "timeout") line.lost();
@@ -521,7 +530,7 @@ class Line {
 		this.#dial();
 	}
 
-	/** `ready` has come. @param {number} [quiet] milliseconds of silence that are a loss, where the transport does not know */
+	/** `ready` has come. @param {number} [quiet] milliseconds of silence that are a loss, if the transport does not know */
 	ready(quiet) {
 		if (this.state !== "connecting") return;
 		this.heard(quiet);
@@ -582,6 +591,9 @@ class Line {
 		if (code === "BUSY" || code === "UNAVAILABLE") this.lost();
 		else this.stop(new LiveError(code));
 	}
+
+	/** For good, by DISCONNECT. */
+	ended() { this.stop(new LiveError("ENDED", "the server has ended the connection")); }
 
 	lost() {
 		this.#hangUp(false);
@@ -677,11 +689,11 @@ class Actions {
 	/** @param {{query, body, timeout, signal, isHTTP}} options `isHTTP`: never over the socket */
 	async run(method, path, { query, body, timeout = this.#server._options.actionTimeout, signal, isHTTP } = {}) {
 		const call = { method: method.toUpperCase(), url: this.address(path, query), body };
+		const hasKind = [FormData, Blob, URLSearchParams, ReadableStream].some(kind => body instanceof kind);
 		if (body instanceof HTMLFormElement) call.body = new FormData(body);
-		else if (![FormData, Blob, URLSearchParams, ReadableStream].some(kind => body instanceof kind) && !isBinary(body)) {
-			call.json = Actions.#json(body);
-		}
-		if (body !== undefined && /^(GET|HEAD)$/.test(call.method)) throw new ActionError("INVALID", "no body with GET");
+		else if (!hasKind && !isBinary(body)) call.json = Actions.#json(body);
+		const isWithout = ["GET", "HEAD"].includes(call.method);
+		if (isWithout && body !== undefined) throw new ActionError("INVALID", `no body with ${call.method}`);
 		const end = new AbortController();
 		const stop = code => () => end.abort(new ActionError(code, code, signal?.reason));
 		const timer = timeout <= longestTimer && setTimeout(stop("TIMEOUT"), timeout);
@@ -740,7 +752,8 @@ class Actions {
 			if (call.writer) this.#fail(_id, call, signal.reason, true);
 		});
 		// What HTTP would carry, and no more: dates are texts, bytes within JSON nothing.
-		const packet = { _id, method, url: url.pathname + url.search, body: json === undefined ? body : JSON.parse(json) };
+		const carried = json === undefined ? body : JSON.parse(json);
+		const packet = { _id, method, url: url.pathname + url.search, body: carried };
 		if (!line.send("action", packet)) this.#finish(_id)?.resolve();
 		return promise;
 	}
@@ -870,7 +883,7 @@ class Actions {
 
 /* ---------------------------------------------------------------- Streams and channels of peers */
 
-/** A stream of a remote endpoint: the same object also when the connection under it is built anew (C-34). Event: `swap`. */
+/** A stream of a remote endpoint: the same object also when the connection under it is new (C-34). Event: `swap`. */
 class RemoteStream extends Source {
 	#link;
 	#elements = new Set();
@@ -908,9 +921,10 @@ class RemoteStream extends Source {
 			await element.play();
 			return true;
 		} catch (cause) {
-			const code = cause.name === "NotAllowedError" ? "AUTOPLAY" : "MEDIA";
+			const { name, message } = cause;
+			const code = name === "NotAllowedError" ? "AUTOPLAY" : "MEDIA";
 			// Interrupted by the next stream: that one's playing counts.
-			if (cause.name !== "AbortError") this.#link.report({ code, message: cause.message, cause, endpoint: this.endpoint });
+			if (name !== "AbortError") this.#link.report({ code, message, cause, endpoint: this.endpoint });
 			return false;
 		}
 	}
@@ -931,7 +945,10 @@ class PeerChannel extends Source {
 		this.label = label;
 	}
 
-	/** @param {string | ArrayBuffer | ArrayBufferView} data @returns {number} how many endpoints it was handed over for */
+	/**
+	 * @param {string | ArrayBuffer | ArrayBufferView} data
+	 * @returns {number} how many endpoints it was handed over for
+	 */
 	send(data) {
 		const isReady = channel => channel?.readyState === "open" && channel.bufferedAmount < channelIsStuck;
 		const ready = this.#link.all.map(connection => connection.channel(this.label)).filter(isReady);
@@ -951,8 +968,8 @@ const sessionOf = ({ sdp }) => /^o=\S+ (\S+)/m.exec(sdp)?.[1];
  * Whatever touches its descriptions runs in one chain, so that nothing is decided on a state that is about to change.
  */
 class Connection {
-	/** Milliseconds: until the polite side offers, the other one repeats itself; until a break is taken for one; more for
-	 * the polite side; the longest between two restarts. */
+	/** Milliseconds: until the polite side offers, the other one repeats itself; until a break is taken for one; more
+	 * for the polite side; the longest between two restarts. */
 	static #offerAfter = 5_000;
 	static #patience = 10_000;
 	static #tolerance = 4_000;
@@ -1085,7 +1102,8 @@ class Connection {
 
 	#do(work) {
 		const pc = this.#pc;
-		this.#chain = this.#chain.then(() => (pc === this.#pc ? work(pc) : undefined)).catch(cause => this.#complain({ ...cause, message: cause.message, cause }));
+		this.#chain = this.#chain.then(() => (pc && pc === this.#pc ? work(pc) : undefined))
+			.catch(cause => this.#complain({ message: cause.message, cause }));
 	}
 
 	async #offer() {
@@ -1198,8 +1216,9 @@ class Connection {
 		this.#unlessHealthy(Math.min(Connection.#longestPause, 1_000 * 2 ** this.#restarts), () => this.#restart());
 		await this.#link.freshServers();
 		this.#mayOffer = true;
+		if (pc !== this.#pc) return undefined;
 		// An offer without an answer is repeated; a new one can only follow it.
-		if (pc === this.#pc && pc.signalingState === "stable") pc.restartIce();
+		if (pc.signalingState === "stable") pc.restartIce();
 		return this.#do(() => (pc.signalingState === "have-local-offer" ? this.#describe(pc) : this.#offer()));
 	}
 
@@ -1315,15 +1334,16 @@ class Connection {
 	#place(pc, track, stream, sendEncodings) {
 		if (sendEncodings) return pc.addTransceiver(track, { streams: [stream], sendEncodings });
 		const taken = new Set(this.#senders.values());
-		const free = pc.getTransceivers().find(({ sender, receiver, currentDirection }) => !sender.track && !taken.has(sender)
-			&& receiver.track.kind === track.kind && ["inactive", "recvonly"].includes(currentDirection)
-			&& sender.getParameters().encodings.length < 2);
+		const free = pc.getTransceivers().find(({ sender, receiver, currentDirection }) => (
+			!sender.track && !taken.has(sender) && receiver.track.kind === track.kind
+			&& ["inactive", "recvonly"].includes(currentDirection) && sender.getParameters().encodings.length < 2));
 		if (!free) {
 			const sender = pc.addTrack(track, stream);
 			return pc.getTransceivers().find(other => other.sender === sender);
 		}
 		free.sender.setStreams(stream);
-		free.sender.replaceTrack(track).catch(cause => this.#complain({ code: "MEDIA", message: cause.message, cause }));
+		const complain = cause => this.#complain({ code: "MEDIA", message: cause.message, cause });
+		free.sender.replaceTrack(track).catch(complain);
 		free.direction = free.direction === "inactive" ? "sendonly" : "sendrecv";
 		return free;
 	}
@@ -1557,7 +1577,8 @@ class Link {
 
 	async sendBytes(data) {
 		const { open } = this;
-		if (!isBinary(data) || data.byteLength > longestMessage) throw new PeerError("INVALID", "bytes, at most 64 MiB");
+		const isFit = isBinary(data) && data.byteLength <= longestMessage;
+		if (!isFit) throw new PeerError("INVALID", "bytes, at most 64 MiB");
 		if (open.length === 0) throw new PeerError("OFFLINE", "connect first");
 		const bytes = new Uint8Array(data.buffer ?? data, data.byteOffset ?? 0, data.byteLength);
 		const sent = await Promise.allSettled(open.map(connection => connection.send(bytes)));
@@ -1762,6 +1783,9 @@ class Links {
 	answered({ _id, token, gen, error }) {
 		const closing = this.#closings.get(_id);
 		const link = this.#requests.get(_id);
+		if (closing && error === "BUSY") {
+			return pause(1_000).then(() => this.send("link", { _id, close: closing.token }));
+		}
 		this.#closings.delete(_id);
 		this.#requests.delete(_id);
 		if (closing) return closing.resolve();
@@ -1821,7 +1845,7 @@ class Links {
 		const connection = isKnown ? link.connections.get(ep) : undefined;
 		if (gone) return connection?.gone(from);
 		if (bye) return connection && link.drop(connection);
-		if (ICE !== undefined) return ICE === null || isObject(ICE) ? connection?.candidate(ICE) : this.#complain("a candidate");
+		if (ICE === null || isObject(ICE)) return connection?.candidate(ICE);
 		const isDescription = /^(offer|answer)$/.test(sdp?.type) && isText(sdp.sdp, 204_800);
 		if ((!init && !isDescription) || !Number.isInteger(gen)) return this.#complain("a message of no kind");
 		if (ep === endpoint || this.#forgotten.has(token) || (link && gen < link.gen)) return undefined;
@@ -1856,7 +1880,8 @@ class Links {
 		}
 		if (error === "CLOSED" && link) return this.#end(link, error);
 		if (this.#forgotten.has(token)) return undefined;
-		const detail = { code: String(error), message: "the server refuses a message", token, endpoint: connection?.endpoint };
+		const message = "the server refuses a message";
+		const detail = { code: String(error), message, token, endpoint: connection?.endpoint };
 		return link ? link.report(detail) : this.#server._report(detail);
 	}
 
@@ -1925,7 +1950,9 @@ class Links {
 	async freshServers() {
 		if (this.options.iceServers || this.#iceExpires === 0 || this.#iceExpires > Date.now()) return;
 		this.#askServers();
-		await Promise.race([pause(Links.#serversPatience), new Promise(resolve => { this.#iceWaiters.push(resolve); })]);
+		const { promise, resolve } = Promise.withResolvers();
+		this.#iceWaiters.push(resolve);
+		await Promise.race([promise, pause(Links.#serversPatience)]);
 	}
 }
 
@@ -2015,7 +2042,8 @@ class Server extends Source {
 		for (const name of Object.keys(options)) if (!(name in defaults)) throw new TypeError(`no option "${name}"`);
 		Object.assign(this._options, options);
 		applicationEvents.limit = this._options.queueLimit;
-		if (this._options.autoLive && this._mayReturn && !this._line.isWanted) this.goLive().catch(cause => this._report(cause));
+		const isDue = this._options.autoLive && this._mayReturn && !this._line.isWanted;
+		if (isDue) this.goLive().catch(cause => this._report({ code: cause.code, message: cause.message, cause }));
 	}
 
 	/** Without a listener an error goes to the logger; it never throws. */
@@ -2056,7 +2084,8 @@ class Server extends Source {
 
 	_receive(name, args) {
 		const isOwn = this.#handlers.has(name);
-		if (name.length > 128 || (isOwn && !isObject(args[0]))) this._report({ code: "PROTOCOL", message: "an event of the wrong form" });
+		const isWrong = name.length > 128 || (isOwn && !isObject(args[0]));
+		if (isWrong) this._report({ code: "PROTOCOL", message: "an event of the wrong form" });
 		else if (isOwn) this.#handlers.get(name)?.(args[0]);
 		else emit(name, ...args);
 	}
@@ -2072,13 +2101,21 @@ class Server extends Source {
 	/* -------- Identity (C-12 to C-14) */
 
 	#logout({ reason, reconnect, after }) {
-		if (reconnect === true) return this._line.sendAway(reason, after > 0 ? Math.min(after, longestTimer) : undefined);
+		const delay = after > 0 ? Math.min(after, longestTimer) : undefined;
+		if (reconnect === true) return this._line.sendAway(reason, delay);
 		const { origin, user, client } = this;
 		news.post({ origin, user, client, reason });
 		return this._logout({ origin, user, client, reason });
 	}
 
-	/** As the server says, or another tab of the same device, which it was said to. */
+	/** Another tab has been told so. Who is live will be told as well, behind the answers that are still due. */
+	async _heard(logout) {
+		const { sid } = this.#ready;
+		if (this._line.isLive) await pause(1_000);
+		if (sid === this.#ready.sid) this._logout(logout);
+	}
+
+	/** As the server says, or another tab of the same device. */
 	_logout({ origin, user, client, reason }) {
 		if (origin !== this.origin || user !== this.user || client !== this.client || !this._line.isWanted) return;
 		this._line.stop(new LiveError("LOGIN", "the login is over"));
@@ -2093,7 +2130,7 @@ class Server extends Source {
 		else this.#renewal ??= this._renew().finally(() => { this.#renewal = undefined; });
 	}
 
-	/** Brings the cookies of a session that is due, or was changed over the socket: one tab at a time, as they share them. */
+	/** Brings the cookies of a session that is due, or was changed over the socket: one tab at a time, as they share. */
 	async _renew(ticket) {
 		const { sid } = this.#ready;
 		const body = ticket && { ticket, sid };
@@ -2161,7 +2198,9 @@ class Broadcast {
 
 const tabEvents = new Emitter(report, defaults.queueLimit);
 const tabs = new Broadcast("submergence:tabs", ([name, ...args]) => { tabEvents.emit(name, args); });
-const news = new Broadcast("submergence:news", logout => { for (const server of servers.values()) server._logout(logout); });
+const news = new Broadcast("submergence:news", logout => {
+	for (const server of servers.values()) server._heard(logout);
+});
 
 /** Events to the other tabs of this origin, never to this one. What is sent must be cloneable. */
 export const otherTabs = {

@@ -78,7 +78,7 @@ class PinningNginx:
     """nginx with one port for each node, which goes to that node while it is there, and else to another one.
 
     All browsers here have one address, so that `ip_hash` would send them to one node. Serves the pages of the tests,
-    too, at `/page/`, under a strict policy, and the module as it is in the repository, so that it is tried without a build.
+    too, at `/page/`, under a strict policy, and the module as it is in the repository: it is tried without a build.
     """
 
     def __init__(self, folder, nodes):

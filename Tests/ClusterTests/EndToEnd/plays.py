@@ -1,4 +1,4 @@
-"""Scenarios of pages with the browser module on a stub (stub.py): one browser for a file of tests, one stub for each test."""
+"""Scenarios of pages with the browser module: one browser for a file of tests, one stub (stub.py) for each test."""
 
 import asyncio
 import json

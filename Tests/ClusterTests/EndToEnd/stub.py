@@ -1,7 +1,7 @@
 """A server that does what a test of the browser module wants: SPEC §8 in Python, without cluster, limits or mercy.
 
-It serves the pages of the tests and the module as it is in the repository, shakes hands as a node does, and brings people
-together by Links; a test may say anything in its place.
+It serves the pages of the tests and the module as it is in the repository, shakes hands as a node does, and brings
+people together by Links; a test may say anything in its place.
 """
 
 import asyncio
@@ -56,7 +56,7 @@ class Line:
         self.is_open = False
 
     async def until(self, name, condition=lambda packet: True, count=1, seconds=15):
-        """The first `count` arguments of events of that name that the condition is true of; one alone, several as a list."""
+        """The first `count` arguments of events of that name that the condition is true of: one, or a list."""
 
         def found():
             return [event[1] for event in self.events if event[0] == name and condition(event[1])]
@@ -101,8 +101,8 @@ class Line:
 
 
 class Stub:
-    """`async with Stub() as stub`. `lines` are all connections so far; `on` what is done with an event of a name; `http`
-    what answers a request `(method, path)`."""
+    """`async with Stub() as stub`. `lines` are all connections so far; `on` what is done with an event of a name;
+    `http` what answers a request `(method, path)`."""
 
     ping = 10_000
     patience = 10_000

@@ -1,7 +1,6 @@
 """The browser module's actions and identity (CLIENT.md C-5 to C-14), in real pages on a stub."""
 
 import asyncio
-import json
 
 import pytest
 from aiohttp import web

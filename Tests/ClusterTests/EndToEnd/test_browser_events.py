@@ -1,4 +1,4 @@
-"""The browser module's application events, its other tabs and its size (CLIENT.md C-1 to C-4, §2), in real pages on a stub."""
+"""The browser module's application events, other tabs and types (CLIENT.md C-1 to C-4, §2), in real pages on a stub."""
 
 import re
 
@@ -113,8 +113,11 @@ def test_events_of_the_page(theatre):
 
     async def scenario(play):
         async def page(_request):
-            text = """<!doctype html><link rel="icon" href="data:,"><script src=/page/recorder.js></script><script src=/page/page.js type=module></script>
-                <script type="application/json" data-submergence-events>[["hello", {"to": "\\u003cyou>"}], ["hello", 2]]</script>
+            text = """<!doctype html><link rel="icon" href="data:,">
+                <script src=/page/recorder.js></script><script src=/page/page.js type=module></script>
+                <script type="application/json" data-submergence-events>
+                    [["hello", {"to": "\\u003cyou>"}], ["hello", 2]]
+                </script>
                 <script type="application/json" id="submergence-events">[["other"]]</script>
                 <script type="application/json">[["hello", "not this"]]</script>
                 <script type="application/json" data-submergence-events>{broken</script>"""
@@ -192,8 +195,8 @@ def test_servers_are_one_for_each_origin(theatre):
 
 
 def declared():
-    """What submergence.d.ts declares: exported values, and the members of its interfaces with the number of parameters that
-    they need, None for properties."""
+    """What submergence.d.ts declares: exported values, and the members of its interfaces with the number of parameters
+    that they need, None for properties."""
     text = re.sub(r"/\*.*?\*/", "", (PROJECT / "Client/submergence.d.ts").read_text(encoding="utf8"), flags=re.S)
     values = set(re.findall(r"^export (?:function|const|class) (\w+)", text, re.M))
     shapes = {}

@@ -63,8 +63,8 @@ def test_final_refusals_end_it_and_others_do_not(theatre):
 
 
 def test_pauses_grow_and_chance_has_a_part_in_them(theatre):
-    """C-15: half a second doubled up to half a minute, with full jitter; a network that is back is tried at once, once a
-    second at most."""
+    """C-15: half a second doubled up to half a minute, with full jitter; a network that is back is tried at once,
+    once a second at most."""
 
     async def scenario(play):
         page = await play.open(live=False)
@@ -191,7 +191,7 @@ RECOVERING = """(() => {
 
 @pytest.mark.parametrize("client", ["own", "official"])
 def test_recovery(theatre, client):
-    """C-18: the position is kept, presented and never seen; what was missed comes before CONNECT, and is emitted once."""
+    """C-18: the position is kept, presented and never seen; what was missed comes before CONNECT, and once."""
 
     async def scenario(play):
         stub = play.stub

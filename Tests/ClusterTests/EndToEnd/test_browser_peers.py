@@ -1,4 +1,4 @@
-"""The browser module's peers, negotiation and media (CLIENT.md C-22 to C-37), in real pages on a stub that brings them together."""
+"""The browser module's peers, negotiation and media (CLIENT.md C-22 to C-37), in real pages on a stub."""
 
 import asyncio
 
@@ -31,12 +31,12 @@ async def settled(*pages):
 
 
 def test_events_between_peers(theatre):
-    """C-22, C-23: they wait for the first endpoint if `connect` was called; names of the module's own events are nobody else's."""
+    """C-22, C-23: they wait for the first endpoint if `connect` was called; the module's names are nobody else's."""
 
     async def scenario(play):
         alice, bob = await play.open("alice"), await play.open("bob")
         assert await alice.run(
-            "server.getPeer({user: 'bob', a: [1, {b: 2, c: 3}]}) === server.getPeer({a: [1, {c: 3, b: 2}], user: 'bob'})"
+            "server.getPeer({user: 'bob', a: [{b: 2, c: 3}]}) === server.getPeer({a: [{c: 3, b: 2}], user: 'bob'})"
         )
         assert await alice.run("server.getPeer({user: 'bob'}) !== server.getPeer({user: 'carol'})")
         peer = "peerOf({user: 'bob'})"
@@ -105,7 +105,7 @@ def test_refusals_reach_who_asked(theatre):
 
 
 def test_closing_and_leaving(theatre):
-    """§7: `close` ends it for both, `disconnect` for this page until it calls `connect` again; then it is a new opening."""
+    """§7: `close` ends it for both, `disconnect` for this page until it calls `connect` again; later it is new."""
 
     async def scenario(play):
         alice, bob = await couple(play)
@@ -329,14 +329,16 @@ def test_bytes(theatre):
         most = await alice.run(
             """(async () => {
                 const bytes = new Uint8Array(20_000_000);
-                for (let at = 0; at < bytes.length; at += 65_536) crypto.getRandomValues(bytes.subarray(at, at + 65_536));
+                for (let at = 0; at < bytes.length; at += 65_536) {
+                    crypto.getRandomValues(bytes.subarray(at, at + 65_536));
+                }
                 window.digest = [...new Uint8Array(await crypto.subtle.digest("SHA-256", bytes))];
                 const [{ channel }] = peers[0].endpoints.values();
                 let most = 0;
                 const send = channel.send;
                 channel.send = data => { send.call(channel, data); most = Math.max(most, channel.bufferedAmount); };
-                const sent = [peers[0].send(bytes), peers[0].send(new Uint8Array(0)), peers[0].send(new Uint8Array([1, 2]).subarray(1))];
-                await Promise.all(sent);
+                const all = [bytes, new Uint8Array(0), new Uint8Array([1, 2]).subarray(1)];
+                await Promise.all(all.map(part => peers[0].send(part)));
                 return most;
             })()"""
         )
@@ -398,7 +400,7 @@ def test_media(theatre):
             """submergence.getUserMedia({video: true, audio: true}).then(stream => {
                 window.stream = stream;
                 window.shown = [];
-                peers[0].onTransceiver = (transceiver, endpoint) => shown.push([transceiver.sender.track.kind, endpoint]);
+                peers[0].onTransceiver = ({ sender }, endpoint) => shown.push([sender.track?.kind, endpoint]);
                 peers[0].addStream(stream, {name: "camera"});
             })"""
         )
