@@ -365,7 +365,9 @@ function showCall() {
     const { person, state } = call;
     if (person !== null && selected !== person && state !== "open") select(person);
     $("call").hidden = person === null && call.notice === "";
+    const isNew = state === "ringing" && $("call").dataset.state !== state;
     $("call").dataset.state = state ?? "over";
+    if (isNew) $("call").scrollIntoView({ block: "nearest" });
     if (state === "open") done("call");
     const [title, hint] = person === null ? [call.notice, ""] : callTexts[state](person);
     $("call-title").textContent = title;

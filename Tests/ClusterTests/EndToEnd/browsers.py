@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from bundle import bundle
 from chromium import MEDIA, Chromium, Window
+from firefox import Firefox, FirefoxWindow
 from processes import PROJECT, Node, executable, free_port, wait_for
 
 MODULE = PROJECT / "Client/submergence.js"
@@ -156,8 +157,8 @@ class Cluster:
         self._stack.close()
 
 
-class Tab(Window):
-    """A page with the module. Its functions are in pages/page.js."""
+class Page:
+    """What a page with the module can do. Its functions are in pages/page.js."""
 
     node = None
 
@@ -178,6 +179,14 @@ class Tab(Window):
         await self.run("made.sockets.forEach(socket => socket.close())")
 
 
+class Tab(Page, Window):
+    """In Chromium."""
+
+
+class FirefoxTab(Page, FirefoxWindow):
+    """In Firefox."""
+
+
 class Person:
     """A browser context, logged in."""
 
@@ -187,7 +196,7 @@ class Person:
     async def tab(self, node=0, live=True, watch=True, window=True, options=None):
         """Opens a page on that node's port; `window`: visible beside the person's others."""
         url = self.stage.cluster.url(node) + "/page/" + (f"#{quote(json.dumps(options))}" if options else "")
-        tab = await self.stage.browser.open(url, context=self.context, window=window, kind=Tab)
+        tab = await self.stage.browser.open(url, context=self.context, window=window, kind=self.stage.kind)
         tab.node = node
         if watch:
             self.stage.tabs.append(tab)
@@ -208,7 +217,9 @@ class Stage:
         # Two people whom no other test knows, as a Link outlives its last tab for a while.
         Stage.count += 1
         self.alice, self.bob = f"alice-{Stage.count}", f"bob-{Stage.count}"
-        self._browser = Chromium([*MEDIA, *options], throttled)
+        is_firefox = os.environ.get("SUBMERGENCE_BROWSER") == "firefox"
+        self.kind = FirefoxTab if is_firefox else Tab
+        self._browser = Firefox() if is_firefox else Chromium([*MEDIA, *options], throttled)
 
     async def __aenter__(self):
         self.browser = await self._browser.__aenter__()
@@ -237,7 +248,7 @@ class Stage:
     async def person(self, name, device="laptop", node=0):
         """A context of its own in which that user is logged in."""
         context = await self.browser.context()
-        page = await self.browser.open(self.cluster.url(node) + "/page/", context=context, kind=Tab)
+        page = await self.browser.open(self.cluster.url(node) + "/page/", context=context, kind=self.kind)
         body = json.dumps(json.dumps({"user": name, "device": device}))
         request = f'{{method: "POST", headers: {{"content-type": "application/json"}}, body: {body}}}'
         login = f'fetch("/login", {request})'

@@ -11,6 +11,8 @@ import time
 # A network that is gone for longer is for the ICE restart, which backs off: test_browser_outages.py.
 LONGEST_CUT = 2.0
 TABS = 3
+# Seconds; slower meshes are told of, with what had happened.
+REMARKABLE = 2.0
 
 # From inside a page: how many remote endpoints it reaches, or what is wrong.
 REACH = """(() => {
@@ -40,9 +42,10 @@ class Mesh:
         await self._complete()
         end, told = time.monotonic() + seconds, time.monotonic()
         while time.monotonic() < end:
-            for _ in range(self._chance.randint(1, 3)):
-                await self._change()
+            burst = [await self._change() for _ in range(self._chance.randint(1, 3))]
             await self._complete()
+            if self.times[-1] > REMARKABLE:
+                self._say(f"{self.times[-1]:.2f} s after {', '.join(burst)}")
             if time.monotonic() - told > 20:
                 told = time.monotonic()
                 self._say(f"{sum(self.changes.values())} changes, slowest mesh {max(self.times):.2f} s")
@@ -77,6 +80,7 @@ class Mesh:
             await tab.lose_packets(100)
             await asyncio.sleep(self._chance.uniform(0.2, LONGEST_CUT))
             await tab.lose_packets(0)
+        return f"{kind} ({'alice' if side == 0 else 'bob'})"
 
     async def _complete(self):
         start = time.monotonic()
