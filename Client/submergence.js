@@ -530,7 +530,7 @@ class Line {
 		this.#dial();
 	}
 
-	/** `ready` has come. @param {number} [quiet] milliseconds of silence that are a loss, if the transport does not know */
+	/** `ready` has come. @param {number} [quiet] milliseconds of silence that are a loss, if it alone knows */
 	ready(quiet) {
 		if (this.state !== "connecting") return;
 		this.heard(quiet);
@@ -854,7 +854,8 @@ class Actions {
 		else if (isBinary(body) || body?.type === "" || body instanceof ReadableStream) {
 			headers.set("content-type", "application/octet-stream");
 		}
-		const request = { method, headers, body: json ?? body, signal, credentials: "include" };
+		// A redirect is not followed: it may lead to another origin, which must not get the headers.
+		const request = { method, headers, body: json ?? body, signal, credentials: "include", redirect: "manual" };
 		if (body instanceof ReadableStream) {
 			// Browsers send streams over HTTP/2, which needs TLS, or not at all.
 			if (location.protocol === "https:" && "duplex" in Request.prototype) request.duplex = "half";
@@ -865,8 +866,7 @@ class Actions {
 
 	async #read(response, method) {
 		const { status, body, headers } = response;
-		// No page sees a redirect, only where it has led.
-		if (response.redirected) return { status: 302, content: {}, events: [["redirect", response.url]] };
+		if (response.type === "opaqueredirect") return { status: 302, content: {} };   // no page sees more of it
 		if (method === "HEAD" || !body) return { status };
 		const type = headers.get("content-type") ?? "";
 		if (type.startsWith("text/html")) throw new ActionError("INVALID", `a page with status ${status}`);
@@ -994,6 +994,7 @@ class Connection {
 	#early = [];
 	#candidates = [];
 	#isBehind = false;
+	#answeredAt = 0;
 	#restarts = 0;
 	#timer;
 	#senders = new Map();
@@ -1143,6 +1144,7 @@ class Connection {
 				for (const track of tracks) this.#senders.get(track)?.setStreams(stream);
 			}
 			await pc.setLocalDescription();
+			this.#answeredAt = Date.now();
 			this.#describe(pc);
 		}
 		for (const candidate of this.#early.splice(0)) await this.#add(pc, candidate);
@@ -1183,10 +1185,17 @@ class Connection {
 		});
 	}
 
-	/** What was told last may not have arrived; @param {boolean} isAway nobody is there any more */
+	/**
+	 * What was told last may not have arrived.
+	 * @param {boolean} isAway nobody is there any more, until an `init` says otherwise, within a grace
+	 */
 	missed(isAway) {
-		this.#isBehind = true;
-		if (isAway) this.sid = undefined;
+		const isSettled = this.isHealthy && this.#pc.signalingState === "stable";
+		// An answer of long ago has arrived, and would answer another offer.
+		this.#isBehind ||= isAway || !isSettled || Date.now() - this.#answeredAt < Connection.#offerAfter;
+		if (!isAway) return;
+		this.sid = undefined;
+		pause(this.#link.rosterGrace).then(() => { if (!this.sid && !this.isHealthy) this.#link.drop(this); });
 	}
 
 	/** Its signalling has left (C-30), unless it is back already. */
@@ -1286,9 +1295,12 @@ class Connection {
 	channel(label) { return this.#channels.get(label); }
 
 	#accept(channel) {
-		if (!isText(channel.label, 256) || this.#channels.size >= mostChannels) return channel.close();
+		const { label } = channel;
+		const { channels } = this.#link;
+		const isTooMany = channels.size >= mostChannels && !channels.has(label);
+		if (!isText(label, 256) || label === "events" || isTooMany) return channel.close();
 		// Where both sides have opened one, both send over that of the smaller endpoint, and listen to the two.
-		return this.#use(channel, this.#isPolite || !this.#channels.has(channel.label));
+		return this.#use(channel, this.#isPolite || !this.#channels.has(label));
 	}
 
 	#use(channel, isMain = true) {
@@ -1330,7 +1342,7 @@ class Connection {
 		this.#tellStreams();
 	}
 
-	/** A track takes the place of one that was taken away, once the other side knows: descriptions do not grow (C-33). */
+	/** A track takes the place of one that was taken away, once the other side knows: nothing grows (C-33). */
 	#place(pc, track, stream, sendEncodings) {
 		if (sendEncodings) return pc.addTransceiver(track, { streams: [stream], sendEncodings });
 		const taken = new Set(this.#senders.values());
@@ -1416,6 +1428,7 @@ class Link {
 	get all() { return [...this.connections.values()]; }
 	get open() { return this.all.filter(connection => connection.isOpen); }
 	get configuration() { return this.#links.configuration; }
+	get rosterGrace() { return this.#links.options.rosterGrace; }
 	freshServers() { return this.#links.freshServers(); }
 	send(message) { return this.#links.send("peer", { token: this.token, ...message }); }
 	tell(name, ...args) { return this.events.emit(name, args); }
@@ -1534,7 +1547,8 @@ class Link {
 
 	drop(connection, saysBye = false) {
 		const { endpoint: remote } = connection;
-		if (!this.connections.delete(remote)) return;
+		if (this.connections.get(remote) !== connection) return;
+		this.connections.delete(remote);
 		const wasOpen = connection.close(saysBye);
 		this.endStreams(other => other.endpoint === remote);
 		if (wasOpen) this.tell("endpointclose", { endpoint: remote });
@@ -1716,7 +1730,7 @@ class Peer extends Source {
 	/**
 	 * A stream to all endpoints, present and future.
 	 * @param {MediaStream} stream
-	 * @param {{name?: string, sendEncodings?: RTCRtpEncodingParameters[]}} [options] `name`: what the other side calls it
+	 * @param {{name?: string, sendEncodings?: RTCRtpEncodingParameters[]}} [options] `name`: for the other side
 	 */
 	addStream(stream, options = undefined) { this._link.addStream(stream, options); }
 
@@ -1733,12 +1747,15 @@ class Peer extends Source {
 /** All Links of one server, by what it says of them (SPEC §7). */
 class Links {
 	static #mostForgotten = 64;
+	static #mostPeers = 1_024;
 	static #refreshBefore = 60_000;
 	static #serversPatience = 5_000;
 
 	#server;
 	/** Peers by query; Links by the key that all their tokens begin with (SPEC LK-3). */
 	#byQuery = new Map();
+	/** Peers that the page has asked for: those stay. */
+	#given = new WeakSet();
 	#byKey = new Map();
 	#requests = new Map();
 	#closings = new Map();
@@ -1765,7 +1782,9 @@ class Links {
 		const key = canonical(query);
 		need(key !== undefined, "a query is JSON");
 		if (!this.#byQuery.has(key)) this.#byQuery.set(key, new Link(this, JSON.parse(key)).peers[0]);
-		return this.#byQuery.get(key);
+		const peer = this.#byQuery.get(key);
+		this.#given.add(peer);
+		return peer;
 	}
 
 	/* -------- Requests */
@@ -1867,7 +1886,15 @@ class Links {
 		if (peer && !peer.token) return peer._link;
 		const link = new Link(this, query);
 		if (!peer) this.#byQuery.set(key, link.peers[0]);
+		this.#forgetPeer();
 		return link;
+	}
+
+	/** Of peers that only came in, and have gone, a number is remembered. */
+	#forgetPeer() {
+		if (this.#byQuery.size <= Links.#mostPeers) return;
+		const [key] = [...this.#byQuery].find(([, peer]) => peer.state === "closed" && !this.#given.has(peer)) ?? [];
+		this.#byQuery.delete(key);
 	}
 
 	/** An error never makes a peer (C-24). */
@@ -1931,7 +1958,9 @@ class Links {
 		clearTimeout(this.#iceTimer);
 		if (this.#iceExpires > 0) {
 			const left = this.#iceExpires - Date.now();
-			const delay = Math.max(1_000, left - Math.min(Links.#refreshBefore, left / 2));
+			// Whose clock is ahead would else ask all the time.
+			const early = Math.min(Links.#refreshBefore, left / 2);
+			const delay = left > 0 ? Math.max(1_000, left - early) : Links.#refreshBefore;
 			this.#iceTimer = setTimeout(() => this.#askServers(), Math.min(delay, longestTimer));
 		}
 		for (const link of this.#byKey.values()) {
@@ -2026,10 +2055,11 @@ class Server extends Source {
 		if (!isPost) url.search = "";
 		const form = Object.assign(document.createElement("form"), { hidden: true, method, action: url.href });
 		for (const [name, value] of Object.entries(fields)) {
-			if (value) form.append(Object.assign(document.createElement("input"), { type: "hidden", name, value }));
+			const field = Object.assign(document.createElement("input"), { type: "hidden", name, value });
+			if (value !== undefined) form.append(field);
 		}
 		document.body.append(form);
-		form.submit();
+		HTMLFormElement.prototype.submit.call(form);   // a field may be called so
 		form.remove();
 	}
 
@@ -2041,7 +2071,7 @@ class Server extends Source {
 	_configure(options = {}) {
 		for (const name of Object.keys(options)) if (!(name in defaults)) throw new TypeError(`no option "${name}"`);
 		Object.assign(this._options, options);
-		applicationEvents.limit = this._options.queueLimit;
+		if (options.queueLimit) applicationEvents.limit = options.queueLimit;
 		const isDue = this._options.autoLive && this._mayReturn && !this._line.isWanted;
 		if (isDue) this.goLive().catch(cause => this._report({ code: cause.code, message: cause.message, cause }));
 	}
@@ -2130,7 +2160,7 @@ class Server extends Source {
 		else this.#renewal ??= this._renew().finally(() => { this.#renewal = undefined; });
 	}
 
-	/** Brings the cookies of a session that is due, or was changed over the socket: one tab at a time, as they share. */
+	/** Brings the cookies of a session that is due, or was changed over the socket: one tab at a time. */
 	async _renew(ticket) {
 		const { sid } = this.#ready;
 		const body = ticket && { ticket, sid };
@@ -2188,12 +2218,16 @@ class Broadcast {
 	}
 
 	open() {
-		this.#channel = new BroadcastChannel(this.#name);
+		this.#channel ??= new BroadcastChannel(this.#name);
 		this.#channel.onmessage = ({ data }) => this.#receive(data);
 	}
 
-	close() { this.#channel.close(); }
-	post(message) { this.#channel.postMessage(message); }
+	close() {
+		this.#channel?.close();
+		this.#channel = undefined;
+	}
+
+	post(message) { this.#channel?.postMessage(message); }
 }
 
 const tabEvents = new Emitter(report, defaults.queueLimit);

@@ -100,9 +100,16 @@ def test_what_goes_wrong_with_an_action(theatre):
             ("/tea", teapot),
         ]:
             stub.http["GET", path] = handler
+
+        async def moved(_request):
+            return web.Response(status=302, headers={"location": f"http://127.0.0.1:{stub.port}/elsewhere"})
+
+        stub.http["GET", "/moved"] = moved
         page = await play.open(live=False)
         page.keep_failures_apart()
         ask = f"{OUTCOME}(server.action(%s))"
+        assert await page.run(ask % "'GET', '/moved'") == [302, {}]
+        assert not [path for _, path, _ in stub.requests if path == "/elsewhere"]
         assert await page.run(ask % "'GET', '/tea'") == [418, {"error": "TEA"}]
         assert await page.run(ask % "'GET', '/hang', {timeout: 100}") == "TIMEOUT"
         assert await page.run(ask % "'GET', '/hang', {signal: AbortSignal.timeout(100)}") == "ABORTED"
@@ -296,11 +303,14 @@ def test_navigation(theatre):
 
         for method in ("GET", "POST"):
             play.stub.http[method, "/there"] = landed
-        await page.follow("server.navigate('POST', '/there', {query: {q: 1}, body: {a: 'b'}})")
+        await page.follow("server.navigate('POST', '/there', {query: {q: 1}, body: {a: 'b', submit: ''}})")
         await page.go(play.stub.url + "/page/")
         await page.until("window.isReady")
         await page.follow("server.navigate('GET', '/there?p=0', {query: {q: 1}})")
-        assert forms == [("POST", "/there?q=1", {"a": "b", "_domestic": "secret"}), ("GET", "/there?p=0&q=1", {})]
+        assert forms == [
+            ("POST", "/there?q=1", {"a": "b", "submit": "", "_domestic": "secret"}),
+            ("GET", "/there?p=0&q=1", {}),
+        ]
 
     theatre.play(scenario)
 
@@ -431,7 +441,7 @@ def test_renewal_is_one_tab_at_a_time_and_survives_a_lost_answer(theatre):
 
         play.both = asyncio.Event()
         play.stub.http["POST", SESSION] = renew
-        one = await play.open()
+        one = await play.open(options={"actionTimeout": 1_000})
         two = await play.open(beside=one)
         for page in (one, two):
             page.keep_failures_apart()

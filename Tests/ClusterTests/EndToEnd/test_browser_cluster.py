@@ -360,14 +360,16 @@ def test_nothing_is_left_of_links(cluster):
                 await tab.command("HeapProfiler.collectGarbage")
             await tab.command("Performance.enable")
             metrics = {item["name"]: item["value"] for item in (await tab.command("Performance.getMetrics"))["metrics"]}
-            return [*counts, metrics["JSEventListeners"]]
+            return (*counts, metrics["JSEventListeners"])
 
         await cycle()
         before = [await left(tab) for tab in (alice, bob)]
         for _ in range(CYCLES):
             await cycle()
-        after = [await left(tab) for tab in (alice, bob)]
-        assert after == before
+        for tab, (connections, timers, listeners) in zip((alice, bob), before):
+            now = await left(tab)
+            # Timers of the beginning have run out meanwhile.
+            assert (now[0], now[2]) == (connections, listeners) and now[1] <= timers
 
     play(cluster, scenario, seconds=180 + 3 * CYCLES)
 
