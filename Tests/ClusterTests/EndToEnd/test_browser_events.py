@@ -1,5 +1,6 @@
 """The browser module's application events, other tabs and types (CLIENT.md C-1 to C-4, §2), in real pages on a stub."""
 
+import gzip
 import re
 
 import pytest
@@ -263,3 +264,13 @@ def test_nothing_is_made_of_text():
     ):
         assert word not in text, word
     assert not re.search(r"^import\b", text, re.M) and "import(" not in text
+
+
+def test_it_stays_small():
+    """Without comments and blank lines; and as it goes over the wire where a proxy compresses."""
+    text = MODULE.read_text(encoding="utf8")
+    kept = r"""("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`)|/\*.*?\*/|(?<![:\w/])//[^\n]*"""
+    code = re.sub(kept, lambda match: match[1] or "", text, flags=re.S)
+    code = "\n".join(line.rstrip() for line in code.split("\n") if line.strip())
+    assert len(code.encode()) <= 66_000
+    assert len(gzip.compress(code.encode())) <= 20_000
