@@ -1174,6 +1174,8 @@ class Connection {
 
 	/** An `init`: it is there, under this SID (C-25). What it has missed is told as it is now (C-28). */
 	moved(sid) {
+		// What was on its way to the SID before may never have arrived, and nobody says so.
+		if (sid !== this.sid && !(this.isHealthy && this.#pc.signalingState === "stable")) this.#isBehind = true;
 		this.sid = sid;
 		this.isGone = false;
 		this.isListed = true;

@@ -14,10 +14,10 @@ TABS = 3
 # Seconds; slower meshes are told of, with what had happened.
 REMARKABLE = 2.0
 
-# From inside a page: how many remote endpoints it reaches, or what is wrong.
+# From inside a page: which endpoint it is, and which it reaches; nobody while it is not live.
 REACH = """(() => {
-    const open = peers.filter(peer => peer.state === "open");
-    return server.state !== "live" ? -1 : open.length === 1 ? reached(open[0]) : 0;
+    const open = server.state === "live" ? peers.flatMap(peer => [...peer.endpoints]) : [];
+    return [server.endpoint, open.filter(([, { channel }]) => channel?.readyState === "open").map(([id]) => id)];
 })()"""
 
 
@@ -85,11 +85,17 @@ class Mesh:
     async def _complete(self):
         start = time.monotonic()
         while True:
-            found = [await asyncio.gather(*(tab.run(REACH) for tab in tabs)) for tabs in self._tabs]
-            alices, bobs = (len(tabs) for tabs in self._tabs)
-            if found == [[bobs] * alices, [alices] * bobs]:
+            sides = [await asyncio.gather(*(tab.run(REACH) for tab in tabs)) for tabs in self._tabs]
+            missing = [
+                (own, other)
+                for side, others in (sides, reversed(sides))
+                for own, reached in side
+                for other, _ in others
+                if other not in reached
+            ]
+            if not missing:
                 self.times.append(time.monotonic() - start)
                 return
             if time.monotonic() - start > self._patience:
-                raise Stuck(f"after {dict(self.changes)}: {alices} and {bobs} tabs reach {found}")
+                raise Stuck(f"after {dict(self.changes)}: {len(missing)} ways are missing: {missing}")
             await asyncio.sleep(0.05)

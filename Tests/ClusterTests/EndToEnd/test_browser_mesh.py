@@ -54,13 +54,13 @@ def test_mesh_of_three_and_two(cluster):
 
 
 def test_random_changes_leave_nobody_alone(cluster):
-    """Twenty seconds of what scripts/mesh.sh does for ten minutes."""
+    """Fifteen seconds of what scripts/mesh.sh does for ten minutes."""
     seed = random.randrange(1 << 32)
     print(f"seed {seed}")
 
     async def scenario(stage):
         mesh = Mesh(stage, seed)
-        await mesh.run(20)
+        await mesh.run(15)
         print(mesh.changes, f"slowest {max(mesh.times):.2f} s")
 
     play(cluster, scenario)

@@ -6,7 +6,7 @@ import os
 from browsers import Person, play
 
 # Seconds that a tab is hidden: short here; SUBMERGENCE_HIDDEN=120 is the whole of T-19.
-HIDDEN = float(os.environ.get("SUBMERGENCE_HIDDEN", "15"))
+HIDDEN = float(os.environ.get("SUBMERGENCE_HIDDEN", "10"))
 
 TICKING = """(() => {
     let number = 0;

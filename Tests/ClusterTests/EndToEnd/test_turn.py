@@ -6,13 +6,17 @@ import hashlib
 import hmac
 import os
 import subprocess
+import sys
 import time
 
 import pytest
 import socketio
 from browsers import DuetNode
-from processes import PROJECT, SCRIPTS, Node, executable
+from processes import PROJECT, SCRIPTS, Node, executable, wait_for
 from relay import Relay, TurnClient
+
+sys.path.insert(0, str(SCRIPTS))
+from turn_cut import user_hash  # noqa: E402
 
 SECRET = "a secret of more than 16 bytes"
 STUN = "stun:stun.app.example:3478"
@@ -168,6 +172,25 @@ def test_relay_takes_them_and_only_the_cut_ends_an_allocation(tmp_path):
         assert cut() == 0
         for one in (client, late):
             one.close()
+
+
+def test_cut_goes_on_while_credentials_are_good(tmp_path):
+    """With --for: whatever the user opens meanwhile is ended, too; nobody else's is."""
+    with Relay(tmp_path) as relay:
+        command = [SCRIPTS / "turn_cut.py", "--cli", f"127.0.0.1:{relay.cli_port}", "--domain", "localhost"]
+        command += ["--user", "alice", "--secret-file", relay.secret_file, "--for", "6", "--every", "0.5"]
+        environment = {**os.environ, "TURN_CLI_PASSWORD": relay.password}
+        cutting = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+        other = TurnClient(relay.port, *relay.credentials(60, user_hash(relay.secret, "localhost", "bob")))
+        assert other.allocate() > 0
+        for _ in range(2):
+            client = TurnClient(relay.port, *relay.credentials(60, user_hash(relay.secret, "localhost", "alice")))
+            assert client.allocate() > 0
+            wait_for("the cut", lambda client=client: client.refresh() < 0, 30)
+            client.close()
+        assert int(cutting.communicate(timeout=60)[0]) == 2
+        assert other.refresh() > 0
+        other.close()
 
 
 def test_shipped_configuration_keeps_users_out_of_the_network(tmp_path):
