@@ -1813,10 +1813,15 @@ class Links {
 		if (!link) return this.#complain("an answer to nothing");
 		link.asking = undefined;
 		if (error !== undefined) link.refused(String(error));
-		else if (isText(token, 256) && Number.isInteger(gen)) this.#enter(link, token, gen);
+		else if (isText(token, 256) && Number.isInteger(gen)) this.#granted(this.#enter(link, token, gen));
 		else link.refused("INVALID");
 		for (const packet of this.#held.splice(0)) this.signalled(packet);
 		return undefined;
+	}
+
+	/** Closed while the answer was due: then it is closed now. */
+	#granted(link) {
+		if (!link.isWanted && !link.left) this.close(link);
 	}
 
 	#keyOf(token) { return token.slice(0, token.length / 2); }
@@ -1826,8 +1831,10 @@ class Links {
 		const known = this.#byKey.get(key);
 		if (known && known !== link) known.absorb(link);
 		this.#forgotten.delete(token);
-		this.#byKey.set(key, known ?? link);
-		(known ?? link).enter(token, gen);
+		const entered = known ?? link;
+		this.#byKey.set(key, entered);
+		entered.enter(token, gen);
+		return entered;
 	}
 
 	#end(link, reason) {

@@ -98,6 +98,16 @@ def test_refusals_reach_who_asked(theatre):
         token = await alice.run("peerOf({user: 'bob'}).token")
         await alice.line.send("peer", {"token": token, "error": "INVALID"})
         await alice.until("peerOf({user: 'bob'}).said.some(([name, detail]) => detail?.code === 'INVALID')")
+        # Closed while it is being opened: then it is closed once it is.
+        await play.open("carol")
+        play.stub.hold_links = asyncio.Event()
+        await alice.run("window.opening = connect({user: 'carol'}), 0")
+        await alice.line.until("link", lambda packet: packet.get("query") == {"user": "carol"})
+        await alice.run("peerOf({user: 'carol'}).close()")
+        assert await alice.run("opening") == "CLOSED"
+        play.stub.hold_links.set()
+        await alice.line.until("link", lambda packet: packet.get("close"))
+        await alice.until("peerOf({user: 'carol'}).state === 'closed'")
         await alice.run("server.goOffline()")
         assert await alice.run("connect({user: 'carol'})") == "OFFLINE"
 
