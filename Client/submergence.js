@@ -1736,6 +1736,7 @@ class Peer extends Source {
 	 */
 	addStream(stream, options = undefined) { this._link.addStream(stream, options); }
 
+	/** Takes a stream back from all of them. */
 	removeStream(stream) {
 		this._link.streams.get(stream)?.tracks.clear();
 		this._link.streams.delete(stream);
@@ -2038,6 +2039,7 @@ class Server extends Source {
 	/** @returns {Promise<void>} resolves when the page is live, after however many attempts @throws {LiveError} */
 	goLive() { return this._line.goLive(); }
 
+	/** Leaves every peer, and stays off until `goLive` is called; who waits for that is told `ABORTED`. */
 	goOffline() {
 		this._links.leave();
 		this._line.stop(new LiveError("ABORTED"));
