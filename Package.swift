@@ -66,7 +66,7 @@ let package = Package(
                 .product(name: "NIOFoundationCompat", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ],
-            resources: [.embedInCode("HTTP/DemoPages")],
+            resources: [.embedInCode("HTTP/DemoPages"), .embedInCode("HTTP/ClientModule")],
             swiftSettings: settings),
         .executableTarget(
             name: "Server",
@@ -89,6 +89,12 @@ let package = Package(
             ],
             path: "Examples/Postboard", exclude: ["README.md"], resources: [.embedInCode("Pages")],
             swiftSettings: settings),
+        .executableTarget(
+            name: "Duet",
+            dependencies: [
+                "Node", metrics, .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Examples/Duet", swiftSettings: settings),
         // Attacked by the end-to-end tests.
         .executableTarget(
             name: "Bank", dependencies: ["Node", metrics], path: "Tests/Bank", swiftSettings: settings),
@@ -96,6 +102,10 @@ let package = Package(
         .executableTarget(
             name: "ActionsApplication", dependencies: ["Node", nio, logging, metrics],
             path: "Tests/Applications/Actions",
+            swiftSettings: settings),
+        // The same for Links.
+        .executableTarget(
+            name: "LinksApplication", dependencies: ["Node", logging, metrics], path: "Tests/Applications/Links",
             swiftSettings: settings),
         .testTarget(
             name: "ClusterTests",

@@ -1,160 +1,12 @@
-// The demo page: a small Socket.IO client of its own, and the page around it.
+// The demo page, on the module that every node serves. What it shows of the cluster comes as ordinary events; what it sends goes by
+// an action, which is answered with a receipt. Calls are in call.js.
 //
-// To the node this tab is a plain client (no `v` in its auth payload). The events, all of them of development mode only:
-//   in   demo:welcome  {node, nodes: [{name, url}], you: {user, client}, online: [user, ...]}
-//        demo:online   user            demo:offline  user
-//        demo:message  {from, text, at, node}
-//   out  demo:send     toUser, text    acknowledged with {didReceive}
-"use strict";
-
-/* ---------------------------------------------------------------- Socket.IO over one WebSocket */
-
-/** Engine.IO 4 and Socket.IO 5 as far as the demo needs them: the root namespace, text, acknowledgements. */
-class Connection {
-    static firstDelay = 400;
-    static longestDelay = 10_000;
-    static ackDeadline = 15_000;
-
-    #auth;
-    #on;
-    #socket = null;
-    #silence = 0;         // ms without a ping after which the connection counts as dead
-    #watchdog = 0;
-    #retryTimer = 0;
-    #attempts = 0;
-    #nextAck = 0;
-    #acks = new Map();    // id -> {resolve, timer}
-    #wanted = false;
-
-    /**
-     * @param auth the CONNECT payload
-     * @param on   {live(), lost(delayInMs), refused(message), event(name, ...args)}
-     */
-    constructor(auth, on) {
-        this.#auth = auth;
-        this.#on = on;
-    }
-
-    open() {
-        this.#wanted = true;
-        clearTimeout(this.#retryTimer);
-        const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-        const socket = new WebSocket(`${scheme}//${location.host}/socket.io/?EIO=4&transport=websocket`);
-        this.#socket = socket;
-        this.#silence = 20_000;
-        this.#feedWatchdog();
-        socket.onmessage = message => { if (socket === this.#socket) this.#receive(message.data); };
-        socket.onclose = () => { if (socket === this.#socket) this.#lost(); };
-    }
-
-    /** Ends the connection for good. */
-    close() {
-        this.#wanted = false;
-        clearTimeout(this.#retryTimer);
-        clearTimeout(this.#watchdog);
-        const socket = this.#socket;
-        this.#socket = null;
-        this.#failAcks();
-        if (socket?.readyState === WebSocket.OPEN) socket.send("41");
-        socket?.close();
-    }
-
-    /** Connects at once when it is waiting to. */
-    retryNow() {
-        if (this.#wanted && this.#socket === null) this.open();
-    }
-
-    /** Sends an event; resolves with the acknowledgement's first argument, or null when none came. */
-    emit(name, ...args) {
-        if (this.#socket?.readyState !== WebSocket.OPEN) return Promise.resolve(null);
-        const id = this.#nextAck++;
-        this.#socket.send(`42${id}${JSON.stringify([name, ...args])}`);
-        return new Promise(resolve => {
-            const timer = setTimeout(() => this.#settle(id, null), Connection.ackDeadline);
-            this.#acks.set(id, { resolve, timer });
-        });
-    }
-
-    #receive(data) {
-        if (typeof data !== "string") return;    // binary events are not ours
-        const body = data.slice(1);
-        switch (data[0]) {
-        case "0": {                              // Engine.IO open
-            const { pingInterval, pingTimeout } = JSON.parse(body);
-            this.#silence = pingInterval + pingTimeout;
-            this.#socket.send(`40${JSON.stringify(this.#auth)}`);
-            break;
-        }
-        case "1":                                // Engine.IO close
-            this.#socket.close();
-            break;
-        case "2":                                // ping
-            this.#socket.send(`3${body}`);
-            break;
-        case "4":
-            this.#receivePacket(body);
-            break;
-        }
-        this.#feedWatchdog();
-    }
-
-    #receivePacket(packet) {
-        const [, type, id, json] = /^(\d)(\d*)([^]*)$/.exec(packet) ?? [];
-        const payload = json ? JSON.parse(json) : undefined;
-        switch (type) {
-        case "0":                                // CONNECT
-            this.#attempts = 0;
-            this.#on.live();
-            break;
-        case "1":                                // DISCONNECT: the node wants this tab to go
-            this.close();
-            this.#on.refused("The node has ended this connection.");
-            break;
-        case "2":                                // EVENT
-            if (id !== "") this.#socket.send(`43${id}[]`);
-            this.#on.event(...payload);
-            break;
-        case "3":                                // ACK
-            this.#settle(Number(id), payload[0]);
-            break;
-        case "4":                                // CONNECT_ERROR: trying again would not help
-            this.close();
-            this.#on.refused(payload?.message ?? "The node has refused the connection.");
-            break;
-        }
-    }
-
-    #settle(id, value) {
-        const ack = this.#acks.get(id);
-        if (!ack) return;
-        this.#acks.delete(id);
-        clearTimeout(ack.timer);
-        ack.resolve(value);
-    }
-
-    #failAcks() {
-        for (const id of [...this.#acks.keys()]) this.#settle(id, null);
-    }
-
-    #feedWatchdog() {
-        clearTimeout(this.#watchdog);
-        this.#watchdog = setTimeout(() => {
-            this.#socket?.close();
-            this.#lost();                        // a dead network may take minutes to report the close
-        }, this.#silence);
-    }
-
-    #lost() {
-        clearTimeout(this.#watchdog);
-        this.#socket = null;
-        this.#failAcks();
-        if (!this.#wanted) return;
-        const ceiling = Math.min(Connection.firstDelay * 2 ** this.#attempts++, Connection.longestDelay);
-        const delay = ceiling * (0.5 + Math.random() / 2);
-        this.#retryTimer = setTimeout(() => this.open(), delay);
-        this.#on.lost(delay);
-    }
-}
+//   events   demo:welcome  {node, nodes: [{name, url}], you: {user, client}, online: [user, ...]}
+//            demo:online   user            demo:offline  user
+//            demo:message  {from, text, at, node}
+//   action   POST /demo/send  {to, text}  answered with {didReceive}
+import { getServer, on } from "/submergence.js";
+import { Call } from "./call.js";
 
 /* ---------------------------------------------------------------- the page's parts */
 
@@ -207,7 +59,6 @@ function demoAddress(base, identity) {
 const feedLength = 40;
 const conversationLength = 300;
 
-let connection = null;
 let me = null;                       // {user, client}
 let here = null;                     // this node's name
 let nodes = [];                      // [{name, url}]
@@ -216,6 +67,22 @@ let selected = null;                 // the person written to
 const conversations = new Map();     // person -> [{mine, text, at, from?, node?, receipt?}]
 const unread = new Map();            // person -> count
 const fresh = new Set();             // people to animate once
+
+/* ---------------------------------------------------------------- the connection */
+
+// A node in development mode believes who we say we are; elsewhere a session cookie or a token says it.
+const server = getServer(undefined, { auth: () => me });
+const call = new Call(server, () => { if (me) showCall(); });
+
+server.on("state", state => {
+    if (!me) return;
+    setStatus(state === "live" ? "live" : "connecting", state === "live" ? "live" : "offline");
+    $("notice").hidden = state === "live" || here === null;
+    $("notice-text").textContent = "The connection is lost. Trying again …";
+});
+server.on("logout", ({ reason }) => {
+    if (server.state === "offline") leave(`The node has ended this connection (${reason}).`);
+});
 
 /* ---------------------------------------------------------------- signing in and out */
 
@@ -231,29 +98,14 @@ function begin(identity) {
     setStatus("connecting", "connecting");
     select(me.user);
 
-    connection = new Connection(me, {
-        live() {
-            $("notice").hidden = true;
-            setStatus("live", "live");
-        },
-        lost(delay) {
-            setStatus("connecting", "offline");
-            $("notice-text").textContent = `The connection is lost. Trying again in ${Math.max(1, Math.round(delay / 1000))} s …`;
-            $("notice").hidden = false;
-        },
-        refused(message) {
-            leave(message);
-        },
-        event(name, ...args) {
-            handlers[name]?.(...args);
-        },
+    server.goLive().catch(error => {
+        if (me === identity) leave(`The node has refused the connection (${error.code}).`);
     });
-    connection.open();
 }
 
 function leave(message = "") {
-    connection?.close();
-    connection = null;
+    call.forget();
+    server.goOffline();
     sessionStorage.removeItem("identity");
     me = here = selected = null;
     nodes = [];
@@ -286,7 +138,7 @@ const handlers = {
         nodes = welcome.nodes.some(node => node.name === here)
             ? welcome.nodes
             : [{ name: here, url: location.origin }, ...welcome.nodes];
-        me = welcome.you;
+        me = { user: welcome.you.user, client: welcome.you.client };
         online = new Set(welcome.online).add(me.user);
         if ([...online].some(user => user !== me.user)) done("someone");
         note(isBack ? ["Connected again, on ", bold(here), "."] : ["Went live on ", bold(here), "."]);
@@ -329,6 +181,10 @@ const handlers = {
     },
 };
 
+for (const [name, handler] of Object.entries(handlers)) {
+    on(name, (...args) => { if (me) handler(...args); });
+}
+
 function remember(person, message) {
     const messages = conversations.get(person) ?? [];
     messages.push(message);
@@ -343,7 +199,13 @@ async function send(text) {
     showPeople();
     showTalk();
     flash(here);
-    const receipt = await connection.emit("demo:send", to, text);
+    let receipt = null;
+    try {
+        const { status, content } = await server.action("POST", "/demo/send", { body: { to, text } });
+        if (status === 200) receipt = content;
+    } catch {
+        // The outcome is unknown, and is shown as such.
+    }
     if (!me) return;                             // signed out meanwhile
     message.receipt = receipt === null ? "unknown" : receipt.didReceive ? "received" : "nobody";
     if (message.receipt === "received") done("send");
@@ -441,6 +303,8 @@ function select(person) {
 
 function showTalkState() {
     const isMe = selected === me.user;
+    $("start-call").hidden = isMe;
+    $("start-call").disabled = !online.has(selected) || call.person !== null;
     $("talk-title").textContent = isMe ? `To yourself, ${me.user}` : `To ${selected}`;
     $("talk-state").textContent = isMe
         ? "It arrives in all of your tabs, on all nodes."
@@ -489,6 +353,57 @@ function caption(message) {
     }
 }
 
+/* ---------------------------------------------------------------- the call */
+
+const callTexts = {
+    calling: person => [`Calling ${person} …`, "It rings in all of their tabs."],
+    ringing: person => [`${person} is calling`, "Answer here: your other tabs join without a camera."],
+    open: person => [`In a call with ${person}`, ""],
+};
+
+function showCall() {
+    const { person, state } = call;
+    if (person !== null && selected !== person && state !== "open") select(person);
+    $("call").hidden = person === null && call.notice === "";
+    const isNew = state === "ringing" && $("call").dataset.state !== state;
+    $("call").dataset.state = state ?? "over";
+    if (isNew) $("call").scrollIntoView({ block: "nearest" });
+    if (state === "open") done("call");
+    const [title, hint] = person === null ? [call.notice, ""] : callTexts[state](person);
+    $("call-title").textContent = title;
+    const tabs = call.reach === 1 ? "one tab of theirs" : `${call.reach} tabs of theirs`;
+    $("call-hint").textContent = person === null ? "" : call.notice || hint || `Connected to ${tabs}, browser to browser.`;
+    for (const button of $("call-controls").children) {
+        button.hidden = !(button.dataset.when ?? "").split(" ").includes(state ?? "over");
+    }
+    $("camera").textContent = call.camera ? "Camera off" : "Camera on";
+    $("camera").setAttribute("aria-pressed", String(call.camera !== null));
+    $("mute").hidden ||= call.camera === null;
+    $("mute").textContent = call.isMuted ? "Unmute" : "Mute";
+    $("mute").setAttribute("aria-pressed", String(call.isMuted));
+    showTiles();
+    showTalkState();
+}
+
+/** A tile for each picture; those that stay are left alone, so that they do not flicker. */
+function showTiles() {
+    const wanted = new Map(call.remotes.map(({ remote }) => [remote, call.person]));
+    if (call.camera) wanted.set(call.camera, "you");
+    for (const tile of [...$("tiles").children]) {
+        if (!wanted.delete(tile.source)) tile.remove();
+    }
+    for (const [source, name] of wanted) {
+        const video = make("video", { autoplay: true, playsInline: true, muted: source === call.camera });
+        video.setAttribute("aria-label", name === "you" ? "Your camera" : `${name}'s camera`);
+        const tile = make("figure", { className: source === call.camera ? "tile own" : "tile" }, video, make("figcaption", {}, name));
+        tile.source = source;
+        $("tiles").append(tile);
+        if (source === call.camera) video.srcObject = source;
+        else source.attach(video);
+    }
+    $("tiles").hidden = $("tiles").children.length === 0;
+}
+
 /* ---------------------------------------------------------------- what the person does */
 
 $("quick").addEventListener("click", event => {
@@ -518,16 +433,21 @@ $("address").addEventListener("submit", event => {
 $("composer").addEventListener("submit", event => {
     event.preventDefault();
     const text = $("text").value.trim();
-    if (!text || !connection || $("status").dataset.state !== "live") return;
+    if (!text || $("status").dataset.state !== "live") return;
     $("text").value = "";
     send(text);
 });
 
+$("start-call").addEventListener("click", () => call.start(selected));
+$("answer").addEventListener("click", () => call.answer());
+$("decline").addEventListener("click", () => call.decline());
+$("hang-up").addEventListener("click", () => call.hangUp());
+$("camera").addEventListener("click", () => call.turnCamera(call.camera === null));
+$("mute").addEventListener("click", () => call.mute(!call.isMuted));
+$("close-call").addEventListener("click", () => { call.notice = ""; showCall(); });
+
 $("leave").addEventListener("click", () => leave());
-$("retry").addEventListener("click", () => connection?.retryNow());
-window.addEventListener("online", () => connection?.retryNow());
-window.addEventListener("pageshow", event => { if (event.persisted) connection?.retryNow(); });
-window.addEventListener("pagehide", event => { if (!event.persisted) connection?.close(); });
+$("retry").addEventListener("click", () => server.goLive().catch(() => {}));
 
 /* ---------------------------------------------------------------- the start */
 

@@ -15,8 +15,17 @@ struct GraceFlags: ParsableArguments {
             valueName: "seconds"))
     var movingGrace: Double?
 
+    @Option(
+        help: ArgumentHelp(
+            "How long a Link waits for a party without a connection, so that a reload keeps it. 0: not at all. Default: 10.",
+            valueName: "seconds"))
+    var linkGrace: Double?
+
     func validate() throws {
-        for (name, value) in [("--presence-grace", self.presenceGrace), ("--moving-grace", self.movingGrace)] {
+        for (name, value) in [
+            ("--presence-grace", self.presenceGrace), ("--moving-grace", self.movingGrace),
+            ("--link-grace", self.linkGrace),
+        ] {
             if let value, !(0...600).contains(value) { throw ValidationError("\(name) takes 0 to 600 seconds") }
         }
     }
@@ -24,5 +33,6 @@ struct GraceFlags: ParsableArguments {
     func apply(to options: inout LiveOptions) {
         if let value = self.presenceGrace { options.presenceGrace = value }
         if let value = self.movingGrace { options.movingGrace = value }
+        if let value = self.linkGrace { options.linkGrace = value }
     }
 }

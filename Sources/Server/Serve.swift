@@ -19,6 +19,7 @@ struct Serve: AsyncParsableCommand {
     @OptionGroup var identity: IdentityFlags
     @OptionGroup var tokens: TokenFlags
     @OptionGroup var tracing: TraceFlags
+    @OptionGroup var ice: ICEFlags
 
     @Flag(help: "Development mode: loopback only, identities are believed, keys are made at start, /demo/ is served.")
     var dev = false
@@ -79,6 +80,7 @@ struct Serve: AsyncParsableCommand {
         self.limits.apply(to: &settings)
         self.identity.apply(to: &settings)
         self.tokens.apply(to: &settings)
+        self.ice.apply(to: &settings)
         return settings
     }
 }

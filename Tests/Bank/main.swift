@@ -27,6 +27,7 @@ configuration.listener.port = environment["SUBMERGENCE_PORT"].flatMap { Int($0) 
 configuration.control = environment["SUBMERGENCE_CONTROL_PORT"].flatMap { Int($0) }.map { .init(port: $0) }
 configuration.domains = domains.map { .init($0) }
 if let keys = environment["BANK_KEYS"] { configuration.signingKeys = .file(keys) }
+configuration.live.allowForeignSockets = environment["BANK_ALLOWS_FOREIGN_SOCKETS"] != nil
 
 let registry = PrometheusMetricsFactory()
 MetricsSystem.bootstrap(registry)

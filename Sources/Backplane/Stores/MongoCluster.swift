@@ -10,6 +10,7 @@ package struct MongoCluster: Sendable {
     package let nodes: MongoNodeRegistry
     package let tickets: MongoTicketStore
     package let traces: MongoTraceStore
+    package let links: MongoLinkStore
     /// nil while connection state recovery is off (``MongoSettings/recoveryLog``).
     package let recoveryLog: MongoRecoveryLog?
     /// For commands that belong to no single shard.
@@ -95,6 +96,8 @@ package struct MongoCluster: Sendable {
         self.nodes = MongoNodeRegistry(
             settings: settings, shards: topology.nodes, lanes: self.lanes, commands: self.commands,
             renewals: self.renewals, logger: logger)
+        self.links = MongoLinkStore(
+            settings: settings, shards: topology.links, lanes: self.lanes, general: self.commands, logger: logger)
         self.tickets = MongoTicketStore(
             settings: settings, shards: topology.tickets, lanes: self.lanes, logger: logger)
         self.traces = MongoTraceStore(settings: settings, logger: logger)

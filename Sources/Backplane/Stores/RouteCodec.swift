@@ -1,8 +1,9 @@
 import Routing
 import Wire
 
-/// Route documents as they are stored (SPEC LC-1): `live: [{s, n, c, e, t, p, b, r, f, g}]`, `pres: {u, c: [{c, d}]}`,
-/// `out: [{k, c, q, n}]`, `seq`, `due`, `x`, `v`, `fv`; with connection state recovery `away: [{s, c, e, p, b, u, f, g}]` and `rl`.
+/// Route documents as they are stored (SPEC LC-1): `live: [{s, n, c, e, t, l, p, b, r, f, g}]`, `pres: {u, c: [{c, d}]}`,
+/// `out: [{k, c, q, n}]`, `seq`, `due`, `x`, `v`, `fv`; with Links `links: [{k, g, c, d, r}]`; with connection state recovery
+/// `away: [{s, c, e, p, b, u, f, g}]` and `rl`.
 enum RouteCodec {
     static func decode(_ document: BSONDocument, _ formats: Formats) throws(DocumentError) -> RouteDocument {
         let format = try document.checkFormat(formats)
@@ -17,6 +18,10 @@ enum RouteCodec {
         for element in try document.optional("away", { $0.array }) ?? BSONDocument({ _ in }) {
             guard let entry = element.document else { throw DocumentError("away holds no document") }
             route.away.append(try self.away(entry))
+        }
+        for element in try document.optional("links", { $0.array }) ?? BSONDocument({ _ in }) {
+            guard let entry = element.document else { throw DocumentError("links holds no document") }
+            route.links.append(try self.hint(entry))
         }
         route.logPlace = try document.optional("rl") { $0.string }
         let presence = try document.require("pres") { $0.document }
@@ -43,7 +48,15 @@ enum RouteCodec {
             client: try entry.require("c") { $0.string },
             endpoint: try entry.require("e") { $0.string },
             since: try entry.require("t") { $0.date },
+            takesRosters: try entry.optional("l") { $0.bool } ?? false,
             recovery: try self.recovery(entry))
+    }
+
+    private static func hint(_ entry: BSONDocument) throws(DocumentError) -> LinkHint {
+        LinkHint(
+            key: try entry.require("k") { $0.string.flatMap { LinkKey($0) } },
+            generation: try entry.require("g") { $0.int64 }, client: try entry.optional("c") { $0.string },
+            due: try entry.optional("d") { $0.date }, reason: try entry.optional("r", LinkCodec.reason))
     }
 
     private static func recovery(_ entry: BSONDocument) throws(DocumentError) -> RouteDocument.Recovery? {
@@ -98,6 +111,7 @@ enum RouteCodec {
         writer.append("c", connection.client)
         writer.append("e", connection.endpoint)
         writer.append("t", BSONDate(milliseconds: connection.since))
+        if connection.takesRosters { writer.append("l", true) }
         guard let recovery = connection.recovery else { return }
         writer.append("p", ifPresent: recovery.pid?.text)
         writer.append("b", recovery.base)
@@ -115,6 +129,14 @@ enum RouteCodec {
         writer.append("u", BSONDate(milliseconds: away.until))
         writer.append("f", BSONDate(milliseconds: away.first))
         self.writeRooms(away.rooms, into: &writer)
+    }
+
+    static func write(_ hint: LinkHint, into writer: inout BSONWriter) {
+        writer.append("k", hint.key.text)
+        writer.append("g", hint.generation)
+        writer.append("c", ifPresent: hint.client)
+        writer.append("d", ifPresent: hint.due.map { BSONDate(milliseconds: $0) })
+        writer.append("r", ifPresent: hint.reason.map { Int32($0.rawValue) })
     }
 
     static func write(_ transition: RouteTransition, into writer: inout BSONWriter) {

@@ -76,6 +76,9 @@ enum RouteUpdate {
             }
         }
 
+        /// Without `$pull`: for elements that no single field names.
+        var unpulled: ArrayChange { if case .remove = self { .whole } else { self } }
+
         /// - Returns: nil when `new` is not `old` with some left out.
         private static func removal(from old: [Element], to new: [Element]) -> [Int]? {
             guard new.count < old.count else { return nil }
@@ -98,6 +101,8 @@ enum RouteUpdate {
         /// Not even written whole where there never was one: recovery is off then.
         let away: ArrayChange<RouteDocument.Away>
         let outbox: ArrayChange<RouteTransition>
+        /// As ``away``: most users have no Links.
+        let links: ArrayChange<LinkHint>
 
         init(_ write: RouteWrite) {
             self.old = write.old
@@ -106,11 +111,14 @@ enum RouteUpdate {
             self.live = self.isWhole ? .whole : ArrayChange(from: write.old.live, to: write.new.live)
             let away = ArrayChange(from: write.old.away, to: write.new.away)
             self.away = self.isWhole && !(write.old.away.isEmpty && write.new.away.isEmpty) ? .whole : away
+            let links = ArrayChange(from: write.old.links, to: write.new.links)
+            self.links = self.isWhole && !(write.old.links.isEmpty && write.new.links.isEmpty) ? .whole : links.unpulled
             self.outbox = self.isWhole ? .whole : ArrayChange(from: write.old.outbox, to: write.new.outbox)
         }
 
         var hasPush: Bool {
             Self.isAppend(self.live) || Self.isAppend(self.away) || Self.isAppend(self.outbox)
+                || Self.isAppend(self.links)
         }
         var hasPull: Bool {
             Self.isRemoval(self.live) || Self.isRemoval(self.away) || Self.isRemoval(self.outbox)
@@ -135,6 +143,7 @@ enum RouteUpdate {
             self.writeSet("live", self.live, self.new.live, into: &set) { RouteCodec.write($0, into: &$1) }
             self.writeSet("away", self.away, self.new.away, into: &set) { RouteCodec.write($0, into: &$1) }
             if self.isWhole || self.old.logPlace != self.new.logPlace { set.append("rl", ifPresent: self.new.logPlace) }
+            self.writeSet("links", self.links, self.new.links, into: &set) { RouteCodec.write($0, into: &$1) }
             self.writeSet("out", self.outbox, self.new.outbox, into: &set) { RouteCodec.write($0, into: &$1) }
             let isPresenceNew =
                 self.old.isUserAnnounced != self.new.isUserAnnounced
@@ -171,6 +180,7 @@ enum RouteUpdate {
         func writePush(into push: inout BSONWriter) {
             self.writePush("live", self.live, into: &push) { RouteCodec.write($0, into: &$1) }
             self.writePush("away", self.away, into: &push) { RouteCodec.write($0, into: &$1) }
+            self.writePush("links", self.links, into: &push) { RouteCodec.write($0, into: &$1) }
             self.writePush("out", self.outbox, into: &push) { RouteCodec.write($0, into: &$1) }
         }
 
@@ -226,5 +236,6 @@ extension RouteDocument {
     /// Holds nothing any more: the TTL index may take it away at any time.
     fileprivate var isVacant: Bool {
         self.live.isEmpty && self.outbox.isEmpty && self.announcedClients.isEmpty && !self.isUserAnnounced
+            && self.links.isEmpty
     }
 }

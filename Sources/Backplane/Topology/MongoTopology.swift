@@ -12,6 +12,7 @@ package struct MongoTopology: Sendable {
     package let sessions: ShardMap
     package let nodes: ShardMap
     package let tickets: ShardMap
+    package let links: ShardMap
 
     /// The rights that users of this program need on this deployment. Blocks; nothing is made.
     package static func roles(_ settings: MongoSettings, logger: Logger) throws(MongoError) -> DatabaseRoles {
@@ -71,7 +72,8 @@ private struct Opener {
             routes: ShardMap(single: name),
             sessions: ShardMap(single: name),
             nodes: ShardMap(single: name),
-            tickets: ShardMap(single: name))
+            tickets: ShardMap(single: name),
+            links: ShardMap(single: name))
     }
 
     func openSharded(on client: borrowing MongoClient) throws(MongoError) -> MongoTopology {
@@ -94,7 +96,8 @@ private struct Opener {
             routes: try map(self.settings.collections.routes, on: client),
             sessions: try map(self.settings.collections.sessions, on: client),
             nodes: try map(self.settings.collections.nodes, on: client),
-            tickets: try map(self.settings.collections.tickets, on: client))
+            tickets: try map(self.settings.collections.tickets, on: client),
+            links: try map(self.settings.collections.links, on: client))
     }
 
     func roles(on client: borrowing MongoClient) throws(MongoError) -> DatabaseRoles {

@@ -25,6 +25,7 @@ extension Configuration {
         options.limits.perUser = self.live.connectionsPerUser
         // Given up is told to come back: like one that was sent elsewhere.
         options.commit.abandonedGrace = self.graces.grace(for: .moving)
+        options.commit.abandonedLinkGrace = self.graces.movingLink
         return options
     }
 
@@ -58,6 +59,9 @@ extension Configuration {
         }
         if let complaint = self.http.complaint {
             throw StartError("the options of HTTP cannot work", why: complaint, remedy: remedy)
+        }
+        if let complaint = self.ice.complaint {
+            throw StartError("the ICE servers cannot work", why: complaint, remedy: "See docs/turn.md.")
         }
         if self.isDevelopment {
             for listener in [self.listener, self.controlListener] where !Self.isLoopback(listener.host) {

@@ -54,6 +54,8 @@ public struct Configuration: Sendable {
     /// Identity providers whose tokens are taken beside session cookies. Default none.
     public var tokenIssuers: [TokenIssuer]
     public var live: LiveOptions
+    /// Servers that help browsers to find a way to each other. Default none.
+    public var ice: ICEOptions
     public var http: HTTPOptions
     /// Whether `/demo/` is served and its events are sent. Default: in development mode.
     public var servesDemo: Bool
@@ -99,6 +101,7 @@ public struct Configuration: Sendable {
         self.sessions = SessionOptions()
         self.tokenIssuers = []
         self.live = LiveOptions(mode: mode)
+        self.ice = ICEOptions()
         self.http = HTTPOptions()
         self.presenceLog = nil
         self.servesDemo = mode == .development

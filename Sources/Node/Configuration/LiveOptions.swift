@@ -61,6 +61,9 @@ public struct LiveOptions: Sendable {
     /// official clients come back, a refused attempt or two included. Default 20, at most 600; the longer of the two counts.
     /// Of no use to a node with its state in memory, which has no other to send them to.
     public var movingGrace: Double
+    /// Seconds for which a Link waits for a party that has lost its last connection, so that a page that is reloaded keeps it
+    /// (SPEC LK-13). Default 10; 0: closed at once; at most 600. Where ``movingGrace`` applies, the longer of the two counts.
+    public var linkGrace: Double
 
     public init() {
         self.init(mode: .production)
@@ -93,6 +96,7 @@ public struct LiveOptions: Sendable {
         self.recoveryWindow = 0
         self.presenceGrace = 5
         self.movingGrace = 20
+        self.linkGrace = 10
     }
 
     var rooms: RoomTable.Limits {
@@ -131,7 +135,9 @@ public struct LiveOptions: Sendable {
         ]
         for (name, value) in counts where value < 1 { return "\(name) must be at least 1" }
         if !(0...3_600).contains(self.recoveryWindow) { return "recoveryWindow must be 0 to 3,600 seconds" }
-        for (name, value) in [("presenceGrace", self.presenceGrace), ("movingGrace", self.movingGrace)]
+        for (name, value) in [
+            ("presenceGrace", self.presenceGrace), ("movingGrace", self.movingGrace), ("linkGrace", self.linkGrace),
+        ]
         where !(0...600).contains(value) {
             return "\(name) must be 0 to 600 seconds"
         }

@@ -39,7 +39,17 @@ package struct StaticPages: Sendable {
             prefix: "/demo/",
             files: [
                 "index.html": PackageResources.index_html, "demo.css": PackageResources.demo_css,
-                "demo.js": PackageResources.demo_js,
+                "demo.js": PackageResources.demo_js, "call.js": PackageResources.call_js,
+            ])
+    }
+
+    /// The browser module (CLIENT.md), from `Client`: in every mode, so that pages need no copy of their own.
+    package static func clientModule() -> StaticPages {
+        StaticPages(
+            prefix: "/",
+            files: [
+                "submergence.js": PackageResources.submergence_js,
+                "submergence.d.ts": PackageResources.submergence_d_ts,
             ])
     }
 
@@ -91,6 +101,8 @@ package struct StaticPages: Sendable {
         case "html": "text/html; charset=utf-8"
         case "css": "text/css; charset=utf-8"
         case "js": "text/javascript; charset=utf-8"
+        // TypeScript has no type of its own.
+        case "ts": "text/plain; charset=utf-8"
         case "svg": "image/svg+xml"
         case "json": "application/json"
         default: "application/octet-stream"

@@ -34,8 +34,12 @@ final class LiveConnection: LiveSocket, LocalConnection {
     private var heldBytes = 0
     /// Why the service ends it, once it does.
     var leaving: Leaving?
+    /// What its client is told of that.
+    var logoutReason: LogoutReason?
     /// nil while connection state recovery is off.
     var comeback: ConnectionReturn?
+    /// Its Links, once it has asked for one.
+    var links: LinkDesk?
     /// Its actions, once there was one.
     var desk: ActionDesk?
     /// Whether a new token of its is being looked at.
@@ -77,7 +81,9 @@ final class LiveConnection: LiveSocket, LocalConnection {
     func entry(_ identity: ConnectionIdentity) -> RouteDocument.Connection {
         RouteDocument.Connection(
             socket: self.prepared, node: self.clusterNode.id, client: identity.client, endpoint: self.endpoint,
-            since: self.clusterNode.view.clusterTime, recovery: self.comeback.map { .init(pid: $0.ownHash) })
+            since: self.clusterNode.view.clusterTime,
+            takesRosters: self.speaksProduct && self.clusterNode.links != nil,
+            recovery: self.comeback.map { .init(pid: $0.ownHash) })
     }
 
     func submit(_ change: RouteChange, _ identity: ConnectionIdentity) {
@@ -129,7 +135,7 @@ final class LiveConnection: LiveSocket, LocalConnection {
             self.readMissed(recovered, identity)
         case .success(.refused), .failure(.busy), .failure(.limit):
             self.giveUpConnecting(.busy)
-        case .success(.settled), .success(.applied):
+        case .success(.settled), .success(.linked), .success(.applied):
             preconditionFailure("a connect is answered with connected or refused")
         case .failure(.deadline), .failure(.cancelled), .failure(.refused), .failure(.closed):
             self.giveUpConnecting(.unavailable)
@@ -157,7 +163,9 @@ final class LiveConnection: LiveSocket, LocalConnection {
         self.dropGate()
         self.transportChanged()
         self.watchAuthority()
-        if let identity = self.identity { self.loop.server.runLiveConnectionHook(self, identity) }
+        guard let identity = self.identity else { return }
+        self.loop.server.runLiveConnectionHook(self, identity)
+        self.joinLinks()
     }
 
     /// A temporary refusal: on the transport, unless the client is known to retry by itself (SPEC ND-13).
@@ -194,14 +202,19 @@ final class LiveConnection: LiveSocket, LocalConnection {
         self.leaveRooms()
         self.held = []
         self.desk?.end()
+        self.leaveLinks()
         guard let identity = self.identity, wasCommitting else { return }
         if self.place.isSeated, self.loop.table.leave(self) {
             self.clusterNode.index.note(identity.key, onLoop: self.loop.number, isHeld: false)
         }
         let metrics = self.loop.server.metrics
-        let grace = self.loop.server.graces.grace(for: self.leaving ?? leaving)
+        let graces = self.loop.server.graces
+        let how = self.leaving ?? leaving
         self.clusterNode.committer.submit(
-            .disconnect(self.prepared, node: self.clusterNode.id, isFinal: isFinal, grace: grace), key: identity.key
+            .disconnect(
+                self.prepared, node: self.clusterNode.id, isFinal: isFinal, grace: graces.grace(for: how),
+                links: graces.departure(for: how, self.logoutReason)),
+            key: identity.key
         ) { result in
             // `closed`: the incarnation is over, and its entries are the reaper's (ND-4).
             if case .failure(let error) = result, error != .closed { metrics.failedRemovals.increment() }

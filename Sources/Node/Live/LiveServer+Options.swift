@@ -19,6 +19,8 @@ extension LiveServer {
     var roomLimits: RoomTable.Limits { self.setup.options.rooms }
     var identifier: SocketIdentifier? { self.setup.identifier }
     var actions: SocketActions? { self.setup.actions }
+    var ice: ICEServers { self.setup.ice }
+    var links: LinkService? { self.setup.links }
     var isSessionActive: SessionGuard.Reader { self.setup.isSessionActive }
     var logger: Logger { self.setup.logger }
     var believesAuth: Bool { self.setup.mode != .production }

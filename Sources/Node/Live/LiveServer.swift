@@ -27,6 +27,10 @@ final class LiveServer: Sendable {
         var isSessionActive: SessionGuard.Reader
         /// nil in conformance mode: there `action` is an event like any other.
         var actions: SocketActions?
+        /// What `ready` and `ice` tell of servers for media (SPEC LK-18).
+        var ice: ICEServers
+        /// nil in conformance mode.
+        var links: LinkService?
         /// Looks at the session of an open socket; asked every ``sessionCheck`` seconds (SPEC ID-8).
         var watchSession: SessionWatch
         var sessionCheck: Double

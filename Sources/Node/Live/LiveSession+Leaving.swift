@@ -111,6 +111,7 @@ extension LiveSession {
     func logout(_ reason: LogoutReason) {
         if let connection = self.connection, connection.isToldWhy { self.send(.logout(reason)) }
         self.connection?.leaving = Leaving(reason)
+        self.connection?.logoutReason = reason
         guard !reason.reconnects else { return self.close(.forcedClose) }
         if let connection = self.connection {
             if self.sockets.leave(.root, at: .now(), options: self.loop.server.socketOptions) {
@@ -147,16 +148,21 @@ extension LiveSession {
         self.send(
             .ready(
                 sid: connection.sid, endpoint: connection.endpoint, identity: identity,
+                ice: self.loop.server.ice.grant(domain: identity.domain, user: identity.user),
                 ping: self.loop.server.engineOptions.pingInterval))
     }
 
     // MARK: Handlers
 
     /// Runs an asynchronous handler behind those that wait already.
-    func enqueueHandler(_ job: @escaping HandlerQueue.Job) {
+    /// - Returns: false where it will not run.
+    @discardableResult
+    func enqueueHandler(_ job: @escaping HandlerQueue.Job) -> Bool {
         let handlers = self.handlers ?? self.makeHandlers()
         self.handlers = handlers
-        if !handlers.add(job) { self.loop.server.metrics.handlersRefused.increment() }
+        if handlers.add(job) { return true }
+        self.loop.server.metrics.handlersRefused.increment()
+        return false
     }
 
     private func makeHandlers() -> HandlerQueue {

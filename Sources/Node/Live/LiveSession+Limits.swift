@@ -44,7 +44,12 @@ extension LiveSession {
             return true
         case .refuse:
             self.loop.server.metrics.hit(Limit(kind))
-            if kind == .action { self.refuseOverRate(action, text) }
+            switch kind {
+            case .action: self.refuseOverRate(action, text)
+            case .link where self.refuseICE(action, text): break
+            case .link, .peer: self.refuseLinkOverRate(action, text)
+            case .event: break
+            }
             return false
         case .excessive:
             self.loop.server.metrics.hit(.tenfoldRate)
@@ -62,12 +67,14 @@ extension LiveSession {
         if packet.nameHasEscapes {
             switch packet.name(in: text) {
             case "action": return .action
-            case "link": return .link
+            case "link", "ice": return .link
             case "peer": return .peer
             default: return .event
             }
         }
         switch name.count {
+        // Asked for where a Link is made.
+        case 3: return name.elementsEqual("ice".utf8) ? .link : .event
         case 4: return name.elementsEqual("link".utf8) ? .link : name.elementsEqual("peer".utf8) ? .peer : .event
         case 6: return name.elementsEqual("action".utf8) ? .action : .event
         default: return .event

@@ -5,7 +5,7 @@ import Wire
 /// The product's own events towards clients that speak them (SPEC §8).
 extension OutboundPacket {
     static func ready(
-        sid: String, endpoint: String, identity: ConnectionIdentity, ping: TimeAmount
+        sid: String, endpoint: String, identity: ConnectionIdentity, ice: ICEServers.Grant, ping: TimeAmount
     ) -> OutboundPacket {
         self.product("ready") { object in
             object.writeString("{\"sid\":")
@@ -16,9 +16,8 @@ extension OutboundPacket {
             object.writeJSONString(identity.user)
             object.writeString(",\"client\":")
             object.writeJSONString(identity.client)
-            object.writeString(",\"domestic\":\(identity.isDomestic)")
-            // No ICE servers are configured yet; the fields are part of the event (SPEC §8).
-            object.writeString(",\"iceServers\":[],\"iceExpires\":0")
+            object.writeString(",\"domestic\":\(identity.isDomestic),")
+            object.writeImmutableBuffer(ice.members)
             object.writeString(",\"ping\":\(ping.nanoseconds / 1_000_000)}")
         }
     }

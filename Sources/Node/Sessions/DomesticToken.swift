@@ -29,7 +29,9 @@ package struct DomesticToken: Sendable {
 
 /// Fields of a signed message, each behind its length: no two lists of fields give the same bytes (SPEC ID-2).
 enum SignedFields {
-    static func message(_ purpose: StaticString, _ fields: [UInt8]...) -> [UInt8] {
+    static func message(_ purpose: StaticString, _ fields: [UInt8]...) -> [UInt8] { self.message(purpose, fields) }
+
+    static func message(_ purpose: StaticString, _ fields: [[UInt8]]) -> [UInt8] {
         var bytes: [UInt8] = []
         for field in [Array(purpose.description.utf8)] + fields {
             withUnsafeBytes(of: UInt32(field.count).bigEndian) { bytes.append(contentsOf: $0) }

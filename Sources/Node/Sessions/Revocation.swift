@@ -22,8 +22,8 @@ package struct Revocation: Sendable {
         package let invalidate: @Sendable (Invalidation, @escaping Cut) -> Void
         /// Cuts this node's connections.
         package let kick: @Sendable (Kick, @escaping Cut) -> Void
-        /// Makes lost connections of the user, or of one client, unrecoverable (SOCKETIO §14.2).
-        package let forget: @Sendable (_ domain: String, _ user: String, _ client: String?) -> Void
+        /// Makes lost connections of the user, or of one client, unrecoverable (SOCKETIO §14.2), and ends the waiting for them.
+        package let forget: @Sendable (_ domain: String, _ user: String, _ client: String?, LogoutReason) -> Void
         /// Runs work that may outlive its caller, in a bounded pool; false: it will not run.
         package let submit: @Sendable (@escaping @Sendable () async -> Void) -> Bool
         /// Throws when the task is cancelled.
@@ -35,7 +35,9 @@ package struct Revocation: Sendable {
             localNode: @escaping @Sendable () -> NodeID,
             invalidate: @escaping @Sendable (Invalidation, @escaping Cut) -> Void,
             kick: @escaping @Sendable (Kick, @escaping Cut) -> Void,
-            forget: @escaping @Sendable (_ domain: String, _ user: String, _ client: String?) -> Void = { _, _, _ in },
+            forget: @escaping @Sendable (_ domain: String, _ user: String, _ client: String?, LogoutReason) -> Void = {
+                _, _, _, _ in
+            },
             submit: @escaping @Sendable (@escaping @Sendable () async -> Void) -> Bool,
             sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
         ) {
@@ -78,7 +80,8 @@ package struct Revocation: Sendable {
                 reason: invalidation.reason.rawValue) > 0
             {}
         } then: { done in
-            self.environment.forget(invalidation.domain, invalidation.user, invalidation.client)
+            self.environment.forget(
+                invalidation.domain, invalidation.user, invalidation.client, invalidation.reason)
             self.apply(invalidation, done)
             return invalidation.message
         }
@@ -104,7 +107,7 @@ package struct Revocation: Sendable {
     package func kick(_ kick: Kick) async throws(SessionError) {
         try await self.run(.kick) { () throws(StoreError) in
         } then: { done in
-            self.environment.forget(kick.domain, kick.user, kick.client)
+            self.environment.forget(kick.domain, kick.user, kick.client, kick.reason)
             self.environment.kick(kick, done)
             return kick.message
         }

@@ -60,6 +60,9 @@ package struct SigningKeys: Sendable {
     /// HMAC-SHA-256 with the first key.
     func sign(_ message: [UInt8]) -> [UInt8] { self.first.sign(message) }
 
+    /// HMAC-SHA-256 with every key, the one that signs first.
+    func signAll(_ message: [UInt8]) -> [[UInt8]] { self.keys.map { $0.sign(message) } }
+
     /// Compares in constant time, with every key.
     /// - Returns: the ID of the key that made the code; nil where it is wrong.
     func verify(_ code: [UInt8], of message: [UInt8]) -> [UInt8]? {

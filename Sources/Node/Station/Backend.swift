@@ -9,6 +9,7 @@ struct Backend: Sendable {
     let sessions: any SessionStore
     let registry: any NodeRegistry
     let tickets: any TicketStore
+    let links: any LinkStore
     /// nil while connection state recovery is off.
     let recoveryLog: (any RecoveryLog)?
     /// Whether there can be other nodes at all.
@@ -22,12 +23,13 @@ struct Backend: Sendable {
 
     private init(
         routes: any RouteStore, sessions: any SessionStore, registry: any NodeRegistry,
-        tickets: any TicketStore, recoveryLog: (any RecoveryLog)?, isClustered: Bool, kind: Kind
+        tickets: any TicketStore, links: any LinkStore, recoveryLog: (any RecoveryLog)?, isClustered: Bool, kind: Kind
     ) {
         self.routes = routes
         self.sessions = sessions
         self.registry = registry
         self.tickets = tickets
+        self.links = links
         self.recoveryLog = recoveryLog
         self.isClustered = isClustered
         self.kind = kind
@@ -36,7 +38,7 @@ struct Backend: Sendable {
     static func memory(recovery: Bool = false) -> Backend {
         Backend(
             routes: InMemoryRouteStore(), sessions: InMemorySessionStore(), registry: InMemoryNodeRegistry(),
-            tickets: InMemoryTicketStore(),
+            tickets: InMemoryTicketStore(), links: InMemoryLinkStore(),
             recoveryLog: recovery ? InMemoryRecoveryLog() : nil, isClustered: false, kind: .memory(LoopbackHub()))
     }
 
@@ -57,7 +59,7 @@ struct Backend: Sendable {
             }
         return Backend(
             routes: cluster.routes, sessions: cluster.sessions, registry: cluster.nodes,
-            tickets: cluster.tickets,
+            tickets: cluster.tickets, links: cluster.links,
             recoveryLog: cluster.recoveryLog, isClustered: true, kind: .mongo(cluster, bus))
     }
 

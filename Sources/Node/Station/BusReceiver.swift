@@ -11,6 +11,7 @@ final class BusReceiver: ClusterReceiver {
     private let rooms: LateRooms
     private let tracer: Tracer?
     private let names: @Sendable (NodeID) -> String
+    private let links: LateLinks
     private let revocations: @Sendable (BusMessage, NodeID) -> Void
     private let gaps: @Sendable (String) -> Void
     private let logger: Logger
@@ -25,7 +26,8 @@ final class BusReceiver: ClusterReceiver {
     ///   - revocations: applies `invalidate` and `kick` messages, and takes the reports about them.
     ///   - gaps: what a gap means for caches and sockets (SPEC ND-9).
     init(
-        index: ConnectionIndex, rooms: LateRooms, tracer: Tracer?, names: @escaping @Sendable (NodeID) -> String,
+        index: ConnectionIndex, rooms: LateRooms, links: LateLinks, tracer: Tracer?,
+        names: @escaping @Sendable (NodeID) -> String,
         revocations: @escaping @Sendable (BusMessage, NodeID) -> Void,
         gaps: @escaping @Sendable (String) -> Void, logger: Logger
     ) {
@@ -33,6 +35,7 @@ final class BusReceiver: ClusterReceiver {
         self.rooms = rooms
         self.tracer = tracer
         self.names = names
+        self.links = links
         self.revocations = revocations
         self.gaps = gaps
         self.logger = logger
@@ -56,12 +59,28 @@ final class BusReceiver: ClusterReceiver {
             case .room, .ack:
                 self.deliver(&events)
                 self.handOver(message, from: sender)
-            case .peer, .roster, .link, .config, .probe:
+            case .peer, .roster, .link:
+                self.deliver(&events)
+                self.passOn(message, from: sender)
+            case .config, .probe:
                 // Of a newer neighbour: kinds that this version does not know are no harm (ND-6).
                 self.unknown.increment()
             }
         }
         self.deliver(&events)
+    }
+
+    /// About a Link: to its parties.
+    private func passOn(_ message: BusMessage, from sender: NodeID) {
+        guard let broker = self.links.broker else { return self.unknown.increment() }
+        self.room.wait()
+        do throws(EnvelopeError) {
+            try broker.receive(message, from: sender) { self.room.signal() }
+        } catch {
+            self.room.signal()
+            self.malformed.increment()
+            self.logger.warning("a message about a link is malformed", metadata: ["error": "\(error)"])
+        }
     }
 
     private func handOver(_ message: BusMessage, from sender: NodeID) {

@@ -92,12 +92,13 @@ final class ClusterLife: Sendable {
             await setup.presence.run(key, transition, on: id)
         }
         let rooms = LateRooms()
+        let lateLinks = LateLinks()
         let membership = incarnation.membership
         let tracer = setup.backend.tracer(for: record, rate: setup.traceRate) { membership.clusterTime }
         let receiver = BusReceiver(
-            index: setup.index, rooms: rooms, tracer: tracer,
+            index: setup.index, rooms: rooms, links: lateLinks, tracer: tracer,
             names: { membership.record(of: $0)?.label ?? $0.text },
-            revocations: setup.revocations, gaps: { _ in self.forgetSessions() },
+            revocations: setup.revocations, gaps: { _ in self.afterGap() },
             logger: setup.logger)
         let bus: OpenBus
         do {
@@ -136,10 +137,20 @@ final class ClusterLife: Sendable {
             recovery: sending, requests: requests
         ) { live.runServerSide($0, $1, $2, answer: $3) }
         rooms.set(roomDispatcher)
+        let messenger = NodeMessenger(membership: membership, adapter: bus.adapter, work: setup.live.work)
+        let links = setup.live.links.map { service in
+            LinkBroker(
+                service,
+                LinkBroker.Surroundings(
+                    node: id, routes: setup.backend.routes, membership: membership, committer: incarnation.committer,
+                    index: setup.index, work: setup.live.work, messenger: messenger,
+                    recovers: setup.live.recovery != nil))
+        }
+        lateLinks.set(links)
         let node = ClusterNode(
             incarnation: incarnation, adapter: bus.adapter, dispatcher: dispatcher, rooms: roomDispatcher,
             index: setup.index, admission: ConnectAdmission(limit: setup.pendingConnects),
-            work: setup.live.work)
+            messenger: messenger, links: links)
         return LifeStart(node: node, findings: bus.findings, runBus: bus.run)
     }
 
@@ -158,6 +169,7 @@ final class ClusterLife: Sendable {
         }
         // An older connection that gave way in a write whose outcome was unknown: its own node has to be told, too (LC-6).
         observer.superseded = { key, connection in self.current?.supersede([connection], key: key) }
+        observer.links = { document, changes in self.current?.links?.note(document, changes) }
         observer.failed = { error in
             metrics.storeFailures.increment()
             logger.warning("the store failed", metadata: ["error": "\(error)"])
@@ -165,9 +177,10 @@ final class ClusterLife: Sendable {
         return observer
     }
 
-    /// Messages were lost: caches go, and every socket's session is read again (ND-9).
-    private func forgetSessions() {
+    /// Messages were lost: caches go, every socket's session is read again, and rosters are sent again (ND-9).
+    private func afterGap() {
         self.setup.cache.removeAll()
+        self.current?.links?.repeatRosters(over: .seconds(10))
         self.setup.recheck()
     }
 
@@ -231,6 +244,7 @@ final class ClusterLife: Sendable {
             group.addTask { await start.runBus() }
             group.addTask { await start.node.dispatcher.run() }
             group.addTask { await start.node.rooms.run() }
+            if let links = start.node.links { group.addTask { await links.run() } }
             group.addTask { await self.watch(start.node) }
             let end = await start.node.incarnation.run()
             group.cancelAll()

@@ -14,14 +14,16 @@ final class ClusterNode: Sendable {
     let adapter: any ClusterAdapter
     let dispatcher: EventDispatcher
     let rooms: RoomDispatcher
-    private let work: WorkPool
+    let messenger: NodeMessenger
+    /// nil in conformance mode.
+    let links: LinkBroker?
     private let stalls = StallWatch()
     private let isDraining = Atomic<Bool>(false)
     private let isDegraded = Atomic<Bool>(false)
 
     init(
         incarnation: Incarnation, adapter: any ClusterAdapter, dispatcher: EventDispatcher, rooms: RoomDispatcher,
-        index: ConnectionIndex, admission: ConnectAdmission, work: WorkPool
+        index: ConnectionIndex, admission: ConnectAdmission, messenger: NodeMessenger, links: LinkBroker?
     ) {
         self.id = incarnation.membership.own.id
         self.incarnation = incarnation
@@ -30,7 +32,8 @@ final class ClusterNode: Sendable {
         self.rooms = rooms
         self.index = index
         self.admission = admission
-        self.work = work
+        self.messenger = messenger
+        self.links = links
     }
 
     var view: any ClusterView { self.incarnation.membership }
@@ -84,16 +87,6 @@ final class ClusterNode: Sendable {
         }
     }
 
-    /// Sends to a node that was met in a route or as a sender. It may have come a moment ago, before the directory was read
-    /// again (ND-2). A node that is gone needs to be told nothing.
-    func publish(_ message: BusMessage, to node: NodeID) {
-        let membership = self.incarnation.membership
-        if let record = membership.record(of: node) { return self.adapter.publish(message, to: record) { _ in } }
-        let adapter = self.adapter
-        // A pool that is full counts what it refuses.
-        _ = self.work.submit {
-            guard let record = await membership.resolve(node) else { return }
-            adapter.publish(message, to: record) { _ in }
-        }
-    }
+    /// ``NodeMessenger``.
+    func publish(_ message: BusMessage, to node: NodeID) { self.messenger.publish(message, to: node) }
 }

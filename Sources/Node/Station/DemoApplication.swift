@@ -22,6 +22,11 @@ enum DemoApplication {
         let online: [String]
     }
 
+    private struct Note: Decodable, Sendable {
+        let to: String
+        let text: String
+    }
+
     private struct Message: Codable, Sendable {
         let from: String
         let text: String
@@ -45,14 +50,18 @@ enum DemoApplication {
                 try await station.send(to: audience, domain: presence.domain, event, presence.user)
             }
         }
-        station.on(event: "demo:send") { [weak station] event in
-            guard let station, let from = event.user else { return }
+        // {"user"} links people, {"user", "client"} two of their devices.
+        station.on(.peerRequest) { agent, query in
+            guard let user = query["user"]?.string, let own = agent.user else { return .deny }
+            return .allow(user: user, client: query["client"]?.string, info: ["user": .string(own)])
+        }
+        station.action(.post, "/demo/send", requires: .loggedIn) { [weak station] request, agent, reply in
+            guard let station, let from = agent.user else { return }
+            let note = try request.body(as: Note.self)
             let message = Message(
-                from: from, text: try event.argument(1), at: SystemClusterClock().wallTime(),
+                from: from, text: note.text, at: SystemClusterClock().wallTime(),
                 node: try station.current().nodeName)
-            let receipt = try await station.send(
-                to: try event.argument(0, as: String.self), domain: event.domain, "demo:message", message)
-            try event.acknowledge(receipt)
+            reply.content(try await station.send(to: note.to, domain: agent.domain, "demo:message", message))
         }
     }
 }

@@ -38,7 +38,7 @@ extension RunningStation {
                 },
                 localNode: { knot.life?.current?.id ?? NodeID(high: 0, low: 0) },
                 invalidate: { knot.invalidate($0, $1) }, kick: { knot.kick($0, $1) },
-                forget: { knot.forget(domain: $0, user: $1, client: $2) }, submit: { background.submit($0) }),
+                forget: { knot.forget(domain: $0, user: $1, client: $2, $3) }, submit: { background.submit($0) }),
             logger: logger)
         let now: @Sendable () -> Int64 = {
             knot.life?.current?.view.clusterTime ?? SystemClusterClock().wallTime()
@@ -53,13 +53,15 @@ extension RunningStation {
         let pipeline = ActionPipeline(
             router: router, options: sessionOptions, templates: registrations.templates,
             submit: { background.submit($0) }, logger: logger)
+        let ice = try ICEServers(
+            configuration.ice, refresh: configuration.signingKeyRefresh, now: now, logger: logger)
         let domains = try configuration.domainTable()
         let proxies = try configuration.proxyTrust()
         let responder = ActionResponder(
             domains: domains, proxies: proxies, authority: authority, pipeline: pipeline,
             tokens: tokens,
             pages: [.openAPI(router.actions, sessionOptions, takesTokens: !configuration.tokenIssuers.isEmpty)]
-                + (configuration.servesDemo ? [.demo()] : []) + registrations.pages,
+                + (configuration.servesDemo ? [.demo()] : []) + registrations.pages + [.clientModule()],
             crossOrigin: ActionCrossOrigin(configuration.http), rate: ActionRate(configuration.live.limits),
             bodyTimeout: .milliseconds(Int64(configuration.live.limits.actionBodyTimeout * 1000)),
             isLeaving: { knot.life?.isLeaving ?? false })
@@ -84,7 +86,12 @@ extension RunningStation {
                         accepts: $0.accepts, installed: InstalledNamespace($0.application, isDynamic: true))
                 },
                 identifier: self.identifier(authority, tokens, logger), isSessionActive: isActive,
-                actions: self.socketActions(configuration, pipeline, tickets, authority, logger),
+                actions: self.socketActions(configuration, pipeline, tickets, authority, logger), ice: ice,
+                links: configuration.mode == .conformance
+                    ? nil
+                    : LinkService(
+                        store: backend.links, keyring: LinkKeyring(keys: keys), hook: registrations.peerRequest,
+                        logger: logger),
                 watchSession: { try await authority.hold(of: $0, in: $1) },
                 sessionCheck: sessionOptions.activityResolution, wallTime: now,
                 takesTokens: !configuration.tokenIssuers.isEmpty,
@@ -112,7 +119,7 @@ extension RunningStation {
         ) { knot.life?.current?.unreadiness ?? ["no incarnation: this node has no lease"] }
         let station = RunningStation(
             configuration: configuration, logger: logger, backend: backend, live: live, life: life,
-            revocation: revocation, authority: authority, pipeline: pipeline, tokens: tokens,
+            revocation: revocation, authority: authority, pipeline: pipeline, tokens: tokens, ice: ice,
             keyWatch: configuration.keyWatch(keys, logger: logger) { sessions.forget(keys: $0) },
             controlKeys: controlKeys, background: background, control: control, group: group,
             setup: registrations.setup, onStart: registrations.onStart)
@@ -214,9 +221,11 @@ extension RunningStation {
         }
 
         /// Nobody comes back as a connection of theirs that was lost, and nobody is waited for.
-        func forget(domain: String, user: String, client: String?) {
+        func forget(domain: String, user: String, client: String?, _ reason: LogoutReason) {
             guard let life = self.life, life.remembersTheLost, let node = life.current else { return }
-            node.committer.submit(.forget(client: client), key: RouteKey(domain: domain, user: user)) { _ in }
+            node.committer.submit(
+                .forget(client: client, links: LinkCloseReason(reason)), key: RouteKey(domain: domain, user: user)
+            ) { _ in }
         }
 
         /// A message of another node.

@@ -17,6 +17,7 @@ final class RunningStation: Sendable {
     let authority: SessionAuthority
     let pipeline: ActionPipeline
     let tokens: TokenAuthority
+    let ice: ICEServers
     /// nil where the keys were made at start.
     let keyWatch: SigningKeyWatch?
     let controlKeys: ControlKeyring
@@ -30,7 +31,8 @@ final class RunningStation: Sendable {
     init(
         configuration: Configuration, logger: Logger, backend: Backend, live: LiveServer, life: ClusterLife,
         revocation: Revocation, authority: SessionAuthority, pipeline: ActionPipeline, tokens: TokenAuthority,
-        keyWatch: SigningKeyWatch?, controlKeys: ControlKeyring, background: WorkPool, control: ControlListener,
+        ice: ICEServers, keyWatch: SigningKeyWatch?, controlKeys: ControlKeyring, background: WorkPool,
+        control: ControlListener,
         group: MultiThreadedEventLoopGroup, setup: [SetupHook], onStart: [@Sendable ([String]) -> Void]
     ) {
         self.configuration = configuration
@@ -42,6 +44,7 @@ final class RunningStation: Sendable {
         self.authority = authority
         self.pipeline = pipeline
         self.tokens = tokens
+        self.ice = ice
         self.keyWatch = keyWatch
         self.controlKeys = controlKeys
         self.background = background
@@ -90,6 +93,7 @@ final class RunningStation: Sendable {
     private func tendKeys() async {
         await withDiscardingTaskGroup { group in
             group.addTask { await self.tokens.run() }
+            group.addTask { await self.ice.run() }
             if let watch = self.keyWatch { group.addTask { await watch.run() } }
             group.addTask { await self.controlKeys.run() }
             group.addTask {

@@ -69,6 +69,23 @@ extension Station {
             Invalidation(domain: key.domain, user: key.user, client: client, reason: .logout))
     }
 
+    /// Closes all Links of the user, or those of one of its devices, at once (SPEC LK-14).
+    ///
+    /// - Returns: how many there were.
+    @discardableResult
+    public func closeLinks(user: String, client: String? = nil, domain: String? = nil) async throws -> Int {
+        let running = try self.current()
+        let key = try running.key(domain: domain, user: user)
+        guard let links = running.life.current?.links else {
+            throw StationError.unavailable("this node has no lease at the moment")
+        }
+        do {
+            return try await links.closeAll(key, client: client)
+        } catch {
+            throw StationError.unavailable("\(error)")
+        }
+    }
+
     /// Reads the signing key file at once, and not only when its time has come (SPEC ID-2).
     ///
     /// - Returns: whether the keys are others than before.

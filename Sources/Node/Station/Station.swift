@@ -31,6 +31,7 @@ public final class Station: Service {
         var presence: [Presence.Change: [PresenceHandler]] = [:]
         var liveConnection: [ActionlessHandler] = []
         var allowRequest: AllowRequestHook?
+        var peerRequest: PeerRequestHandler?
         var tokenHook: TokenHook?
         var namespaces: [String: NamespaceApplication] = ["/": NamespaceApplication()]
         var patterns: [Pattern] = []
@@ -83,6 +84,12 @@ public final class Station: Service {
     /// Registers a handler for connections that have come live; the reply's events go to that connection (SPEC LC-5).
     public func on(_ hook: ConnectionHook, _ handler: @escaping ActionlessHandler) {
         self.register { $0.liveConnection.append(handler) }
+    }
+
+    /// Registers the hook that judges requests for Links; the last one registered counts, and without one all are denied
+    /// (SPEC LK-4, docs/links.md). It has 10 s, and one that throws denies.
+    public func on(_ hook: LinkHook, _ handler: @escaping PeerRequestHandler) {
+        self.register { $0.peerRequest = handler }
     }
 
     /// Registers the hook that judges every handshake before there is a session; the last one registered counts. It has

@@ -26,6 +26,8 @@ package final class Incarnation: Sendable {
         package var ended: @Sendable (LeaseMachine.End) -> Void = { _ in }
         /// ``RouteCommitter/Observer/superseded``.
         package var superseded: @Sendable (RouteKey, RouteDocument.Connection) -> Void = { _, _ in }
+        /// ``RouteCommitter/Observer/links``.
+        package var links: @Sendable (RouteDocument, LinkChanges) -> Void = { _, _ in }
         /// A dead node is being reaped by this one.
         package var reaping: @Sendable (NodeID) -> Void = { _ in }
         /// A store failed; everything is repeated.
@@ -72,7 +74,7 @@ package final class Incarnation: Sendable {
             recovery: options.recovery, options: options.commit,
             observer: RouteCommitter.Observer(
                 committed: { emitter.offer($0) }, superseded: observer.superseded,
-                graces: { graces.note($0, due: $1, $2) }, failed: observer.failed))
+                graces: { graces.note($0, due: $1, $2) }, links: observer.links, failed: observer.failed))
         self.reaper = reaper
         self.graces = graces
         self.clock = clock

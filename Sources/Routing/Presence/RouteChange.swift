@@ -1,3 +1,5 @@
+package import Wire
+
 /// One wish to change a route document (SPEC LC-2).
 package enum RouteChange: Sendable, Equatable {
     /// Adds the connection. A present SID changes nothing; on another node it moves here (LC-6).
@@ -13,15 +15,22 @@ package enum RouteChange: Sendable, Equatable {
     ///   - socket: the SID that was prepared for it, also where it recovered another one.
     ///   - isFinal: its client is not to come back as this connection (SOCKETIO §14.2): nothing is kept of it.
     ///   - grace: how long the client stays announced if this was its last connection, in milliseconds (LC-8); 0: not at all.
-    case disconnect(SocketID, node: NodeID, isFinal: Bool = false, grace: Int64 = 0)
+    ///   - links: what becomes of the Links of a party that it was the last connection of (LK-13).
+    case disconnect(
+        SocketID, node: NodeID, isFinal: Bool = false, grace: Int64 = 0, links: LinkDeparture = .atOnce)
     /// The rooms that the connection is in from now on, its own not among them. More than ``RouteRecovery/takes(rooms:)``
     /// are not kept: then the connection is not recoverable any more.
     case setRooms([String], of: SocketID, node: NodeID)
     /// No connection of the user, or of one client of it, is recoverable any more, and none is waited for (kick, logout).
-    case forget(client: String?)
+    /// - Parameter links: why Links that wait are closed.
+    case forget(client: String?, links: LinkCloseReason = .offline)
     /// Removes every connection of a dead node and takes over its outbox (ND-4). Without grace.
     case reap(NodeID)
-    /// Announces the clients whose grace is over (LC-8). Answered with `settled`.
+    /// Notes that a party of the user's has a Link, if the party is live (LK-15). Answered with `linked`.
+    case link(LinkHint)
+    /// The Link is closed: removes what was noted of it up to and with this generation.
+    case unlink(LinkKey, through: Int64)
+    /// Announces the clients, and closes the Links, whose grace is over (LC-8, LK-13). Answered with `settled`.
     /// - Parameter isOverdue: in place of the node that stored the deadline.
     case settle(isOverdue: Bool)
     /// The handlers of the node's own transitions have run, up to and with this `seq`.
@@ -38,6 +47,8 @@ package enum RouteOutcome: Sendable, Equatable {
     case refused(RouteLimits.Kind)
     /// - Parameter due: the route's next deadline, in milliseconds of the primary's clock.
     case settled(due: Int64?)
+    /// - Parameter isLive: false: the party has no connection, and nothing was noted.
+    case linked(isLive: Bool)
     case applied
 
     /// Connections that gave way.
@@ -45,7 +56,7 @@ package enum RouteOutcome: Sendable, Equatable {
         switch self {
         case .connected(let superseded): superseded
         case .recovered(let recovered): recovered.superseded
-        case .refused, .settled, .applied: []
+        case .refused, .settled, .linked, .applied: []
         }
     }
 }

@@ -26,6 +26,8 @@ package struct RouteCommitMachine: Sendable {
         package var superseded: [(key: RouteKey, connection: RouteDocument.Connection)] = []
         /// What commits did to graces, and the deadline that is next now (LC-8).
         package var graces: [(key: RouteKey, due: Int64?, changes: GraceChanges)] = []
+        /// Routes with Links that somebody joined or left, and what is to be closed (LK-11 to LK-13).
+        package var links: [(document: RouteDocument, changes: LinkChanges)] = []
     }
 
     private struct Entry {
@@ -86,7 +88,7 @@ package struct RouteCommitMachine: Sendable {
             guard self.connectCount < self.options.waitingConnects else { return nil }
             self.connectCount += 1
             deadline = now + self.options.connectTimeout
-        case .renew, .disconnect, .setRooms, .forget, .settle, .reap, .acknowledge: break
+        case .renew, .disconnect, .setRooms, .forget, .settle, .reap, .link, .unlink, .acknowledge: break
         }
         self.operationCount += 1
         let operation = RouteOperation(id: self.operationCount, change: change, deadline: deadline)
@@ -279,10 +281,12 @@ package struct RouteCommitMachine: Sendable {
             switch outcome {
             case .refused(let kind):
                 settlement.results.append((operation.id, .failure(.limit(kind))))
-            case .connected, .recovered, .settled, .applied:
+            case .connected, .recovered, .settled, .linked, .applied:
                 settlement.results.append((operation.id, .success(outcome)))
             }
         }
+        // Closings change the document: they come with a commit only.
+        if !step.links.isEmpty { settlement.links.append((step.document, step.links)) }
         entry.flying = []
         entry.attempts = 0
         entry.notBefore = 0
@@ -341,7 +345,7 @@ package struct RouteCommitMachine: Sendable {
     private mutating func cancelOpposites(_ entry: inout Entry, _ settlement: inout Settlement) {
         var removals: [SocketID: Int] = [:]
         for (index, operation) in entry.waiting.enumerated() {
-            if case .disconnect(let socket, _, _, _) = operation.change { removals[socket] = index }
+            if case .disconnect(let socket, _, _, _, _) = operation.change { removals[socket] = index }
         }
         guard !removals.isEmpty else { return }
         var dropped: Set<Int> = []
@@ -376,7 +380,8 @@ package struct RouteCommitMachine: Sendable {
         var isFinal = true
         if case .recover = operation.change { isFinal = false }
         let change = RouteChange.disconnect(
-            connection.socket, node: connection.node, isFinal: isFinal, grace: self.options.abandonedGrace)
+            connection.socket, node: connection.node, isFinal: isFinal, grace: self.options.abandonedGrace,
+            links: .grace(self.options.abandonedLinkGrace))
         return [RouteOperation(id: 0, change: change, deadline: nil)]
     }
 

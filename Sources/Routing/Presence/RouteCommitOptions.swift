@@ -16,13 +16,15 @@ package struct RouteCommitOptions: Sendable, Equatable {
     /// The grace with which a connect leaves that was given up and lands all the same, in milliseconds, 0: its client was told
     /// to come back (LC-8).
     package var abandonedGrace: Int64
+    /// The same for Links (LK-13).
+    package var abandonedLinkGrace: Int64
 
     package init(
         keysPerRound: Int = 1_000, roundsInFlight: Int = 2, waitingConnects: Int = 4_000,
         connectTimeout: Int64 = Nanoseconds.seconds(5),
         conflictPause: ClosedRange<Int64> = Nanoseconds.milliseconds(2)...Nanoseconds.milliseconds(250),
         errorPause: ClosedRange<Int64> = Nanoseconds.milliseconds(50)...Nanoseconds.seconds(2),
-        abandonedGrace: Int64 = 0
+        abandonedGrace: Int64 = 0, abandonedLinkGrace: Int64 = 0
     ) {
         self.keysPerRound = keysPerRound
         self.roundsInFlight = roundsInFlight
@@ -31,5 +33,6 @@ package struct RouteCommitOptions: Sendable, Equatable {
         self.conflictPause = conflictPause
         self.errorPause = errorPause
         self.abandonedGrace = abandonedGrace
+        self.abandonedLinkGrace = abandonedLinkGrace
     }
 }

@@ -16,6 +16,8 @@ package final class RouteCommitter: Sendable {
         package var superseded: @Sendable (RouteKey, RouteDocument.Connection) -> Void
         /// What the commit that was told last did to graces, and the route's next deadline (LC-8).
         package var graces: @Sendable (RouteKey, _ due: Int64?, GraceChanges) -> Void
+        /// What the commit that was told last did to the Links of its user. Before the connects that it answers.
+        package var links: @Sendable (RouteDocument, LinkChanges) -> Void
         /// A round failed; it is repeated.
         package var failed: @Sendable (StoreError) -> Void
 
@@ -23,11 +25,13 @@ package final class RouteCommitter: Sendable {
             committed: @escaping @Sendable (RouteDocument) -> Void = { _ in },
             superseded: @escaping @Sendable (RouteKey, RouteDocument.Connection) -> Void = { _, _ in },
             graces: @escaping @Sendable (RouteKey, _ due: Int64?, GraceChanges) -> Void = { _, _, _ in },
+            links: @escaping @Sendable (RouteDocument, LinkChanges) -> Void = { _, _ in },
             failed: @escaping @Sendable (StoreError) -> Void = { _ in }
         ) {
             self.committed = committed
             self.superseded = superseded
             self.graces = graces
+            self.links = links
             self.failed = failed
         }
     }

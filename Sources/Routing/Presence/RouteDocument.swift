@@ -12,17 +12,21 @@ package struct RouteDocument: Sendable, Equatable {
         package var endpoint: String
         /// Server time of the connect, in milliseconds since 1970.
         package var since: Int64
+        /// Whether its client is told of the other side of Links: a plain one is not (SPEC §8).
+        package var takesRosters: Bool
         /// nil for a connection that is not recoverable.
         package var recovery: Recovery?
 
         package init(
-            socket: SocketID, node: NodeID, client: String, endpoint: String, since: Int64, recovery: Recovery? = nil
+            socket: SocketID, node: NodeID, client: String, endpoint: String, since: Int64, takesRosters: Bool = false,
+            recovery: Recovery? = nil
         ) {
             self.socket = socket
             self.node = node
             self.client = client
             self.endpoint = endpoint
             self.since = since
+            self.takesRosters = takesRosters
             self.recovery = recovery
         }
 
@@ -106,12 +110,20 @@ package struct RouteDocument: Sendable, Equatable {
     package var outbox: [RouteTransition]
     /// The newest `seq` handed out. A new document starts at cluster seconds × 2^20 (LC-1).
     package var sequence: Int64
-    /// Earliest grace deadline, in milliseconds of the primary's clock; nil = none.
+    /// Earliest grace deadline, of presence or of a Link, in milliseconds of the primary's clock; nil = none.
     package var due: Int64?
+    /// Links that the user, or one of its clients, is a party of; at most ``RouteLimits/links``.
+    package var links: [LinkHint]
     /// When an empty document goes, in milliseconds since 1970; nil while it holds anything (LC-1: 30 days).
     package var expires: Int64?
     /// It is stored in another format than this node writes: the next write of it writes it whole (SPEC ND-6).
     package var isOtherFormat = false
+
+    /// The earliest of its deadlines: what ``due`` must be.
+    package var earliestDeadline: Int64? {
+        let presence = self.announcedClients.values.compactMap(\.self).min()
+        return self.links.isEmpty ? presence : [presence, self.links.compactMap(\.due).min()].compactMap(\.self).min()
+    }
 
     package init(key: RouteKey) {
         self.key = key
@@ -124,6 +136,7 @@ package struct RouteDocument: Sendable, Equatable {
         self.outbox = []
         self.sequence = 0
         self.due = nil
+        self.links = []
         self.expires = nil
     }
 }

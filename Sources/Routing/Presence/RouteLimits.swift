@@ -4,6 +4,7 @@ package struct RouteLimits: Sendable, Equatable {
         case client
         case user
         case outbox
+        case links
     }
 
     /// Connections of one client, 64.
@@ -16,10 +17,16 @@ package struct RouteLimits: Sendable, Equatable {
     /// clients must not grow the document.
     package var graces: Int
 
-    package init(perClient: Int = 64, perUser: Int = 256, outbox: Int = 1_000, graces: Int = 256) {
+    /// Link hints, 256 (SPEC LC-1).
+    package var links: Int
+
+    package init(
+        perClient: Int = 64, perUser: Int = 256, outbox: Int = 1_000, graces: Int = 256, links: Int = 256
+    ) {
         self.perClient = perClient
         self.perUser = perUser
         self.outbox = outbox
         self.graces = graces
+        self.links = links
     }
 }

@@ -31,6 +31,7 @@ package struct RouteMachine: Sendable {
         /// shows that it is really gone.
         package var needsProof: Bool
         package var graces: GraceChanges
+        package var links: LinkChanges
     }
 
     /// - Parameters:
@@ -45,8 +46,12 @@ package struct RouteMachine: Sendable {
 
         if !document.away.isEmpty { document.away.removeAll { $0.until <= now } }
         var departures: Departures = [:]
+        var linkDepartures = LinkDepartures()
+        var settlesLinks = false
         var graces = GraceChanges()
-        if !claimed.isEmpty { self.sweep(&document, now, &departures) { $0 != self.node && claimed.contains($0) } }
+        if !claimed.isEmpty {
+            self.sweep(&document, now, &departures, &linkDepartures) { $0 != self.node && claimed.contains($0) }
+        }
         var needsProof = false
         var outcomes = changes.map { change -> RouteOutcome in
             switch change {
@@ -60,12 +65,13 @@ package struct RouteMachine: Sendable {
                     $0.node == connection.node && $0.recovery?.take == connection.socket.token
                 }
                 return self.connect(connection, &document)
-            case .disconnect(let socket, let node, let isFinal, let grace):
+            case .disconnect(let socket, let node, let isFinal, let grace, let links):
                 let count = document.live.count
                 func isGone(_ other: RouteDocument.Connection) -> Bool {
                     other.node == node && other.isHeld(by: socket)
                 }
                 Self.note(&departures, grace: grace, document, where: isGone)
+                linkDepartures.note(links, document, where: isGone)
                 self.remove(&document, now, isFinal: isFinal, where: isGone)
                 if document.live.count == count { needsProof = true }
                 if grace > 0 { graces.isKept = true }
@@ -73,18 +79,25 @@ package struct RouteMachine: Sendable {
             case .setRooms(let rooms, let socket, let node):
                 if !Self.setRooms(rooms, of: socket, node, &document) { needsProof = true }
                 return .applied
-            case .forget(let client):
-                let isInGrace = Self.endGraces(client, &departures, document)
+            case .forget(let client, let reason):
+                let isWaitedFor = Self.endGraces(client, &departures, document)
+                let isInGrace = Self.endLinkGraces(client, reason, &document) || isWaitedFor
                 // A grace that a deposed primary does not show ends by itself: that is not worth a write.
                 if !Self.forget(client, &document), !isInGrace, self.recovery != nil { needsProof = true }
                 return .applied
             case .settle(let isOverdue):
                 if isOverdue { graces.isOverdue = true }
+                settlesLinks = true
                 return .settled(due: nil)
             case .reap(let dead):
                 let before = (document.live, document.outbox)
-                self.sweep(&document, now, &departures) { $0 == dead }
+                self.sweep(&document, now, &departures, &linkDepartures) { $0 == dead }
                 if (document.live, document.outbox) == before { needsProof = true }
+                return .applied
+            case .link(let hint):
+                return self.link(hint, &document)
+            case .unlink(let key, let generation):
+                if !Self.unlink(key, through: generation, &document) { needsProof = true }
                 return .applied
             case .acknowledge(let sequence):
                 let count = document.outbox.count
@@ -94,7 +107,14 @@ package struct RouteMachine: Sendable {
             }
         }
         let transitions = self.announce(&document, departures, now, &graces)
-        document.due = document.announcedClients.values.compactMap(\.self).min()
+        var links = LinkChanges()
+        if !document.links.isEmpty {
+            links.closings = self.settleLinks(&document, linkDepartures, now, settles: settlesLinks)
+            self.noteMoves(&links, changes, old, document)
+            // A deadline that an earlier attempt of unknown outcome has stored is this node's to finish, too.
+            if document.links.contains(where: { $0.due != nil }) { graces.isKept = true }
+        }
+        document.due = document.earliestDeadline
         // Changes that are applied again may supersede each other in turn; who is in the document stays.
         for index in outcomes.indices {
             switch outcomes[index] {
@@ -105,11 +125,13 @@ package struct RouteMachine: Sendable {
                 outcomes[index] = .recovered(recovered)
             case .settled:
                 outcomes[index] = .settled(due: document.due)
-            case .connected, .recovered, .refused, .applied: break
+            case .connected, .recovered, .refused, .linked, .applied: break
             }
         }
 
-        let isEmpty = document.live.isEmpty && document.outbox.isEmpty && document.announcedClients.isEmpty
+        let isEmpty =
+            document.live.isEmpty && document.outbox.isEmpty && document.announcedClients.isEmpty
+            && document.links.isEmpty
         var comparable = document
         comparable.version = old.version
         comparable.expires = old.expires
@@ -117,7 +139,7 @@ package struct RouteMachine: Sendable {
         document.expires = isEmpty && !document.isUserAnnounced ? now + Self.emptyLifespan : nil
         return Step(
             document: document, outcomes: outcomes, transitions: transitions, isChanged: comparable != old,
-            needsProof: needsProof, graces: graces)
+            needsProof: needsProof, graces: graces, links: links)
     }
 
     private func connect(_ connection: RouteDocument.Connection, _ document: inout RouteDocument) -> RouteOutcome {
@@ -140,9 +162,11 @@ package struct RouteMachine: Sendable {
     }
 
     private func sweep(
-        _ document: inout RouteDocument, _ now: Int64, _ departures: inout Departures, _ isDead: (NodeID) -> Bool
+        _ document: inout RouteDocument, _ now: Int64, _ departures: inout Departures,
+        _ linkDepartures: inout LinkDepartures, _ isDead: (NodeID) -> Bool
     ) {
         Self.note(&departures, grace: 0, document) { isDead($0.node) }
+        linkDepartures.note(.atOnce, document) { isDead($0.node) }
         self.remove(&document, now, isFinal: false) { isDead($0.node) }
         for index in document.outbox.indices where isDead(document.outbox[index].owner) {
             document.outbox[index].owner = self.node

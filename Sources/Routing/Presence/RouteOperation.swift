@@ -14,12 +14,12 @@ struct RouteOperation: Sendable {
         switch self.change {
         case .connect(let connection), .recover(_, let connection): connection
         // A renewal is in the route already: its removal does not cancel it out.
-        case .renew, .disconnect, .setRooms, .forget, .settle, .reap, .acknowledge: nil
+        case .renew, .disconnect, .setRooms, .forget, .settle, .reap, .link, .unlink, .acknowledge: nil
         }
     }
 
     func removes(_ connection: RouteDocument.Connection) -> Bool {
-        guard case .disconnect(let socket, let node, _, _) = self.change else { return false }
+        guard case .disconnect(let socket, let node, _, _, _) = self.change else { return false }
         return socket == connection.socket && node == connection.node
     }
 }

@@ -195,6 +195,7 @@ final class RouteShardQueue: Sendable {
         }
         for document in settlement.commits { self.observer.committed(document) }
         for (key, due, changes) in settlement.graces { self.observer.graces(key, due, changes) }
+        for (document, changes) in settlement.links { self.observer.links(document, changes) }
         for (key, connection) in settlement.superseded { self.observer.superseded(key, connection) }
         for call in calls { call.completion(call.result) }
         for flush in flushes { flush.resume() }

@@ -1,4 +1,4 @@
-"""A headless Chromium, driven over the DevTools protocol: windows to open, scripts to run in them, nothing else."""
+"""A headless Chromium, driven over the DevTools protocol: windows, scripts that run in them, the network to cut."""
 
 import asyncio
 import json
@@ -19,20 +19,34 @@ def find_chromium():
     raise FileNotFoundError("no Chromium in the PATH: apt-get install chromium")
 
 
+# Calls between pages of one machine: host candidates on loopback under their addresses, devices that are not there, and
+# nobody to press a button.
+MEDIA = (
+    "--allow-loopback-in-peer-connection",
+    "--disable-features=WebRtcHideLocalIpsWithMdns",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+    "--autoplay-policy=no-user-gesture-required",
+)
+
+
 class Chromium:
     """The browser process. `async with Chromium() as browser`; it takes its whole process group along when it ends."""
 
-    def __init__(self, options=()):
-        """`options`: further ones of the command line, `--host-resolver-rules` for one."""
+    def __init__(self, options=(), throttled=False):
+        """`options`: further ones of the command line, `--host-resolver-rules` for one. `throttled`: the timers of
+        windows that nobody looks at are, as in a browser of a person's."""
         self._options = list(options)
+        self._throttled = throttled
 
     async def __aenter__(self):
         self._profile = tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True)
         arguments = [find_chromium(), "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
         arguments += ["--no-first-run", "--disable-background-networking", "--disable-component-update"]
-        # Windows that nobody looks at must run as if somebody did.
-        arguments += ["--disable-background-timer-throttling", "--disable-renderer-backgrounding"]
-        arguments += ["--disable-backgrounding-occluded-windows"]
+        if not self._throttled:
+            # Windows that nobody looks at must run as if somebody did.
+            arguments += ["--disable-background-timer-throttling", "--disable-renderer-backgrounding"]
+            arguments += ["--disable-backgrounding-occluded-windows"]
         arguments += self._options
         arguments += [f"--user-data-dir={self._profile.name}", "--remote-debugging-port=0", "about:blank"]
         self._process = subprocess.Popen(
@@ -108,15 +122,24 @@ class Chromium:
             raise RuntimeError(f"{method}: {answer['error']['message']}")
         return answer["result"]
 
-    async def open(self, url, width=1280, height=900, dark=False, beside=None):
-        """Opens a window, with cookies and storage of its own, or with those of the window `beside`."""
+    async def context(self):
+        """Cookies and storage of their own: another person's browser."""
+        return (await self.command("Target.createBrowserContext"))["browserContextId"]
+
+    async def open(self, url, width=1280, height=900, dark=False, beside=None, context=None, window=False, kind=None):
+        """Opens a tab, with cookies and storage of its own, or with those of the window `beside`, or of the context.
+
+        `window`: in a window of its own, so that it stays visible beside others of its context. `kind`: a subclass of
+        Window.
+        """
         if beside:
             context = beside.context
-        else:
-            context = (await self.command("Target.createBrowserContext"))["browserContextId"]
-        target = await self.command("Target.createTarget", url="about:blank", browserContextId=context)
+        elif not context:
+            context = await self.context()
+        place = {"browserContextId": context, **({"newWindow": True} if window else {})}
+        target = await self.command("Target.createTarget", url="about:blank", **place)
         attached = await self.command("Target.attachToTarget", targetId=target["targetId"], flatten=True)
-        window = Window(self, attached["sessionId"], target["targetId"], context)
+        window = (kind or Window)(self, attached["sessionId"], target["targetId"], context)
         self._windows[attached["sessionId"]] = window
         for domain in ("Page", "Runtime", "Log"):
             await window.command(f"{domain}.enable")
@@ -130,14 +153,19 @@ class Chromium:
 
 
 class Window:
-    """One page. `problems` collects what the page complains about: exceptions, console errors, refused resources."""
+    """One page. `problems` collects what the page complains about: exceptions, console errors, refused resources.
+
+    What the network has failed at is in `failures` once a test has said that it cuts it, by `keep_failures_apart()`.
+    """
 
     def __init__(self, browser, session, target, context):
         self.context = context
+        self.failures = None
         self._browser = browser
         self._session = session
         self._target = target
         self._loaded = asyncio.Event()
+        self._crashed = asyncio.Event()
         self.problems = []
 
     def _event(self, method, parameters):
@@ -146,8 +174,18 @@ class Window:
         elif method == "Runtime.exceptionThrown":
             details = parameters["exceptionDetails"]
             self.problems.append(details.get("exception", {}).get("description", details["text"]))
+        elif method == "Runtime.consoleAPICalled" and parameters["type"] in ("error", "assert"):
+            self.problems.append(" ".join(str(part.get("value", part)) for part in parameters["args"]))
         elif method == "Log.entryAdded" and parameters["entry"]["level"] == "error":
-            self.problems.append(parameters["entry"]["text"])
+            entry = parameters["entry"]
+            is_failure = entry["source"] == "network" or "WebSocket connection" in entry["text"]
+            (self.problems if self.failures is None or not is_failure else self.failures).append(entry["text"])
+        elif method == "Inspector.targetCrashed":
+            self._crashed.set()
+
+    def keep_failures_apart(self):
+        """From now on the network may fail: that is no problem of the page."""
+        self.failures = []
 
     def command(self, method, **parameters):
         return self._browser.command(method, self._session, **parameters)
@@ -202,6 +240,36 @@ class Window:
         image = await self.command("Page.captureScreenshot", format="png")
         with open(path, "wb") as file:
             file.write(base64.b64decode(image["data"]))
+
+    async def reload(self):
+        self._loaded.clear()
+        await self.command("Page.reload")
+        await asyncio.wait_for(self._loaded.wait(), 60)
+
+    async def back(self):
+        """Back in its history; from the back/forward cache there is no load to wait for."""
+        history = await self.command("Page.getNavigationHistory")
+        entry = history["entries"][history["currentIndex"] - 1]
+        await self.command("Page.navigateToHistoryEntry", entryId=entry["id"])
+
+    async def show(self):
+        """Brings it to the front of its window, before whichever other tab was there: that one is hidden now."""
+        await self._browser.command("Target.activateTarget", targetId=self._target)
+
+    async def lose_packets(self, percent):
+        """Of what its peer connections send; 100 cuts them, 0 mends it. Connections that were made before the first
+        call are not touched."""
+        await self.command("Network.enable")
+        rule = {"urlPattern": "", "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+        rule["packetLoss"] = percent
+        await self.command("Network.emulateNetworkConditionsByRule", offline=False, matchedNetworkConditions=[rule])
+
+    async def crash(self):
+        """Ends the renderer as a crash would: the page says goodbye to nobody."""
+        await self.command("Inspector.enable")
+        crash = asyncio.ensure_future(self.command("Page.crash"))
+        await asyncio.wait_for(self._crashed.wait(), 60)
+        crash.cancel()
 
     async def close(self):
         await self._browser.command("Target.closeTarget", targetId=self._target)

@@ -1,6 +1,7 @@
 """Fixtures of the end-to-end tests. Every one ends what it started, also when the test fails."""
 
 import pytest
+from browsers import Cluster
 from processes import Mongo, Nginx, Nodes
 from raw import SUITE, conformance_server
 
@@ -72,6 +73,14 @@ def replicated_mongo():
     cluster = Mongo(shards=2, replicas=3)
     yield cluster
     cluster.down()
+
+
+@pytest.fixture(scope="module")
+def cluster(mongo, tmp_path_factory):
+    """Two nodes of Examples/Duet on two shards behind an nginx that pins by port, shared by the tests of one file."""
+    started = Cluster(tmp_path_factory.mktemp("cluster"), mongo)
+    yield started
+    started.end()
 
 
 @pytest.fixture

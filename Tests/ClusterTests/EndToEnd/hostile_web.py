@@ -123,9 +123,10 @@ def _listens(process, port, log):
 
 
 class Bank:
-    """The program Tests/Bank: in production mode for `domains`, else in development mode."""
+    """The program Tests/Bank: in production mode for `domains`, else in development mode. `more` is added to its
+    environment."""
 
-    def __init__(self, folder, domains=()):
+    def __init__(self, folder, domains=(), more=None):
         self.port, self.control_port = free_port(), free_port()
         folder = pathlib.Path(folder)
         keys = folder / f"keys-{self.port}"
@@ -142,7 +143,7 @@ class Bank:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, **environment},
+                env={**os.environ, **environment, **(more or {})},
             )
         try:
             wait_for("the bank to listen", lambda: _listens(self.process, self.port, self._log))

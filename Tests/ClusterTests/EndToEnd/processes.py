@@ -125,25 +125,27 @@ class Watched:
 
 class Node(Watched):
     """One node process, which may be started again under the same name and on the same ports. `{port}` in an option is
-    its port."""
+    its port; `environment` is added to ours."""
 
-    def __init__(self, folder, name, command="conformance", mongo=None, options=()):
+    def __init__(self, folder, name, command="conformance", mongo=None, options=(), environment=None):
         self.name = name
         self.port = free_port()
         self.control_port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log_path = pathlib.Path(folder) / f"{name}-{self.port}.log"
         self._presence_path = pathlib.Path(folder) / f"{name}-{self.port}.presence"
-        arguments = [executable(), command, "--name", name]
+        arguments = [*self._program(command), "--name", name]
         arguments += ["--port", str(self.port), "--control-port", str(self.control_port)]
-        arguments += ["--log-presence", str(self._presence_path)]
-        if command == "serve":
-            arguments += ["--dev", "--address", self.url]
         if mongo:
             arguments += ["--mongodb", mongo.uri, "--slot-size", str(SLOT_MIB)]
         arguments += [str(option).replace("{port}", str(self.port)) for option in options]
         self._arguments = arguments
-        self.start()
+        self.start(environment=environment)
+
+    def _program(self, command):
+        """What is run, and the options that only it has."""
+        own = [executable(), command, "--log-presence", str(self._presence_path)]
+        return own + (["--dev", "--address", self.url] if command == "serve" else [])
 
     def start(self, options=(), environment=None):
         """Starts it, or starts it again with further options; `environment` is added to ours."""

@@ -3,8 +3,16 @@
 import asyncio
 import http.client
 import json
+import os
+import secrets
 
-from chromium import Chromium
+from browsers import PinningNginx
+from chromium import MEDIA, Chromium
+
+# Where pictures of the windows are left, for people to look at.
+SCREENSHOTS = os.environ.get("SUBMERGENCE_SCREENSHOTS")
+
+HERE = "document.querySelector('#here').textContent"
 
 
 def sign_in(window, user, device):
@@ -49,7 +57,7 @@ def test_two_windows_through_nginx(mongo, nodes, nginx):
             await bob.until(is_listed("alice", "on line"))
 
             # The page says where it is, and its links reach the other nodes as the same person.
-            here = await alice.until("document.querySelector('#here').textContent !== '…' && here")
+            here = await alice.until(f"{HERE} !== '…' && {HERE}")
             links = await alice.run("[...document.querySelectorAll('#nodes a')].map(a => [a.dataset.node, a.href])")
             assert {name for name, _ in links} | {here} == {node.name for node in three}
 
@@ -57,7 +65,7 @@ def test_two_windows_through_nginx(mongo, nodes, nginx):
             tabs = [alice]
             for name, address in links:
                 tab = await browser.open(address)
-                await tab.until(f"here === {json.dumps(name)}")
+                await tab.until(f"{HERE} === {json.dumps(name)}")
                 tabs.append(tab)
 
             await say(bob, "alice", "hello, all of you")
@@ -80,6 +88,78 @@ def test_two_windows_through_nginx(mongo, nodes, nginx):
                 assert window.problems == []
 
     asyncio.run(scenario())
+
+
+async def picture(window, name):
+    if SCREENSHOTS:
+        await window.screenshot(f"{SCREENSHOTS}/{name}.png")
+
+
+# Whether the other one's picture is there, and moves.
+SEEN = """(() => {
+    const videos = [...document.querySelectorAll(".tile:not(.own) video")];
+    return videos.length === 1 && videos[0].videoWidth > 0 && !videos[0].paused;
+})()"""
+MOVES = """new Promise(resolve => {
+    const video = document.querySelector(".tile:not(.own) video");
+    video.requestVideoFrameCallback(() => video.requestVideoFrameCallback(() => resolve(true)));
+})"""
+IN_CALL = "document.querySelector('#call').dataset.state === 'open'"
+
+
+def test_call_lives_through_what_happens(mongo, nodes, tmp_path):
+    """A reload, a second tab, the death of the node; then it is over in all tabs of both."""
+    keys = tmp_path / "keys"
+    keys.write_text(secrets.token_urlsafe(32) + "\n", encoding="utf8")
+    keys.chmod(0o600)
+    two = nodes.start(2, command="serve", mongo=mongo, options=["--signing-keys", keys])
+    proxy = PinningNginx(tmp_path, two)
+
+    async def scenario():
+        async with Chromium(MEDIA) as browser:
+            alice = await browser.open(f"{proxy.urls[0]}/demo/#user=alice&client=laptop")
+            bob = await browser.open(f"{proxy.urls[1]}/demo/#user=bob&client=phone", width=400, dark=True)
+            await alice.until(is_listed("bob", "on line"))
+            await alice.click('[data-person="bob"]')
+            await alice.click("#start-call")
+            await bob.until("document.querySelector('#answer').checkVisibility()")
+            await picture(bob, "ringing")
+            await bob.click("#answer")
+            for window in (alice, bob):
+                await window.until(f"{IN_CALL} && {SEEN}")
+
+            await bob.reload()
+            for window in (alice, bob):
+                await window.until(f"{IN_CALL} && {SEEN}")
+
+            second = await browser.open(f"{proxy.urls[1]}/demo/#user=alice&client=tablet", width=400, window=True)
+            await second.until(f"{IN_CALL} && {SEEN}")
+            assert not await second.run("document.querySelector('.tile.own') !== null")
+            await say(alice, "bob", "Can you see me?")
+            await bob.until(has_bubble("Can you see me?", mine=False))
+            await picture(alice, "call")
+            await picture(bob, "call-narrow")
+
+            for window in (alice, bob, second):
+                window.keep_failures_apart()
+            two[0].kill()
+            assert await alice.run(MOVES) and await bob.run(MOVES)
+            await alice.until(f"document.querySelector('#status').dataset.state === 'live' && {HERE} === 'node-2'", 60)
+            for window in (alice, bob, second):
+                await window.until(f"{IN_CALL} && {SEEN}")
+
+            await alice.click("#hang-up")
+            await alice.until("document.querySelector('#call').hidden")
+            for window in (bob, second):
+                await window.until("document.querySelector('#call').dataset.state === 'over'")
+            for window in (alice, bob, second):
+                assert await window.run("document.querySelectorAll('.tile').length") == 0
+                assert window.problems == []
+
+    try:
+        asyncio.run(asyncio.wait_for(scenario(), 180))
+    finally:
+        proxy.end()
 
 
 def test_one_node_without_mongodb(nodes):
@@ -113,6 +193,6 @@ def test_page_is_strict_and_complete(nodes):
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert "frame-ancestors 'none'" in policy or response.headers["X-Frame-Options"] == "DENY"
     assert "http://" not in page.replace("http://www.w3.org/", "") and "https://" not in page
-    for name, kind in (("demo.js", "javascript"), ("demo.css", "css")):
+    for name, kind in (("demo.js", "javascript"), ("call.js", "javascript"), ("demo.css", "css")):
         response, _ = get(f"/demo/{name}")
         assert response.status == 200 and kind in response.headers["Content-Type"]

@@ -291,6 +291,26 @@ struct NodePageTests {
         #expect(head.body.contentLength == 0 && head.headers[.contentLength] == "3")
     }
 
+    @Test("The module in the binary is Client/submergence.js, with its types; it stands between no other paths")
+    func clientModule() throws {
+        let folder = URL(filePath: #filePath).deletingLastPathComponent()
+            .appendingPathComponent("../../../Client").standardizedFileURL
+        let pages = StaticPages.clientModule()
+        let none = HeaderList([(name: "A", value: "b")])
+        for (name, type) in [
+            ("submergence.js", "text/javascript; charset=utf-8"), ("submergence.d.ts", "text/plain; charset=utf-8"),
+        ] {
+            let length = try Data(contentsOf: folder.appendingPathComponent(name)).count
+            let answer = try #require(pages.response(.get, "/\(name)", none))
+            #expect(answer.headers[.contentType] == type)
+            #expect(answer.body.contentLength == length)
+            #expect(answer.headers[.cacheControl] == "no-cache")
+        }
+        for path in ["/", "/index.html", "/submergence", "/x/submergence.js"] {
+            #expect(pages.response(.get, path, none) == nil)
+        }
+    }
+
     @Test("The demo in the binary is Client/demo, file by file")
     func embedded() throws {
         let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()

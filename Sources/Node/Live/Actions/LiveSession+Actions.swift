@@ -4,15 +4,21 @@ import Wire
 
 /// The product's own events from clients (SPEC §8), on `/` of a node that answers them.
 enum ProductEvent {
-    case action, chunk
+    case action, chunk, link, peer, ice
 
     /// - Returns: nil for an event of the application's.
     init?(_ packet: SocketPacket, in text: UnsafeRawBufferPointer) {
-        guard packet.nameHasEscapes || packet.eventName.count == 6 || packet.eventName.count == 5 else { return nil }
+        guard packet.nameHasEscapes || (3...6).contains(packet.eventName.count) else { return nil }
         if packet.isEvent("action", in: text) {
             self = .action
         } else if packet.isEvent("chunk", in: text) {
             self = .chunk
+        } else if packet.isEvent("ice", in: text) {
+            self = .ice
+        } else if packet.isEvent("link", in: text) {
+            self = .link
+        } else if packet.isEvent("peer", in: text) {
+            self = .peer
         } else {
             return nil
         }
@@ -35,13 +41,15 @@ extension LiveSession {
     func performProduct(
         _ packet: SocketPacket, _ text: UnsafeRawBufferPointer, _ attachments: [ByteBuffer]
     ) -> Bool {
-        guard self.loop.actions != nil, let event = ProductEvent(packet, in: text),
-            let desk = self.connection?.actionDesk()
-        else { return false }
+        guard self.loop.actions != nil, let event = ProductEvent(packet, in: text) else { return false }
+        if self.performLinks(event, packet, text, attachments) { return true }
+        guard let desk = self.connection?.actionDesk() else { return false }
         let arguments = UnsafeRawBufferPointer(rebasing: text[packet.arguments])
         switch event {
         case .action: desk.take(arguments, attachments, ackID: packet.ackID)
         case .chunk: desk.takeChunk(arguments)
+        case .ice: self.answerICE(arguments, ackID: packet.ackID)
+        case .link, .peer: return false
         }
         return true
     }

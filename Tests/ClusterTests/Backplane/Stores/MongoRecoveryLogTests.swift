@@ -75,7 +75,8 @@ struct MongoRecoveryLogTests {
         let topology = MongoTopology(
             deployment: cluster.topology.deployment, shards: narrow, bus: cluster.topology.bus,
             routes: ShardMap(single: narrow[0]), sessions: cluster.topology.sessions,
-            nodes: cluster.topology.nodes, tickets: cluster.topology.tickets)
+            nodes: cluster.topology.nodes, tickets: cluster.topology.tickets,
+            links: cluster.topology.links)
         let log = MongoRecoveryLog(
             settings: cluster.settings, topology: topology, lanes: [cluster.commands], general: cluster.commands,
             logger: Self.quiet)

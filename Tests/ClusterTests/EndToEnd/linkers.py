@@ -1,0 +1,106 @@
+"""Clients of Links: official ones that speak the product's own events, and the application that they are linked by
+(Tests/Applications/Links)."""
+
+import asyncio
+import base64
+import os
+import secrets
+from contextlib import ExitStack, contextmanager
+
+from callers import Caller
+from processes import Example
+
+OFFER = {"type": "offer", "sdp": "v=0\r\n"}
+ANSWER = {"type": "answer", "sdp": "v=0\r\n"}
+CANDIDATE = {"candidate": "candidate:1 1 udp 2122260223 127.0.0.1 40000 typ host", "sdpMid": "0", "sdpMLineIndex": 0}
+
+
+@contextmanager
+def applications(folder, count=1, mongo=None, **environment):
+    """So many nodes of the application, with one signing key (SPEC OP-1)."""
+    keys = folder / "signing-keys"
+    keys.write_text(base64.urlsafe_b64encode(secrets.token_bytes(32)).decode().rstrip("=") + "\n")
+    os.chmod(keys, 0o600)
+    environment = {"SUBMERGENCE_SIGNING_KEYS": str(keys), **environment}
+    if mongo:
+        environment["SUBMERGENCE_MONGODB"] = mongo.uri
+    with ExitStack() as stack:
+        nodes = []
+        for number in range(count):
+            place = folder / f"application-{number}"
+            place.mkdir()
+            name = {"SUBMERGENCE_NAME": f"links-{number}"}
+            nodes.append(stack.enter_context(Example(place, "LinksApplication", {**environment, **name})))
+        yield nodes
+
+
+class Linker(Caller):
+    """An official client with an endpoint of its own, or that of an earlier one."""
+
+    def __init__(self, url, user, client="laptop", endpoint=None, v=1, **options):
+        super().__init__(url, user=user, v=v, **options)
+        self.user = user
+        self.endpoint = endpoint or secrets.token_urlsafe(16)
+        self._auth |= {"client": client, "endpoint": self.endpoint}
+        self._count = 0
+
+    async def link(self, query, **more):
+        """The answer to a request, which the event and the acknowledgement both have."""
+        self._count += 1
+        packet = {"_id": self._count, "query": query, **more}
+        acknowledged = await self.client.call("link", packet, timeout=30)
+        answers = [a for a in self.of("link") if a.get("_id") == self._count]
+        assert answers == [acknowledged], (answers, acknowledged)
+        return acknowledged
+
+    async def close_link(self, token):
+        self._count += 1
+        return await self.client.call("link", {"_id": self._count, "close": token}, timeout=30)
+
+    async def signal(self, token, to, **content):
+        await self.client.emit("peer", {"token": token, "to": to, **content})
+
+    def of(self, name):
+        return [arguments[0] for event, arguments in self.received if event == name]
+
+    def peers(self, kind):
+        """The `peer` events that have this member."""
+        return [packet for packet in self.of("peer") if kind in packet]
+
+    @property
+    def sid(self):
+        return self.of("ready")[0]["sid"]
+
+    async def told_of(self, other):
+        """The roster entry about another client."""
+        return await self.until(
+            lambda me: next((p for p in me.peers("init") if p["ep"] == other.endpoint and p["from"] == other.sid), None)
+        )
+
+    async def got(self, kind, other, count=1):
+        """The last of so many signals of this kind from another client."""
+        return await self.until(
+            lambda me: len(found := [p for p in me.peers(kind) if p.get("from") == other.sid]) >= count and found[-1]
+        )
+
+    async def refused(self, error, count=1):
+        """The last of so many refusals of this kind."""
+        return await self.until(
+            lambda me: len(found := [p for p in me.peers("error") if p["error"] == error]) >= count and found[-1]
+        )
+
+    async def closed(self, token, reason):
+        packet = await self.until(lambda me: next((p for p in me.peers("closed") if p["token"] == token), None))
+        assert packet == {"token": token, "closed": True, "reason": reason}
+
+    async def settled(self):
+        """Whatever was sent to this client before is there: its own node answers in order."""
+        await self.client.call("action", {"method": "GET", "url": "/none"}, timeout=30)
+
+
+async def linked(one, other, **more):
+    """Both clients, linked by the first one's request, know of each other; returns the answer."""
+    answer = await one.link({"user": other.user, **more})
+    assert "error" not in answer, answer
+    await asyncio.gather(one.told_of(other), other.told_of(one))
+    return answer

@@ -1,0 +1,412 @@
+"""The browser module against real nodes: Examples/Duet on two shards (CLIENT.md §11: T-1 to T-6, T-21 to T-26)."""
+
+import asyncio
+import base64
+import json
+import os
+import secrets
+
+import pytest
+from browsers import MODULE, Cluster, play
+from chromium import Chromium
+from hostile_web import APP, SIBLING, AttackServer, Bank, Certificate, TLSNginx
+from processes import free_port
+
+CLIENTS = [None, "websocket", "polling"]
+NAMES = ["own", "official-websocket", "official-polling"]
+
+# T-23 as it is meant: SUBMERGENCE_LINK_CYCLES=500. Short in the suite.
+CYCLES = int(os.environ.get("SUBMERGENCE_LINK_CYCLES", "12"))
+
+
+def keys(folder):
+    path = folder / "keys"
+    path.write_text(base64.urlsafe_b64encode(secrets.token_bytes(32)).decode().rstrip("=") + "\n")
+    path.chmod(0o600)
+    return ["--signing-keys", path]
+
+
+@pytest.fixture(scope="module")
+def cluster(mongo, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("duet")
+    cluster = Cluster(folder, mongo, options=keys(folder))
+    yield cluster
+    cluster.end()
+
+
+def options(client, **more):
+    return {**({"client": client} if client else {}), **more}
+
+
+ASK = "server.action(%s).then(({status, content}) => [status, content], error => error.code)"
+
+
+@pytest.mark.parametrize("client", CLIENTS, ids=NAMES)
+def test_events_before_their_listener(cluster, client):
+    """T-1, T-22."""
+
+    async def scenario(stage):
+        alice = await stage.person(f"alice-{secrets.token_hex(4)}")
+        tab = await alice.tab(options=options(client))
+        tab.keep_failures_apart()
+        assert await tab.run(ASK % "'POST', '/encore', {body: {count: 5}}") == [200, {"sent": 5}]
+        # An event that was sent after them has come.
+        await tab.run(
+            "new Promise(resolve => { submergence.once('clapped', resolve); server.action('POST', '/claps'); })"
+        )
+        await tab.run("submergence.on('encore', (...args) => seen.push(args), window.seen = [])")
+        await tab.until("seen.length === 5")
+        assert await tab.run("seen") == [[number] for number in range(5)]
+        for count in range(3):
+            await tab.run("window.lost = new Promise(resolve => server.once('state', resolve)), 0")
+            if client == "polling":
+                await tab.run("server._line.lost(), 0")
+            else:
+                await tab.cut_signalling()
+            await tab.run("lost")
+            await tab.until("server.state === 'live'")
+            assert await tab.run(ASK % "'POST', '/encore', {body: {count: 2}}") == [200, {"sent": 2}]
+            await tab.until(f"seen.length === {7 + 2 * count}")
+        assert await tab.run("seen.length") == 11 and await tab.run("seen.slice(5)") == [[0], [1]] * 3
+
+    play(cluster, scenario)
+
+
+@pytest.mark.parametrize("client", CLIENTS, ids=NAMES)
+def test_one_call_over_everything(cluster, client):
+    """T-2, T-22: before, during and after goLive."""
+
+    async def scenario(stage):
+        alice = await stage.person(f"alice-{secrets.token_hex(4)}")
+        tab = await alice.tab(live=False, options=options(client))
+        await tab.run("submergence.on('clapped', count => heard.push(count), window.heard = [])")
+        before = await tab.run(ASK % "'POST', '/claps'")
+        during = await tab.run(f"(window.opening = server.goLive(), {ASK})" % "'POST', '/claps'")
+        await tab.run("opening")
+        after = await tab.run(ASK % "'POST', '/claps'")
+        assert [before, during, after] == [[200, {"claps": count}] for count in (1, 2, 3)]
+        assert await tab.run("heard") == [1, 2, 3]
+        calls = [await tab.run(ASK % "'GET', '/claps'"), await tab.run(ASK % "'GET', '/diary'")]
+        missing = await tab.run(ASK % "'GET', '/nowhere'")
+        listed = await tab.run("server.options('/claps')")
+        await tab.run("server.goOffline()")
+        tab.keep_failures_apart()
+        assert calls == [await tab.run(ASK % "'GET', '/claps'"), await tab.run(ASK % "'GET', '/diary'")]
+        assert missing == await tab.run(ASK % "'GET', '/nowhere'") and missing[0] == 404
+        assert listed == await tab.run("server.options('/claps')") and set(listed) == {"GET", "POST"}
+
+    play(cluster, scenario)
+
+
+@pytest.mark.parametrize("client", CLIENTS, ids=NAMES)
+def test_a_socket_cut_in_flight(cluster, client):
+    """T-3, T-22."""
+
+    async def scenario(stage):
+        alice = await stage.person(f"alice-{secrets.token_hex(4)}")
+        tab = await alice.tab(options=options(client))
+        tab.keep_failures_apart()
+        for method in ("GET", "POST"):
+            call = ASK % f"'{method}', '/claps', {{query: {{after: 1}}}}"
+            await tab.run(f"window.{method.lower()} = {call}, 0")
+        await tab.run(ASK % "'GET', '/me'")
+        await (tab.run("server._line.lost(), 0") if client == "polling" else tab.cut_signalling())
+        assert await tab.run("post") == "NETWORK"
+        status, content = await tab.run("get")
+        assert status == 200 and set(content) == {"claps"}
+        await tab.until("server.state === 'live'")
+        assert (await tab.run(ASK % "'GET', '/me'"))[0] == 200
+
+    play(cluster, scenario)
+
+
+class DroppingRelay:
+    """Passes everything on to a port, but for the answer to the first request that has `marker` in its head."""
+
+    def __init__(self, target, marker):
+        self._target, self._marker = target, marker
+        self.port = free_port()
+        self.dropped = 0
+        self._tasks = set()
+
+    async def __aenter__(self):
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        return self
+
+    async def __aexit__(self, *_):
+        self._server.close()
+        for task in list(self._tasks):
+            task.cancel()
+
+    async def _serve(self, reader, writer):
+        self._tasks.add(asyncio.current_task())
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
+        doomed = asyncio.Event()
+
+        async def up():
+            while data := await reader.read(1 << 16):
+                if self._marker in data and not self.dropped:
+                    self.dropped += 1
+                    doomed.set()
+                far_writer.write(data)
+            far_writer.close()
+
+        async def down():
+            while data := await far_reader.read(1 << 16):
+                if doomed.is_set():
+                    break
+                writer.write(data)
+            writer.close()
+
+        try:
+            await asyncio.gather(up(), down())
+        except OSError:
+            pass  # either side has gone
+        finally:
+            self._tasks.discard(asyncio.current_task())
+            far_writer.close()
+            writer.close()
+
+
+def test_renewal(mongo, tmp_path):
+    """T-4: two tabs over three renewals, with one answer that is lost, stay logged in and domestic."""
+    cluster = Cluster(tmp_path, mongo, options=[*keys(tmp_path), "--session-lifespan", "2"], prefix="renewing")
+
+    async def scenario(stage):
+        alice = await stage.person("alice")
+        target = cluster.nginx.ports[0]
+        async with DroppingRelay(target, b"POST /.well-known/submergence/session") as relay:
+            tabs = [await alice.tab(node=1)]
+            tab = await stage.browser.open(
+                f"http://localhost:{relay.port}/page/", context=alice.context, window=True, kind=type(tabs[0])
+            )
+            stage.tabs.append(tab)
+            await tab.ready()
+            await tab.live()
+            tabs.append(tab)
+            for tab in tabs:
+                tab.keep_failures_apart()
+                await tab.run("server.on('session', session => said.push(session), window.said = [])")
+                await tab.run("server.on('logout', logout => said.push(logout))")
+            # A renewed cookie counts from when it is presented: the pages ask for something now and then.
+            renewals = 'submergence_session_renewals_total{outcome="renewed"}'
+            while cluster.metric(renewals) < 3:
+                for tab in tabs:
+                    await tab.run("fetch('/me').then(answer => answer.text())")
+                    await tab.run("new Promise(resolve => setTimeout(resolve, 100))")
+            await tabs[1].until("said.length > 0")
+            for tab in tabs:
+                assert await tab.run("said.every(({ user, isLoggedIn }) => user === 'alice' && isLoggedIn)")
+                assert await tab.run("[server.state, errors]") == ["live", []]
+                for live in (True, False):
+                    if not live:
+                        await tab.run("server.goOffline()")
+                    status, content = await tab.run(ASK % "'GET', '/me'")
+                    assert (status, content) == (200, {"user": "alice", "standing": "active", "domestic": "yes"})
+            assert relay.dropped == 1
+
+    try:
+        play(cluster, scenario)
+    finally:
+        cluster.end()
+
+
+@pytest.mark.parametrize("allows", [False, True], ids=["refused", "allowed"])
+def test_a_page_of_another_origin(tmp_path, allows):
+    """T-5: of the same site, so cookies flow. Its sockets are refused; where they are allowed, it is not domestic."""
+    more = {"BANK_ALLOWS_FOREIGN_SOCKETS": "1"} if allows else {}
+    certificate = Certificate(tmp_path)
+
+    async def scenario(bank, nginx, attacker):
+        here = "127.0.0.1"
+        rules = f"MAP app.example:443 {here}:{nginx.port},MAP evil.app.example:443 {here}:{attacker.port}"
+        flags = [f"--host-resolver-rules={rules}", f"--ignore-certificate-errors-spki-list={certificate.fingerprint}"]
+        async with Chromium(flags) as browser:
+            home = await browser.open(APP + "/")
+            who = json.dumps({"user": "alice", "device": "laptop"})
+            login = f"{{method: 'POST', headers: {{'content-type': 'application/json'}}, body: {json.dumps(who)}}}"
+            assert await home.run(f"fetch('/login', {login}).then(({{ status }}) => status)") == 200
+            page = await browser.open(SIBLING + "/", beside=home)
+            module = json.dumps(MODULE.read_text(encoding="utf8"))
+            await page.run(
+                f"""import(URL.createObjectURL(new Blob([{module}], {{type: "text/javascript"}}))).then(module => {{
+                    window.server = module.getServer("{APP}");
+                }})"""
+            )
+            outcome = await page.run("server.goLive().then(() => 'live', error => error.name + ' ' + error.code)")
+            if not allows:
+                assert outcome == "LiveError FOREIGN"
+                return
+            assert outcome == "live"
+            assert await page.run("[server.user, server.isDomestic]") == ["alice", False]
+            transfer = "'POST', '/transfer', {body: {to: 'mallory'}}"
+            assert await page.run(ASK % transfer) == [403, {"error": "DOMESTIC"}]
+            assert (await page.run(ASK % "'GET', '/secret'"))[0] == 200
+            assert page.problems == []
+
+    async def run():
+        bank = Bank(tmp_path, ["app.example"], more)
+        try:
+            nginx = TLSNginx(tmp_path, [bank.port], certificate)
+            try:
+                attacker = await AttackServer().start(certificate)
+                try:
+                    await scenario(bank, nginx, attacker)
+                finally:
+                    await attacker.end()
+            finally:
+                nginx.end()
+        finally:
+            bank.end()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("client", CLIENTS, ids=NAMES)
+def test_logout_everywhere(cluster, client):
+    """T-6, T-22: three tabs over two nodes; none comes back, and the cookie is worth nothing."""
+
+    async def scenario(stage):
+        alice = await stage.person(f"alice-{secrets.token_hex(4)}")
+        tabs = [await alice.tab(node=number % 2, options=options(client)) for number in range(3)]
+        for tab in tabs:
+            tab.keep_failures_apart()
+            await tab.run("server.on('logout', ({ reason }) => said.push(reason), window.said = [])")
+            await tab.run("server.on('state', state => said.push(state))")
+        status, _ = await tabs[0].run(ASK % "'POST', '/logout'")
+        assert status == 200
+        for tab in tabs:
+            await tab.until("said.length === 2")
+            assert await tab.run("said") == ["offline", "logout"]
+            content = (await tab.run(ASK % "'GET', '/me'"))[1]
+            assert content == {"user": "", "standing": "guest", "domestic": "no"}
+            await tab.run("dispatchEvent(new Event('online'))")
+            assert await tab.run("server.state") == "offline"
+            assert await tab.run("server.goLive().catch(error => error.code)") == "LOGIN"
+
+    play(cluster, scenario)
+
+
+def test_a_duplicated_tab(cluster):
+    """T-21: a copy, storage and all, has an endpoint of its own; both work, and none supersedes the other."""
+
+    async def scenario(stage):
+        alice = await stage.person("alice-twice")
+        tab = await alice.tab()
+        await tab.run("sessionStorage.setItem('kept', 'yes')")
+        await tab.command("Runtime.evaluate", expression="window.copy = open(location.href), 0", userGesture=True)
+        await tab.until("copy.isReady")
+        assert await tab.run("[copy.sessionStorage.getItem('kept'), copy.server.endpoint !== server.endpoint]") == [
+            "yes",
+            True,
+        ]
+        await tab.run("copy.server.goLive()")
+        listen = "submergence.on('encore', number => seen.push(number), window.seen = [])"
+        await tab.run(listen)
+        await tab.run(f"copy.seen = [], copy.{listen.split(', window')[0].replace('seen.push', 'copy.seen.push')})")
+        await tab.run(ASK % "'POST', '/encore', {body: {count: 3}}")
+        await tab.until("seen.length === 3 && copy.seen.length === 3")
+        assert await tab.run("[server.state, copy.server.state, made.sockets.length, copy.made.sockets.length]") == [
+            "live",
+            "live",
+            1,
+            1,
+        ]
+        await tab.run("copy.close()")
+
+    play(cluster, scenario)
+
+
+@pytest.mark.parametrize("client", CLIENTS, ids=NAMES)
+def test_a_link_over_two_nodes(cluster, client):
+    """T-7 in short, for T-22: data both ways, whatever carries the signalling."""
+
+    async def scenario(stage):
+        names = [f"{name}-{secrets.token_hex(4)}" for name in ("alice", "bob")]
+        alice, bob = [
+            await (await stage.person(name)).tab(node=node, options=options(client)) for node, name in enumerate(names)
+        ]
+        assert await alice.connect({"to": names[1]}) == "open"
+        await bob.until("incoming.length === 1 && incoming[0].connected")
+        assert await alice.run("peers[0].emit('message', 'there')") == 1
+        await bob.until("peers[0].messages.length === 1")
+        assert await bob.run("peers[0].emit('message', 'back')") == 1
+        await alice.until("peers[0].messages.length === 1")
+
+    play(cluster, scenario)
+
+
+def test_nothing_is_left_of_links(cluster):
+    """T-23: after many of them as many connections, timers and listeners as before."""
+
+    async def scenario(stage):
+        alice = await (await stage.person("alice-often")).tab(node=0)
+        bob = await (await stage.person("bob-often")).tab(node=1)
+
+        async def cycle():
+            # Requests have a rate (SPEC LK-17).
+            while (outcome := await alice.connect({"to": "bob-often"})) == "BUSY":
+                await asyncio.sleep(1)
+            assert outcome == "open"
+            await bob.until("incoming.at(-1)?.connected")
+            await alice.run("peers[0].close()")
+            await bob.until("incoming.at(-1).state === 'closed'")
+            await bob.run("incoming.length = 0")
+
+        async def left(tab):
+            counts = await tab.run("[openConnections().length, made.timers.size]")
+            await tab.run("made.connections.length = 0; made.offers.length = 0")
+            for _ in range(3):
+                await tab.command("HeapProfiler.collectGarbage")
+            await tab.command("Performance.enable")
+            metrics = {item["name"]: item["value"] for item in (await tab.command("Performance.getMetrics"))["metrics"]}
+            return (*counts, metrics["JSEventListeners"])
+
+        await cycle()
+        before = [await left(tab) for tab in (alice, bob)]
+        for _ in range(CYCLES):
+            await cycle()
+        for tab, (connections, timers, listeners) in zip((alice, bob), before):
+            now = await left(tab)
+            # Timers of the beginning have run out meanwhile.
+            assert (now[0], now[2]) == (connections, listeners) and now[1] <= timers
+
+    play(cluster, scenario, seconds=180 + 3 * CYCLES)
+
+
+@pytest.mark.parametrize("client", [None, "websocket"], ids=["own", "official"])
+def test_recovery(mongo, tmp_path, client):
+    """T-26: the socket is cut, then its node dies; 200 events that were sent meanwhile come once each, in order."""
+    cluster = Cluster(tmp_path, mongo, options=[*keys(tmp_path), "--recovery", "60"], prefix=f"recovering-{client}")
+
+    async def scenario(stage):
+        alice = await stage.person(f"alice-{secrets.token_hex(4)}")
+        tab = await alice.tab(node=0, options=options(client))
+        sender = await alice.tab(node=1, live=False)
+        tab.keep_failures_apart()
+        await tab.run("submergence.on('encore', (...args) => seen.push(args), window.seen = [])")
+        send = ASK % "'POST', '/encore', {body: {count: 100}}"
+        assert await sender.run(ASK % "'POST', '/encore', {body: {count: 1}}") == [200, {"sent": 1}]
+        await tab.until("seen.length === 1")
+        # Whoever is cut off comes back when everything is sent.
+        for work in (tab.cut_signalling, None):
+            await tab.run("Math.random = () => 0.999")
+            await tab.run("window.lost = new Promise(resolve => server.once('state', resolve)), 0")
+            if work:
+                await work()
+            else:
+                cluster.nodes[0].kill()
+            await tab.run("lost")
+            assert await sender.run(send) == [200, {"sent": 100}]
+            await tab.until("server.state === 'live'", seconds=60)
+        await tab.until("seen.length >= 201")
+        assert await tab.run("seen") == [
+            [0],
+            *[[number] for number in range(100)],
+            *[[number] for number in range(100)],
+        ]
+
+    try:
+        play(cluster, scenario)
+    finally:
+        cluster.end()
