@@ -4,8 +4,8 @@ import Wire
 /// Links as they are stored (SPEC LK-2): `{_id, fv, d, kind, party: [{u, c?, label}] * 2, state, token, gen, t, x?, reason?}`.
 /// Labels are JSON as text.
 enum LinkCodec {
-    static func decode(_ document: BSONDocument) throws(DocumentError) -> LinkRecord {
-        try document.checkFormat()
+    static func decode(_ document: BSONDocument, _ formats: Formats) throws(DocumentError) -> LinkRecord {
+        try document.checkFormat(formats)
         let key = try document.require("_id") { $0.string.flatMap { LinkKey($0) } }
         var sides: [LinkRecord.Side] = []
         for element in try document.require("party", { $0.array }) {
@@ -29,14 +29,14 @@ enum LinkCodec {
         element.int64.flatMap { UInt8(exactly: $0) }.flatMap { LinkCloseReason(rawValue: $0) }
     }
 
-    static func write(_ record: LinkRecord, into writer: inout BSONWriter) {
+    static func write(_ record: LinkRecord, _ formats: Formats, into writer: inout BSONWriter) {
         writer.append("_id", record.key.text)
-        self.writeFields(record, into: &writer)
+        self.writeFields(record, formats, into: &writer)
     }
 
     /// Everything but the `_id`.
-    static func writeFields(_ record: LinkRecord, into writer: inout BSONWriter) {
-        writer.append("fv", DocumentFormat.version)
+    static func writeFields(_ record: LinkRecord, _ formats: Formats, into writer: inout BSONWriter) {
+        writer.append("fv", Int32(formats.written))
         writer.append("d", record.domain)
         writer.append("kind", record.sides[0].party.client == nil ? "user" : "client")
         writer.array("party") { array in

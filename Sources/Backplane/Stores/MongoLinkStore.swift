@@ -12,7 +12,8 @@ package final class MongoLinkStore: LinkStore {
     /// For what reads every shard.
     private let general: MongoCommands
     private let logger: Logger
-    private let malformed = Counter(label: "submergence_store_malformed_total", dimensions: [("collection", "links")])
+    private let formats: Formats
+    private let refusals = DocumentRefusals(collection: "links", kind: "link")
     private let conflicts = Counter(label: "submergence_store_conflicts_total", dimensions: [("collection", "links")])
 
     package init(
@@ -20,6 +21,7 @@ package final class MongoLinkStore: LinkStore {
     ) {
         precondition(lanes.count == shards.shards.count, "one lane per shard")
         self.access = MongoStoreAccess(database: settings.database, collection: settings.collections.links)
+        self.formats = settings.formats
         self.shards = shards
         self.lanes = lanes
         self.general = general
@@ -67,7 +69,7 @@ package final class MongoLinkStore: LinkStore {
         let command = BSONWriter.document { command in
             command.append("insert", self.access.collection)
             command.array("documents") { documents in
-                documents.documentElement { LinkCodec.write(record, into: &$0) }
+                documents.documentElement { LinkCodec.write(record, self.formats, into: &$0) }
             }
             command.append("maxTimeMS", MongoStoreAccess.maxTime(lane))
         }
@@ -86,7 +88,7 @@ package final class MongoLinkStore: LinkStore {
         // A whole document in place of the old one: no field of it stays behind.
         return try await self.access.update("links.write", through: self.lane(of: record.key), filter: filter) {
             statement in
-            statement.document("u") { LinkCodec.writeFields(record, into: &$0) }
+            statement.document("u") { LinkCodec.writeFields(record, self.formats, into: &$0) }
         }.matched == 1
     }
 
@@ -107,9 +109,9 @@ package final class MongoLinkStore: LinkStore {
     /// Logs and counts what it throws.
     private func decode(_ document: BSONDocument, operation: String) throws(StoreError) -> LinkRecord {
         do throws(DocumentError) {
-            return try LinkCodec.decode(document)
+            return try LinkCodec.decode(document, self.formats)
         } catch {
-            self.malformed.increment()
+            self.refusals.count(error)
             self.logger.error("link record refused", metadata: ["reason": "\(error.message)"])
             throw StoreError(.malformed, operation: operation, message: error.message)
         }

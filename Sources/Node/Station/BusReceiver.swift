@@ -78,8 +78,7 @@ final class BusReceiver: ClusterReceiver {
             try broker.receive(message, from: sender) { self.room.signal() }
         } catch {
             self.room.signal()
-            self.malformed.increment()
-            self.logger.warning("a message about a link is malformed", metadata: ["error": "\(error)"])
+            self.refusals.count(error, in: message.kind, self.logger)
         }
     }
 
