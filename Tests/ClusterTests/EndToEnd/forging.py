@@ -132,6 +132,7 @@ async def forge(party, strangers, token, victim, sibling, count):
     Returns the codes of all answers."""
     cases, large = forgeries(token, victim, sibling)
     expected = {}
+    turn = 0
     binary = binary_forgery(token, victim)
     right = "42" + json.dumps(["peer", {"token": token, "to": victim, "sdp": OFFER}])
     for number in range(count):
@@ -146,7 +147,8 @@ async def forge(party, strangers, token, victim, sibling, count):
             await party.send(*binary)
             codes = {"INVALID"}
         else:
-            text, codes = cases[number % len(cases)]
+            text, codes = cases[turn % len(cases)]
+            turn += 1
             await party.send(text)
         for code in codes:
             expected[code] = expected.get(code, 0) + 1
@@ -162,6 +164,7 @@ async def forge(party, strangers, token, victim, sibling, count):
         for code, number in client.answers.items():
             answers[code] = answers.get(code, 0) + number
     assert sum(answers.values()) == count, answers
+    assert turn >= len(cases), "not every kind was sent"
     assert answers.get("INVALID", 0) == expected["INVALID"], (answers, expected)
     assert answers.get("OFFLINE", 0) == expected["OFFLINE"], (answers, expected)
     return answers
