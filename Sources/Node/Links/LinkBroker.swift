@@ -215,6 +215,13 @@ final class LinkBroker: Sendable {
 
     // MARK: Reading
 
+    /// A node that hears nothing of the others trusts no cache.
+    func look(_ key: LinkKey, for user: RouteKey) -> LinkCache.Look {
+        let isTrusted =
+            self.around.membership.standing.mayUseSessionCache && !self.around.messenger.adapter.health.isDegraded
+        return self.cache.look(key, for: user, isTrusted: isTrusted)
+    }
+
     func find(_ key: LinkKey, isLatest: Bool) async throws(StoreError) -> LinkRecord? {
         isLatest ? try await self.service.store.findLatest(key) : try await self.service.store.find(key)
     }

@@ -172,7 +172,7 @@ final class LinkDesk {
     /// Passes on what waits, in order: until one has to be waited for.
     private func work() {
         while !self.isHeldUp, !self.isEnded, let signal = self.waiting.first {
-            switch self.broker.cache.look(signal.token.key, for: self.identity.key) {
+            switch self.broker.look(signal.token.key, for: self.identity.key) {
             case .found(let record):
                 self.metrics.cacheHits.increment()
                 self.pass(signal, record)

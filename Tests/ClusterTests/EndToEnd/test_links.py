@@ -265,7 +265,7 @@ def grace(request):
 
 
 def test_last_tab_gone(mongo, tmp_path, grace):
-    """LK-13, LK-15: the Link closes once a party was without a connection for `linkGrace`; a reload in time keeps it."""
+    """LK-13, LK-15: the Link closes once a party had no connection for `linkGrace`; a reload in time keeps it."""
     with applications(tmp_path, 2, mongo, SUBMERGENCE_LINK_GRACE=str(grace)) as (first, second):
 
         async def run():

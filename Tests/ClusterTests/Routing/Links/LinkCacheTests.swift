@@ -80,6 +80,16 @@ import Testing
         #expect(cache.count == 0)
     }
 
+    @Test("ND-11: a node that hears nothing of the others finds nothing")
+    func untrusted() throws {
+        let cache = self.cache()
+        try self.fill(cache, 1)
+        guard case .read = cache.look(self.record(1).key, for: self.alice, isTrusted: false) else {
+            return #expect(Bool(false), "it was found")
+        }
+        #expect(self.ticket(cache, 1) == nil)
+    }
+
     @Test("ND-9: after a gap nothing is left")
     func gap() throws {
         let cache = self.cache()
