@@ -144,7 +144,7 @@ final class ClusterLife: Sendable {
                 LinkBroker.Surroundings(
                     node: id, routes: setup.backend.routes, membership: membership, committer: incarnation.committer,
                     index: setup.index, work: setup.live.work, messenger: messenger,
-                    recovers: setup.live.recovery != nil))
+                    recovers: setup.live.recovery != nil, isFull: { live.metrics.hit(.linksPerUser) }))
         }
         lateLinks.set(links)
         let node = ClusterNode(
