@@ -9,10 +9,13 @@ enum BusTarget {
         var input = CommandBytes(bytes)
         let kind = input.byte()
         let buffer = ByteBuffer(bytes: input.rest())
-        switch kind & 3 {
+        switch kind & 7 {
         case 0: try self.batch(buffer)
         case 1: try self.event(buffer)
         case 2: try self.room(buffer)
+        case 4: try self.link(buffer, PeerSignal.decode) { try $0.encode() }
+        case 5: try self.link(buffer, PeerRoster.decode) { try $0.encode() }
+        case 6: try self.link(buffer, LinkNotice.decode) { try $0.encode() }
         default: try self.reply(buffer)
         }
     }
@@ -24,7 +27,10 @@ enum BusTarget {
             switch message.kind {
             case .event: try self.event(message.payload)
             case .room: try self.room(message.payload)
-            case .peer, .roster, .kick, .invalidate, .link, .ack, .config, .probe: try self.reply(message.payload)
+            case .peer: try self.link(message.payload, PeerSignal.decode) { try $0.encode() }
+            case .roster: try self.link(message.payload, PeerRoster.decode) { try $0.encode() }
+            case .link: try self.link(message.payload, LinkNotice.decode) { try $0.encode() }
+            case .kick, .invalidate, .ack, .config, .probe: try self.reply(message.payload)
             }
         }
         let again: ByteBuffer
@@ -42,6 +48,17 @@ enum BusTarget {
         }
         try Finding.check(again == buffer, "a payload has one form")
         try self.write(payload.packet, payload.attachments)
+    }
+
+    private static func link<Payload>(
+        _ buffer: ByteBuffer, _ decode: (ByteBuffer) throws -> Payload, _ encode: (Payload) throws -> ByteBuffer
+    ) throws(Finding) {
+        guard let payload = try? decode(buffer) else { return }
+        let again: ByteBuffer
+        do { again = try encode(payload) } catch {
+            throw Finding(description: "what was decoded can be encoded: \(error)")
+        }
+        try Finding.check(again == buffer, "a payload has one form")
     }
 
     private static func room(_ buffer: ByteBuffer) throws(Finding) {

@@ -22,6 +22,7 @@ extension Configuration {
         var options = Incarnation.Options()
         options.limits.perClient = self.live.connectionsPerClient
         options.limits.perUser = self.live.connectionsPerUser
+        options.limits.links = self.live.limits.linksPerUser
         // Given up is told to come back: like one that was sent elsewhere.
         options.commit.abandonedGrace = self.graces.grace(for: .moving)
         options.commit.abandonedLinkGrace = self.graces.movingLink

@@ -93,6 +93,25 @@ public struct LimitOptions: Sendable, Equatable {
     public var links: Rate?
     /// `peer` events; beyond it BUSY. Default 100/s with a burst of 400.
     public var peers: Rate?
+    /// `link` requests of one socket that are decided or opened at once; beyond it BUSY. Default 20.
+    public var pendingLinks: Int
+    /// Seconds between a `link` request and its answer; then TIMEOUT. Default 10 (SPEC LK-4).
+    public var linkTimeout: Double
+    /// Links of one user and its devices; beyond it BUSY. Default 256 (SPEC LC-1).
+    public var linksPerUser: Int
+    /// Connections of a party that take part in a Link, the oldest. Default 32 (SPEC LK-8).
+    public var linkMembers: Int
+    /// Bytes of a request's query, and of what the `peerRequest` hook gives as `info`; beyond it INVALID. Default 16,384.
+    public var maximumQuery: Int
+    /// Bytes of a session description in a `peer` event; beyond it INVALID. Default 204,800 (SPEC LK-9).
+    public var maximumDescription: Int
+    /// Bytes of an ICE candidate; beyond it INVALID. Default 8,192.
+    public var maximumCandidate: Int
+    /// `peer` events of one socket that wait until their Link is read; beyond it BUSY. Default 400, so that a burst within the
+    /// rate fits in.
+    public var waitingSignals: Int
+    /// Bytes of them; beyond it BUSY as well. Default 4 MiB.
+    public var waitingSignalBytes: Int
     /// Actions of one socket that run at once; the next ones wait for their turn. Default 16.
     public var runningActions: Int
     /// Actions of one socket that wait; beyond it 429. Default 256, so that a burst within the rate fits in.
@@ -143,6 +162,15 @@ public struct LimitOptions: Sendable, Equatable {
         self.actions = hasRates ? Rate(perSecond: 50, burst: 200) : nil
         self.links = hasRates ? Rate(perSecond: 5, burst: 20) : nil
         self.peers = hasRates ? Rate(perSecond: 100, burst: 400) : nil
+        self.pendingLinks = 20
+        self.linkTimeout = 10
+        self.linksPerUser = 256
+        self.linkMembers = 32
+        self.maximumQuery = 16_384
+        self.maximumDescription = 204_800
+        self.maximumCandidate = 8_192
+        self.waitingSignals = 400
+        self.waitingSignalBytes = 4 << 20
         self.runningActions = 16
         self.waitingActions = 256
         self.waitingActionBytes = 4 << 20
@@ -157,7 +185,7 @@ public struct LimitOptions: Sendable, Equatable {
             ("firstByteTimeout", self.firstByteTimeout), ("bodyTimeout", self.bodyTimeout),
             ("actionBodyTimeout", self.actionBodyTimeout), ("idleTimeout", self.idleTimeout),
             ("attachmentTimeout", self.attachmentTimeout), ("answerStallTimeout", self.answerStallTimeout),
-            ("streamStall", self.streamStall),
+            ("streamStall", self.streamStall), ("linkTimeout", self.linkTimeout),
         ]
         for case (let name, let value?) in times where !(value >= 0.01 && value <= 86_400) {
             return "\(name) must be 10 ms to a day"
@@ -183,6 +211,12 @@ public struct LimitOptions: Sendable, Equatable {
             ("waitingActionBytes", self.waitingActionBytes, 0...(1 << 30)),
             ("maximumReply", self.maximumReply, 256...(1 << 30)),
             ("streamsPerSocket", self.streamsPerSocket, 0...1_000),
+            ("pendingLinks", self.pendingLinks, 1...10_000), ("linksPerUser", self.linksPerUser, 1...10_000),
+            ("linkMembers", self.linkMembers, 1...256), ("maximumQuery", self.maximumQuery, 2...32_768),
+            ("maximumDescription", self.maximumDescription, 1...(1 << 19)),
+            ("maximumCandidate", self.maximumCandidate, 4...(1 << 18)),
+            ("waitingSignals", self.waitingSignals, 1...1_000_000),
+            ("waitingSignalBytes", self.waitingSignalBytes, 1...(1 << 30)),
         ]
         for case (let name, let value?, let range) in counts where !range.contains(value) {
             return range.upperBound == .max
@@ -217,6 +251,15 @@ extension LimitOptions {
         limits.fieldCount = self.maximumHeadFields
         limits.targetBytes = self.maximumTarget
         return limits
+    }
+
+    var ofLinks: LinkService.Limits {
+        LinkService.Limits(
+            members: self.linkMembers, label: self.maximumQuery,
+            signal: PeerPacket.Limits(description: self.maximumDescription, candidate: self.maximumCandidate),
+            pendingRequests: self.pendingLinks, waitingSignals: self.waitingSignals,
+            waitingSignalBytes: self.waitingSignalBytes,
+            requestTimeout: .milliseconds(Int64(self.linkTimeout * 1_000)))
     }
 
     var addresses: AddressLedger.Limits {

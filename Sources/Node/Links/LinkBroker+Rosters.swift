@@ -11,7 +11,7 @@ extension LinkBroker {
     /// A route with Links was committed by this node. Called by the committer: nothing here takes time.
     func note(_ document: RouteDocument, _ changes: LinkChanges) {
         for connection in changes.arrivals where connection.node == self.around.node && connection.takesRosters {
-            self.arrivals.note(connection.socket)
+            self.arrivals.note(connection.socket, document)
         }
         for connection in changes.departures where connection.node == self.around.node {
             _ = self.arrivals.take(connection.socket)
@@ -31,36 +31,50 @@ extension LinkBroker {
         }
     }
 
-    /// A connection has come live, or messages were lost: it is told of the other sides of its Links, and they of it.
-    func join(_ key: RouteKey, _ socket: SocketID) {
+    /// A connection has come live: it is told of the other sides of its Links, and they of it.
+    /// - Parameter route: as it was committed with the connection, and no older.
+    func join(_ route: RouteDocument, _ socket: SocketID) {
+        let isQueued = self.around.work.submit { await self.introduce(socket, route) }
+        if !isQueued { self.metrics.failures.increment() }
+    }
+
+    private func introduce(_ socket: SocketID, _ route: RouteDocument) async {
+        guard let connection = route.live.first(where: { $0.socket == socket }) else { return }
+        for hint in route.links where hint.client == nil || hint.client == connection.client {
+            await self.tell(.joined([connection], route, hint))
+        }
+    }
+
+    /// The same for one that was live before: messages were lost.
+    func rejoin(_ key: RouteKey, _ socket: SocketID) {
         let isQueued = self.around.work.submit {
             let route: RouteDocument?
             do throws(StoreError) {
-                // Its own route is read before the records: see ``LinkTelling``.
                 route = try await self.routes([key])[key]
             } catch {
                 return self.failed(error)
             }
-            guard let route, let connection = route.live.first(where: { $0.socket == socket }) else { return }
-            for hint in route.links where hint.client == nil || hint.client == connection.client {
-                await self.tell(.joined([connection], route, hint))
-            }
+            if let route { await self.introduce(socket, route) }
         }
         if !isQueued { self.metrics.failures.increment() }
     }
 
     // MARK: Telling
 
-    /// Repeated a few times where the database does not answer: nobody else will.
+    /// Repeated for a minute where the database does not answer: nobody else will.
     func tell(_ cause: LinkTelling.Cause) async {
-        for attempt in 1...5 {
+        let end = ContinuousClock.now + .seconds(60)
+        var pause = Duration.milliseconds(200)
+        while true {
             do throws(StoreError) {
                 for message in try await self.messages(cause) { self.send(message) }
                 return
             } catch {
                 self.failed(error)
             }
-            do { try await Task.sleep(for: .milliseconds(200 * attempt)) } catch { return }
+            guard ContinuousClock.now < end else { return }
+            do { try await Task.sleep(for: pause) } catch { return }
+            pause = min(pause * 2, .seconds(2))
         }
     }
 

@@ -47,7 +47,7 @@ extension LinkBroker {
                 let socket = connection.socket
                 connection.loop.eventLoop.assumeIsolated().scheduleTask(
                     in: .nanoseconds(Int64.random(in: 0...time.nanoseconds))
-                ) { self.join(key, socket) }
+                ) { self.rejoin(key, socket) }
             }
         }
     }

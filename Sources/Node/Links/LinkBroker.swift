@@ -20,12 +20,15 @@ final class LinkBroker: Sendable {
         var messenger: NodeMessenger
         /// Whether connections may move to another node with their SID.
         var recovers: Bool
+        /// A user has as many Links as it may have.
+        var isFull: @Sendable () -> Void
     }
 
     let service: LinkService
     let around: Surroundings
     let cache = LinkCache()
     let arrivals = LinkArrivals()
+    let closings = LinkClosings()
 
     init(_ service: LinkService, _ around: Surroundings) {
         self.service = service
@@ -59,7 +62,12 @@ final class LinkBroker: Sendable {
                         target: self.isLive(request.target, in: routes[request.targetKey]))
                 case .readRecord(let isLatest):
                     action = opening.recordRead(try await self.find(opening.key, isLatest: isLatest))
-                case .write(let write): action = opening.written(try await self.write(write))
+                case .write(let write):
+                    let isWritten = try await self.write(write)
+                    if isWritten, write.new.state == .open, write.expected?.state == .opening {
+                        self.metrics.established.increment()
+                    }
+                    action = opening.written(isWritten)
                 case .link(let key, let hint): action = opening.linked(try await self.link(hint, key))
                 case .unlink(let keys, let link, let generation):
                     await self.unlink(keys, link, through: generation)
@@ -108,7 +116,9 @@ final class LinkBroker: Sendable {
     private func link(_ hint: LinkHint, _ key: RouteKey) async throws(StoreError) -> LinkOpening.Linked {
         switch await self.around.committer.perform(.link(hint), key: key) {
         case .success(.linked(isLive: true)): return .live
-        case .failure(.limit): return .full
+        case .failure(.limit):
+            self.around.isFull()
+            return .full
         case .failure(.refused(let error)): throw error
         case .failure(.closed), .failure(.busy), .failure(.deadline), .failure(.cancelled):
             throw StoreError(.unavailable, operation: "links.hint", message: "this node writes no routes any more")
@@ -136,7 +146,7 @@ final class LinkBroker: Sendable {
                     action = closing.recordRead(try await self.find(key, isLatest: isLatest))
                 case .write(let write):
                     let isWritten = try await self.write(write)
-                    if isWritten { self.metrics.closed(reason.name) }
+                    if isWritten, write.expected?.state == .open { self.metrics.closed(reason.name) }
                     action = closing.written(isWritten)
                 case .unlink(let keys, let generation):
                     await self.unlink(keys, key, through: generation)
@@ -173,10 +183,18 @@ final class LinkBroker: Sendable {
     /// Links that a route's commit says are to be closed by this node.
     func close(_ hints: [LinkHint], of route: RouteKey) {
         for hint in hints {
+            self.closings.begin(route)
             // Else its deadline comes again.
-            _ = self.around.work.submit {
-                _ = await self.close(hint.key, .hint(route, hint), reason: hint.reason ?? .offline)
+            let isQueued = self.around.work.submit {
+                defer { self.closings.end(route) }
+                for pause in [1, 2, 4, 8, 0] {
+                    guard
+                        case .failure = await self.close(hint.key, .hint(route, hint), reason: hint.reason ?? .offline)
+                    else { return }
+                    do { try await Task.sleep(for: .seconds(pause)) } catch { return }
+                }
             }
+            if !isQueued { self.closings.end(route) }
         }
     }
 
@@ -196,6 +214,13 @@ final class LinkBroker: Sendable {
     }
 
     // MARK: Reading
+
+    /// A node that hears nothing of the others trusts no cache.
+    func look(_ key: LinkKey, for user: RouteKey) -> LinkCache.Look {
+        let isTrusted =
+            self.around.membership.standing.mayUseSessionCache && !self.around.messenger.adapter.health.isDegraded
+        return self.cache.look(key, for: user, isTrusted: isTrusted)
+    }
 
     func find(_ key: LinkKey, isLatest: Bool) async throws(StoreError) -> LinkRecord? {
         isLatest ? try await self.service.store.findLatest(key) : try await self.service.store.find(key)

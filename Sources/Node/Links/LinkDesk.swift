@@ -62,6 +62,7 @@ final class LinkDesk {
 
     func takeLink(_ packet: LinkPacket, ackID: Int64?) {
         guard self.requests.count < self.service.limits.pendingRequests else {
+            self.server.metrics.hit(.pendingLinks)
             return self.refuse(.busy, id: packet.id, ackID: ackID)
         }
         self.requestCount += 1
@@ -159,7 +160,10 @@ final class LinkDesk {
         let limits = self.service.limits
         guard self.waiting.count < limits.waitingSignals,
             self.waitingBytes + packet.byteCount <= limits.waitingSignalBytes || self.waiting.isEmpty
-        else { return self.fail(packet, .busy) }
+        else {
+            self.server.metrics.hit(.waitingSignals)
+            return self.fail(packet, .busy)
+        }
         self.waiting.append(Signal(packet: packet, token: token, to: to))
         self.waitingBytes += packet.byteCount
         self.work()
@@ -168,7 +172,7 @@ final class LinkDesk {
     /// Passes on what waits, in order: until one has to be waited for.
     private func work() {
         while !self.isHeldUp, !self.isEnded, let signal = self.waiting.first {
-            switch self.broker.cache.look(signal.token.key, for: self.identity.key) {
+            switch self.broker.look(signal.token.key, for: self.identity.key) {
             case .found(let record):
                 self.metrics.cacheHits.increment()
                 self.pass(signal, record)

@@ -17,7 +17,7 @@ enum LinkError: String, Error, CaseIterable, Sendable {
     init(_ refusal: LinkOpening.Refusal) {
         switch refusal {
         case .offline: self = .offline
-        case .busy: self = .busy
+        case .full, .busy: self = .busy
         }
     }
 }

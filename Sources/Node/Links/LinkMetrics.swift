@@ -10,6 +10,7 @@ final class LinkMetrics: Sendable {
     let failures = Counter(label: "submergence_link_failures_total")
     let cacheHits = Counter(label: "submergence_link_cache_total", dimensions: [("outcome", "hit")])
     let cacheMisses = Counter(label: "submergence_link_cache_total", dimensions: [("outcome", "miss")])
+    let established = Counter(label: "submergence_link_opened_total")
     let opened = Counter(label: "submergence_link_requests_total", dimensions: [("outcome", "opened")])
     private let refused: [LinkError: Counter]
     private let errors: [LinkError: Counter]

@@ -7,17 +7,17 @@ import Routing
 final class LinkService: Sendable {
     struct Limits: Sendable {
         /// Connections of a party that take part in its Links.
-        var members = LinkRoster.defaultLimit
+        var members: Int
         /// Bytes of a query, and of the hook's info.
-        var label = 16_384
-        var signal = PeerPacket.Limits()
+        var label: Int
+        var signal: PeerPacket.Limits
         /// Requests of one socket that are being decided or opened.
-        var pendingRequests = 20
+        var pendingRequests: Int
         /// Signals of one socket that wait for their Link to be read, and the bytes of these.
-        var waitingSignals = 400
-        var waitingSignalBytes = 1 << 20
+        var waitingSignals: Int
+        var waitingSignalBytes: Int
         /// Between a request and its answer (SPEC LK-4).
-        var requestTimeout = TimeAmount.seconds(10)
+        var requestTimeout: TimeAmount
     }
 
     let store: any LinkStore
@@ -29,8 +29,7 @@ final class LinkService: Sendable {
     let logger: Logger
 
     init(
-        store: any LinkStore, keyring: LinkKeyring, hook: PeerRequestHandler?, limits: Limits = Limits(),
-        logger: Logger
+        store: any LinkStore, keyring: LinkKeyring, hook: PeerRequestHandler?, limits: Limits, logger: Logger
     ) {
         self.store = store
         self.keyring = keyring

@@ -5,9 +5,9 @@ import Routing
 struct PeerPacket: Sendable {
     struct Limits: Sendable {
         /// Bytes of `sdp.sdp`.
-        var description = 204_800
+        var description: Int
         /// Bytes of `ICE`, as it was sent.
-        var candidate = 8_192
+        var candidate: Int
     }
 
     /// Why it is refused, and what could be read of it.

@@ -31,6 +31,10 @@ enum Limit: String, CaseIterable {
     case addressHandshakes = "address_handshakes"
     case addresses
     case events, actions, links, peers
+    case pendingLinks = "pending_links"
+    case linksPerUser = "links_per_user"
+    case query, description, candidate
+    case waitingSignals = "waiting_signals"
     case waitingActions = "waiting_actions"
     case reply, streams
     case streamStall = "stream_stall"

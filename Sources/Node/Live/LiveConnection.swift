@@ -38,6 +38,8 @@ final class LiveConnection: LiveSocket, LocalConnection {
     var logoutReason: LogoutReason?
     /// nil while connection state recovery is off.
     var comeback: ConnectionReturn?
+    /// Who waits for the end of the Links that end with it.
+    var linkWaiters: [@Sendable () -> Void] = []
     /// Its Links, once it has asked for one.
     var links: LinkDesk?
     /// Its actions, once there was one.
@@ -203,22 +205,34 @@ final class LiveConnection: LiveSocket, LocalConnection {
         self.held = []
         self.desk?.end()
         self.leaveLinks()
-        guard let identity = self.identity, wasCommitting else { return }
+        let waiters = self.linkWaiters
+        self.linkWaiters = []
+        guard let identity = self.identity, wasCommitting else {
+            for waiter in waiters { waiter() }
+            return
+        }
         if self.place.isSeated, self.loop.table.leave(self) {
             self.clusterNode.index.note(identity.key, onLoop: self.loop.number, isHeld: false)
         }
         let metrics = self.loop.server.metrics
+        let clusterNode = self.clusterNode
         let graces = self.loop.server.graces
         let how = self.leaving ?? leaving
-        self.clusterNode.committer.submit(
+        clusterNode.committer.submit(
             .disconnect(
-                self.prepared, node: self.clusterNode.id, isFinal: isFinal, grace: graces.grace(for: how),
+                self.prepared, node: clusterNode.id, isFinal: isFinal, grace: graces.grace(for: how),
                 links: graces.departure(for: how, self.logoutReason)),
             key: identity.key
         ) { result in
+            clusterNode.whenLinksClosed(identity.key, waiters)
             // `closed`: the incarnation is over, and its entries are the reaper's (ND-4).
             if case .failure(let error) = result, error != .closed { metrics.failedRemovals.increment() }
         }
+    }
+
+    override func whenLinksClosed(_ body: @escaping @Sendable () -> Void) {
+        guard self.phase != .ended, self.clusterNode.links != nil else { return body() }
+        self.linkWaiters.append(body)
     }
 
     func end(_ reason: LogoutReason) {

@@ -28,6 +28,7 @@ extension LiveConnection {
             if isOverRate { return self.refuseLink(.busy, packet.id, ackID, service) }
             desk.takeLink(packet, ackID: ackID)
         } catch {
+            if error.isTooLarge { self.loop.server.metrics.hit(.query) }
             self.refuseLink(isOverRate ? .busy : .invalid, error.id, ackID, service)
         }
     }
@@ -43,6 +44,11 @@ extension LiveConnection {
             if isOverRate { return self.refusePeer(packet.token, packet.to, .busy, service) }
             desk.takePeer(packet)
         } catch {
+            switch error.limit {
+            case .description: self.loop.server.metrics.hit(.description)
+            case .candidate: self.loop.server.metrics.hit(.candidate)
+            case nil: break
+            }
             self.refusePeer(error.token, error.to, isOverRate ? .busy : .invalid, service)
         }
     }
@@ -74,12 +80,11 @@ extension LiveConnection {
 
     /// The connection is live: it is told of the other sides of its Links (SPEC LC-5, LK-11). Behind the liveConnection hook.
     func joinLinks() {
-        guard let broker = self.clusterNode.links, let key = self.identity?.key, broker.arrivals.take(self.socket)
-        else { return }
+        guard let broker = self.clusterNode.links, let route = broker.arrivals.take(self.socket) else { return }
         let socket = self.socket
-        guard self.loop.server.setup.liveConnection != nil else { return broker.join(key, socket) }
+        guard self.loop.server.setup.liveConnection != nil else { return broker.join(route, socket) }
         // Where the hook did not run either, there is nothing to be behind.
-        if !self.session.enqueueHandler({ broker.join(key, socket) }) { broker.join(key, socket) }
+        if !self.session.enqueueHandler({ broker.join(route, socket) }) { broker.join(route, socket) }
     }
 
     /// The connection has ended.

@@ -47,6 +47,9 @@ class LiveSocket: RoomMember {
         preconditionFailure("a socket is one of two kinds, each with an end of its own")
     }
 
+    /// Runs `body` once the socket has left and what Links it was the last connection of are closed: at once where it has none.
+    func whenLinksClosed(_ body: @escaping @Sendable () -> Void) { body() }
+
     // MARK: From rooms
 
     func emit(_ packet: SharedPacket, _ delivery: Delivery, _ mark: RecoveryMark?) {

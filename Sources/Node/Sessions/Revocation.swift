@@ -15,13 +15,12 @@ package struct Revocation: Sendable {
         package let publish: @Sendable (BusMessage, NodeRecord, @escaping @Sendable (PublishError?) -> Void) -> Void
         /// The node's present incarnation; it is told directly.
         package let localNode: @Sendable () -> NodeID
-        /// Tells how many sockets were cut, when the last one is.
-        package typealias Cut = @Sendable (Int) -> Void
+        package typealias Cut = RevocationCut
 
         /// Applies an invalidation to this node's sockets. The cache has forgotten the sessions by then.
-        package let invalidate: @Sendable (Invalidation, @escaping Cut) -> Void
+        package let invalidate: @Sendable (Invalidation, Cut) -> Void
         /// Cuts this node's connections.
-        package let kick: @Sendable (Kick, @escaping Cut) -> Void
+        package let kick: @Sendable (Kick, Cut) -> Void
         /// Makes lost connections of the user, or of one client, unrecoverable (SOCKETIO §14.2), and ends the waiting for them.
         package let forget: @Sendable (_ domain: String, _ user: String, _ client: String?, LogoutReason) -> Void
         /// Runs work that may outlive its caller, in a bounded pool; false: it will not run.
@@ -33,8 +32,8 @@ package struct Revocation: Sendable {
             nodes: @escaping @Sendable () async throws(StoreError) -> DirectoryReading,
             publish: @escaping @Sendable (BusMessage, NodeRecord, @escaping @Sendable (PublishError?) -> Void) -> Void,
             localNode: @escaping @Sendable () -> NodeID,
-            invalidate: @escaping @Sendable (Invalidation, @escaping Cut) -> Void,
-            kick: @escaping @Sendable (Kick, @escaping Cut) -> Void,
+            invalidate: @escaping @Sendable (Invalidation, Cut) -> Void,
+            kick: @escaping @Sendable (Kick, Cut) -> Void,
             forget: @escaping @Sendable (_ domain: String, _ user: String, _ client: String?, LogoutReason) -> Void = {
                 _, _, _, _ in
             },
@@ -114,8 +113,7 @@ package struct Revocation: Sendable {
     }
 
     /// What a node does about an invalidation, its own or one that arrived.
-    /// - Parameter done: gets the number of sockets that were cut, when the last one is.
-    package func apply(_ invalidation: Invalidation, _ done: @escaping Environment.Cut) {
+    package func apply(_ invalidation: Invalidation, _ done: Environment.Cut) {
         self.cache.drop(domain: invalidation.domain, user: invalidation.user, client: invalidation.client)
         self.environment.invalidate(invalidation, done)
     }
@@ -123,7 +121,7 @@ package struct Revocation: Sendable {
     /// Returns when everything is written; throws after the timeout, while the work goes on in the background.
     private func run(
         _ what: RevocationLedger.Kind, mark: @escaping @Sendable () async throws(StoreError) -> Void,
-        then tell: @escaping @Sendable (@escaping Environment.Cut) -> BusMessage
+        then tell: @escaping @Sendable (Environment.Cut) -> BusMessage
     ) async throws(SessionError) {
         let begun = self.ledger.moment
         let outcome = FirstAnswer<Bool>()
@@ -155,12 +153,15 @@ package struct Revocation: Sendable {
     /// - Returns: false when the process ends before it is done.
     private func persist(
         _ what: RevocationLedger.Kind, begun: Int64, mark: @escaping @Sendable () async throws(StoreError) -> Void,
-        then tell: @Sendable (@escaping Environment.Cut) -> BusMessage
+        then tell: @Sendable (Environment.Cut) -> BusMessage
     ) async -> Bool {
         guard await self.insist(what, { try await mark() }) else { return false }
         let local = self.environment.localNode()
         let number = self.ledger.open(what, begun: begun, local: local)
-        var message = tell { cut in if let number { self.ledger.note(number, from: local, cut: cut) } }
+        var message = tell(
+            Environment.Cut(
+                sockets: { cut in if let number { self.ledger.note(number, from: local, cut: cut) } },
+                links: { if let number { self.ledger.noteLinks(number, from: local) } }))
         if let number { message.source = RevocationReport.source(number) }
         var targets: [NodeRecord] = []
         let isListed = await self.insist(what) {
@@ -204,7 +205,10 @@ package struct Revocation: Sendable {
         let tally = PublishTally(count: targets.count)
         for target in targets {
             self.environment.publish(message, target) { error in
-                if let number, error == .targetGone { self.ledger.note(number, from: target.id, cut: 0) }
+                if let number, error == .targetGone {
+                    self.ledger.note(number, from: target.id, cut: 0)
+                    self.ledger.noteLinks(number, from: target.id)
+                }
                 tally.note(target, error)
             }
         }

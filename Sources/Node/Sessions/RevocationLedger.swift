@@ -26,6 +26,8 @@ package final class RevocationLedger: Sendable {
 
     private struct State {
         var entries: [UInt64: Entry] = [:]
+        /// The same revocations, until the Links that went with them are closed.
+        var links: [UInt64: Entry] = [:]
         var next: UInt64 = 1
     }
 
@@ -40,6 +42,11 @@ package final class RevocationLedger: Sendable {
         uniqueKeysWithValues: Kind.allCases.map {
             ($0, Timer(label: "submergence_revocation_seconds", dimensions: [("kind", $0.rawValue)]))
         })
+    private let linkSeconds = Dictionary(
+        uniqueKeysWithValues: Kind.allCases.map {
+            ($0, Timer(label: "submergence_link_revocation_seconds", dimensions: [("kind", $0.rawValue)]))
+        })
+    private let linksSilent = Counter(label: "submergence_link_revocation_reports_missing_total")
     private let cut = Counter(label: "submergence_revocation_sockets_cut_total")
     private let silent = Counter(label: "submergence_revocation_reports_missing_total")
 
@@ -56,48 +63,68 @@ package final class RevocationLedger: Sendable {
     package func open(_ kind: Kind, begun: Int64, local: NodeID) -> UInt64? {
         self.expire()
         return self.state.withLock { state in
-            guard state.entries.count < Self.capacity else { return nil }
+            guard state.entries.count < Self.capacity, state.links.count < Self.capacity else { return nil }
             defer { state.next += 1 }
             state.entries[state.next] = Entry(kind: kind, begun: begun, awaited: [local])
+            state.links[state.next] = Entry(kind: kind, begun: begun, awaited: [local])
             return state.next
         }
     }
 
     /// The other nodes that are to report.
     package func expect(_ nodes: [NodeID], for number: UInt64) {
-        self.change(number) { entry in
-            entry.isListed = true
-            entry.awaited.formUnion(nodes)
+        for part in [\State.entries, \State.links] {
+            self.change(number, part) { entry in
+                entry.isListed = true
+                entry.awaited.formUnion(nodes)
+            }
         }
     }
 
     /// A node has cut its last socket, or is gone.
     package func note(_ number: UInt64, from node: NodeID, cut: Int) {
         if cut > 0 { self.cut.increment(by: cut) }
-        self.change(number) { $0.awaited.remove(node) }
+        self.change(number, \.entries) { $0.awaited.remove(node) }
     }
 
-    private func change(_ number: UInt64, _ body: (inout Entry) -> Void) {
+    /// A node has closed the last Link that went with it, or is gone.
+    package func noteLinks(_ number: UInt64, from node: NodeID) {
+        self.change(number, \.links) { $0.awaited.remove(node) }
+    }
+
+    private func change(
+        _ number: UInt64, _ part: WritableKeyPath<State, [UInt64: Entry]>, _ body: (inout Entry) -> Void
+    ) {
         let done = self.state.withLock { state -> Entry? in
-            guard var entry = state.entries[number] else { return nil }
+            guard var entry = state[keyPath: part][number] else { return nil }
             body(&entry)
-            state.entries[number] = entry.isDone ? nil : entry
+            state[keyPath: part][number] = entry.isDone ? nil : entry
             return entry.isDone ? entry : nil
         }
-        if let done { self.seconds[done.kind]?.recordNanoseconds(self.now() - done.begun) }
+        guard let done else { return }
+        let timers = part == \State.links ? self.linkSeconds : self.seconds
+        timers[done.kind]?.recordNanoseconds(self.now() - done.begun)
     }
 
     /// Gives up waiting for reports that did not come.
     package func expire() {
         let now = self.now()
-        let missing = self.state.withLock { state in
-            let late = state.entries.filter { now - $0.value.begun >= Self.patience }
-            for number in late.keys { state.entries[number] = nil }
-            return late.values.reduce(0) { $0 + $1.awaited.count }
+        let (missing, missingLinks) = self.state.withLock { state in
+            (Self.expire(&state.entries, at: now), Self.expire(&state.links, at: now))
         }
         if missing > 0 { self.silent.increment(by: missing) }
+        if missingLinks > 0 { self.linksSilent.increment(by: missingLinks) }
+    }
+
+    private static func expire(_ entries: inout [UInt64: Entry], at now: Int64) -> Int {
+        let late = entries.filter { now - $0.value.begun >= Self.patience }
+        for number in late.keys { entries[number] = nil }
+        return late.values.reduce(0) { $0 + $1.awaited.count }
     }
 
     /// Revocations whose last report has not come yet.
     package var openCount: Int { self.state.withLock(\.entries.count) }
+
+    /// Revocations whose Links are not known to be closed everywhere.
+    package var openLinkCount: Int { self.state.withLock(\.links.count) }
 }

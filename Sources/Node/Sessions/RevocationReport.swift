@@ -7,15 +7,21 @@ package struct RevocationReport: Sendable, Hashable {
     private static let version: UInt8 = 1
     /// ``BusMessage/source`` of a report, and before the number in that of a revocation.
     private static let mark = "revocation"
+    /// ``BusMessage/source`` of a report that says that Links are closed.
+    private static let linkMark = "revocation-links"
 
     /// The number that the deciding node gave it.
     package let number: UInt64
     /// Sockets that were cut.
     package let cut: Int
 
-    package init(number: UInt64, cut: Int) {
+    /// Whether it is about the Links of parties that lost their last connection; else about sockets.
+    package let isOfLinks: Bool
+
+    package init(number: UInt64, cut: Int, isOfLinks: Bool = false) {
         self.number = number
         self.cut = cut
+        self.isOfLinks = isOfLinks
     }
 
     /// The source of a revocation's message.
@@ -27,13 +33,15 @@ package struct RevocationReport: Sendable, Hashable {
         return UInt64(source.dropFirst(self.mark.utf8.count + 1))
     }
 
-    package static func isReport(_ message: BusMessage) -> Bool { message.kind == .ack && message.source == self.mark }
+    package static func isReport(_ message: BusMessage) -> Bool {
+        message.kind == .ack && (message.source == self.mark || message.source == self.linkMark)
+    }
 
     package var message: BusMessage {
         var payload = ByteBuffer(bytes: [Self.version])
         payload.writeInteger(self.number)
         payload.writeInteger(UInt32(clamping: self.cut))
-        return BusMessage(kind: .ack, key: "", payload: payload, source: Self.mark)
+        return BusMessage(kind: .ack, key: "", payload: payload, source: self.isOfLinks ? Self.linkMark : Self.mark)
     }
 
     package init(_ message: BusMessage) throws(PeerMessageError) {
@@ -43,6 +51,6 @@ package struct RevocationReport: Sendable, Hashable {
         guard let number = payload.readInteger(as: UInt64.self), let cut = payload.readInteger(as: UInt32.self),
             payload.readableBytes == 0
         else { throw .malformed }
-        self.init(number: number, cut: Int(cut))
+        self.init(number: number, cut: Int(cut), isOfLinks: message.source == Self.linkMark)
     }
 }

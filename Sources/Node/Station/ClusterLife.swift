@@ -87,7 +87,8 @@ final class ClusterLife: Sendable {
         let rooms = LateRooms()
         let lateLinks = LateLinks()
         let receiver = BusReceiver(
-            index: setup.index, rooms: rooms, links: lateLinks, revocations: setup.revocations, gaps: { _ in self.afterGap() },
+            index: setup.index, rooms: rooms, links: lateLinks, revocations: setup.revocations,
+            gaps: { _ in self.afterGap() },
             logger: setup.logger)
         let bus: OpenBus
         do {
@@ -133,7 +134,7 @@ final class ClusterLife: Sendable {
                 LinkBroker.Surroundings(
                     node: id, routes: setup.backend.routes, membership: membership, committer: incarnation.committer,
                     index: setup.index, work: setup.live.work, messenger: messenger,
-                    recovers: setup.live.recovery != nil))
+                    recovers: setup.live.recovery != nil, isFull: { live.metrics.hit(.linksPerUser) }))
         }
         lateLinks.set(links)
         let node = ClusterNode(

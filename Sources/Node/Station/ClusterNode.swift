@@ -87,6 +87,14 @@ final class ClusterNode: Sendable {
         }
     }
 
+    /// Runs these once the Links of the user that this node is closing are closed.
+    func whenLinksClosed(_ key: RouteKey, _ waiters: [@Sendable () -> Void]) {
+        guard !waiters.isEmpty else { return }
+        let tell: @Sendable () -> Void = { for waiter in waiters { waiter() } }
+        guard let links = self.links else { return tell() }
+        links.closings.whenClosed(key, tell)
+    }
+
     /// ``NodeMessenger``.
     func publish(_ message: BusMessage, to node: NodeID) { self.messenger.publish(message, to: node) }
 }

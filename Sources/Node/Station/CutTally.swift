@@ -1,18 +1,21 @@
 import Routing
 import Synchronization
 
-/// Counts the sockets that one revocation cuts on this node, over all loops, and knows when the last one is cut.
+/// Counts the sockets that one revocation cuts on this node, over all loops, and knows when the last one is cut, and when the
+/// Links that went with them are closed.
 final class CutTally: Sendable {
     private struct State {
         /// Whoever made the tally is in it until everybody has entered.
         var open = 1
         var cut = 0
+        /// Sockets whose Links are not closed yet, and the maker.
+        var openLinks = 1
     }
 
     private let state = Mutex(State())
-    private let done: @Sendable (Int) -> Void
+    private let done: RevocationCut
 
-    init(_ done: @escaping @Sendable (Int) -> Void) {
+    init(_ done: RevocationCut) {
         self.done = done
     }
 
@@ -23,12 +26,26 @@ final class CutTally: Sendable {
             state.open -= 1
             return state.open == 0 ? state.cut : nil
         }
-        if let cut { self.done(cut) }
+        guard let cut else { return }
+        self.done(cut)
+        self.leaveLinks()
     }
 
     /// Call from the socket's loop.
     func cut(_ socket: LiveSocket, _ reason: LogoutReason) {
-        self.state.withLock { $0.cut += 1 }
+        self.state.withLock { state in
+            state.cut += 1
+            state.openLinks += 1
+        }
+        socket.whenLinksClosed { self.leaveLinks() }
         socket.endAuthority(reason)
+    }
+
+    private func leaveLinks() {
+        let isLast = self.state.withLock { state in
+            state.openLinks -= 1
+            return state.openLinks == 0
+        }
+        if isLast { self.done.linksClosed() }
     }
 }

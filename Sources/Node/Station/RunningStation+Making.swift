@@ -88,7 +88,7 @@ extension RunningStation {
                     ? nil
                     : LinkService(
                         store: backend.links, keyring: LinkKeyring(keys: keys), hook: registrations.peerRequest,
-                        logger: logger),
+                        limits: configuration.live.limits.ofLinks, logger: logger),
                 watchSession: { try await authority.hold(of: $0, in: $1) },
                 sessionCheck: sessionOptions.activityResolution, wallTime: now,
                 takesTokens: !configuration.tokenIssuers.isEmpty,
@@ -198,14 +198,14 @@ extension RunningStation {
             self.ends.withLock { $0 = Ends(life: life, sessions: sessions, isActive: isActive) }
         }
 
-        func invalidate(_ invalidation: Invalidation, _ done: @escaping Revocation.Environment.Cut) {
+        func invalidate(_ invalidation: Invalidation, _ done: RevocationCut) {
             let ends = self.ends.withLock(\.self)
-            guard let sessions = ends.sessions, let isActive = ends.isActive else { return done(0) }
+            guard let sessions = ends.sessions, let isActive = ends.isActive else { return done.nothing() }
             sessions.invalidate(invalidation, isActive: isActive, done: done)
         }
 
-        func kick(_ kick: Kick, _ done: @escaping Revocation.Environment.Cut) {
-            guard let sessions = self.ends.withLock(\.sessions) else { return done(0) }
+        func kick(_ kick: Kick, _ done: RevocationCut) {
+            guard let sessions = self.ends.withLock(\.sessions) else { return done.nothing() }
             sessions.kick(kick, done: done)
         }
 
@@ -221,18 +221,25 @@ extension RunningStation {
         func apply(
             _ message: BusMessage, from sender: NodeID, _ revocation: Revocation, _ logger: Logger
         ) {
-            let done: Revocation.Environment.Cut = { cut in
+            /// To the node that decided. Where that fails it counts a missing report.
+            @Sendable func report(cut: Int, isOfLinks: Bool) {
                 guard let number = RevocationReport.number(in: message.source) else { return }
-                // The node that decided. Where that fails it counts a missing report.
-                self.life?.current?.publish(RevocationReport(number: number, cut: cut).message, to: sender)
+                let report = RevocationReport(number: number, cut: cut, isOfLinks: isOfLinks)
+                self.life?.current?.publish(report.message, to: sender)
             }
+            let done = RevocationCut(
+                sockets: { report(cut: $0, isOfLinks: false) }, links: { report(cut: 0, isOfLinks: true) })
             do throws(PeerMessageError) {
                 switch message.kind {
                 case .kick: self.kick(try Kick(message), done)
                 case .invalidate: revocation.apply(try Invalidation(message), done)
                 case .ack:
                     let report = try RevocationReport(message)
-                    revocation.ledger.note(report.number, from: sender, cut: report.cut)
+                    if report.isOfLinks {
+                        revocation.ledger.noteLinks(report.number, from: sender)
+                    } else {
+                        revocation.ledger.note(report.number, from: sender, cut: report.cut)
+                    }
                 case .event, .peer, .roster, .room, .link, .config, .probe: break
                 }
             } catch {

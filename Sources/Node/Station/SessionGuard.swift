@@ -13,8 +13,7 @@ struct SessionGuard: Sendable {
     /// Whether a session still holds sockets, read through the cache; throws while it cannot be read.
     typealias Reader = @Sendable (_ hash: [UInt8], _ domain: String) async throws -> Bool
 
-    /// - Parameter done: gets the number of sockets that were cut, once none is left to be.
-    func kick(_ kick: Kick, done: @escaping @Sendable (Int) -> Void) {
+    func kick(_ kick: Kick, done: RevocationCut) {
         let key = RouteKey(domain: kick.domain, user: kick.user)
         self.visit(done) { loop, tally in
             for socket in loop.sockets(of: key, client: kick.client) { tally.cut(socket, kick.reason) }
@@ -23,7 +22,7 @@ struct SessionGuard: Sendable {
 
     /// Sockets of the marked sessions end, unless a new login of the same person took them over.
     func invalidate(
-        _ invalidation: Invalidation, isActive: @escaping Reader, done: @escaping @Sendable (Int) -> Void
+        _ invalidation: Invalidation, isActive: @escaping Reader, done: RevocationCut
     ) {
         let key = RouteKey(domain: invalidation.domain, user: invalidation.user)
         self.visit(done) { loop, tally in
@@ -48,7 +47,7 @@ struct SessionGuard: Sendable {
 
     /// After a gap any invalidation may have been missed: every socket's session is read again (SPEC ND-9).
     func recheckAll(isActive: @escaping Reader) {
-        self.visit({ _ in }) { loop, tally in
+        self.visit(.untold) { loop, tally in
             for socket in loop.identified {
                 guard let identity = socket.identity, let session = identity.session else { continue }
                 self.recheck(socket, session, identity.domain, .session, isActive: isActive, tally)
@@ -65,7 +64,7 @@ struct SessionGuard: Sendable {
     }
 
     private func visit(
-        _ done: @escaping @Sendable (Int) -> Void, _ body: @escaping @Sendable (LiveLoop, CutTally) -> Void
+        _ done: RevocationCut, _ body: @escaping @Sendable (LiveLoop, CutTally) -> Void
     ) {
         let tally = CutTally(done)
         self.live.onEveryLoop(entering: tally) { loop in

@@ -53,11 +53,13 @@ package final class LinkCache: Sendable {
 
     package var count: Int { self.state.withLock(\.entries.count) }
 
-    /// - Parameter user: of the connection that wants to know.
-    package func look(_ key: LinkKey, for user: RouteKey) -> Look {
+    /// - Parameters:
+    ///   - user: of the connection that wants to know.
+    ///   - isTrusted: whether messages about Links have come through of late (SPEC ND-3, ND-11); else nothing is found.
+    package func look(_ key: LinkKey, for user: RouteKey, isTrusted: Bool = true) -> Look {
         let now = self.now()
         return self.state.withLock { state in
-            if let entry = state.entries[key] {
+            if isTrusted, let entry = state.entries[key] {
                 if entry.expires > now { return .found(entry.record) }
                 Self.remove(key, &state)
             }

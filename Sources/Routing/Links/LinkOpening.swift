@@ -39,11 +39,13 @@ package struct LinkOpening: Sendable {
         package var targetKey: RouteKey { RouteKey(domain: self.domain, user: self.target.user) }
     }
 
-    package enum Refusal: String, Error, Sendable {
+    package enum Refusal: Error, Sendable {
         /// A party has no connection.
-        case offline = "OFFLINE"
-        /// A party has as many Links as it may have, or others would not let this one through.
-        case busy = "BUSY"
+        case offline
+        /// A party has as many Links as it may have.
+        case full
+        /// Others would not let this one through.
+        case busy
     }
 
     package enum Action: Sendable, Equatable {
@@ -87,7 +89,7 @@ package struct LinkOpening: Sendable {
     }
 
     package let key: LinkKey
-    private let request: Request
+    package let request: Request
     private let now: @Sendable () -> Int64
     private let newToken: @Sendable (LinkKey) -> LinkToken
     private var state = State.idle
@@ -171,7 +173,9 @@ package struct LinkOpening: Sendable {
     }
 
     package mutating func linked(_ outcome: Linked) -> Action {
-        guard case .noting(let record, let left, let hints) = self.state else { preconditionFailure("nothing was noted") }
+        guard case .noting(let record, let left, let hints) = self.state else {
+            preconditionFailure("nothing was noted")
+        }
         switch outcome {
         case .live:
             self.noted = max(self.noted ?? .min, record.generation)
@@ -179,12 +183,14 @@ package struct LinkOpening: Sendable {
             self.state = .noting(record, left: Array(left.dropFirst()), hints: Array(hints.dropFirst()))
             return .link(next, hint)
         case .absent: return self.refuse(.offline)
-        case .full: return self.refuse(.busy)
+        case .full: return self.refuse(.full)
         }
     }
 
     package mutating func unlinked() -> Action {
-        guard case .clearing(let refusal, let withdrawn) = self.state else { preconditionFailure("nothing was removed") }
+        guard case .clearing(let refusal, let withdrawn) = self.state else {
+            preconditionFailure("nothing was removed")
+        }
         guard let withdrawn else { return self.finish(refusal) }
         self.state = .retracting(refusal)
         return .tell(withdrawn)

@@ -55,12 +55,12 @@ package struct LinkTelling: Sendable {
             (route, hint) = (document, ofParty)
         case .opened, .closed: preconditionFailure("the record is known")
         }
+        // An older state than the hint's: the read may have come from a primary that is none any more.
+        if (record?.generation ?? .min) < hint.generation, !self.isProving {
+            self.isProving = true
+            return .readRecord(hint.key, isLatest: true)
+        }
         guard let record, record.state != .closed else {
-            // An older state than the hint's: the read may have come from a primary that is none any more.
-            if (record?.generation ?? .min) < hint.generation, !self.isProving {
-                self.isProving = true
-                return .readRecord(hint.key, isLatest: true)
-            }
             return .unlink(route.key, hint.key, through: hint.generation)
         }
         self.record = record
@@ -101,7 +101,8 @@ package struct LinkTelling: Sendable {
                     let own = roster(side, route)
                     let other = roster(1 - side, record.isWithinParty ? route : nil)
                     let recipients = other.members
-                    let gone = recipients.isEmpty
+                    let gone =
+                        recipients.isEmpty
                         ? []
                         : [
                             LinkMessage(
@@ -126,7 +127,8 @@ package struct LinkTelling: Sendable {
     ) -> [LinkMessage] {
         let joining = connections.filter { own.has($0.socket) }
         self.excess += connections.count - joining.count
-        return self.here(record, joining, on: side, other.members) + self.here(record, other.members, on: 1 - side, joining)
+        return self.here(record, joining, on: side, other.members)
+            + self.here(record, other.members, on: 1 - side, joining)
     }
 
     private func here(

@@ -15,9 +15,12 @@ configuration.eventLoops = 2
 if let uri = environment["SUBMERGENCE_MONGODB"] {
     configuration.mongo = .init(uri: uri)
     configuration.mongo?.slotSize = 8 << 20
+    if let database = environment["SUBMERGENCE_DATABASE"] { configuration.mongo?.database = database }
 }
 if let keys = environment["SUBMERGENCE_SIGNING_KEYS"] { configuration.signingKeys = .file(keys) }
-if let seconds = environment["SUBMERGENCE_LINK_GRACE"].flatMap({ Double($0) }) { configuration.live.linkGrace = seconds }
+if let seconds = environment["SUBMERGENCE_LINK_GRACE"].flatMap({ Double($0) }) {
+    configuration.live.linkGrace = seconds
+}
 if let seconds = environment["SUBMERGENCE_RECOVERY"].flatMap({ Double($0) }) {
     configuration.live.recoveryWindow = seconds
 }
@@ -41,7 +44,8 @@ station.on(.peerRequest) { agent, query in
     if query["throw"]?.bool == true { throw Broken() }
     if let seconds = query["wait"]?.double { try await Task.sleep(for: .seconds(seconds)) }
     guard let user = query["user"]?.string else { return .deny }
-    return .allow(user: user, client: query["client"]?.string, info: query["info"] ?? ["from": .string(agent.user ?? "?")])
+    return .allow(
+        user: user, client: query["client"]?.string, info: query["info"] ?? ["from": .string(agent.user ?? "?")])
 }
 station.on(.liveConnection) { agent, reply in reply.event("hello", agent.user ?? "?") }
 station.on(event: "closeLinks") { event in

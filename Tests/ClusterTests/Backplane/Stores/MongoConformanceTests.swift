@@ -73,6 +73,11 @@ struct MongoConformanceTests {
         try await check.run(try await self.cluster(fixture).tickets)
     }
 
+    @Test("LinkStore (SPEC LK-2 to LK-5)", arguments: LinkStoreConformance.checks, MongoFixture.allCases)
+    func links(check: ConformanceCheck<any LinkStore>, fixture: MongoFixture) async throws {
+        try await check.run(try await self.cluster(fixture).links)
+    }
+
     @Test("NodeRegistry (SPEC ND-2 to ND-5)", arguments: NodeRegistryConformance.checks, MongoFixture.allCases)
     func nodes(check: ConformanceCheck<any NodeRegistry>, fixture: MongoFixture) async throws {
         try await check.run(try await self.cluster(fixture).nodes)

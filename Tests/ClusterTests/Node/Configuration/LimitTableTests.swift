@@ -20,6 +20,7 @@ import Wire
     /// What ``LiveOptions`` has besides limits.
     private static let noLimits: Set<String> = [
         "pingInterval", "pingTimeout", "drainSpread", "maxDrain", "recoveryWindow", "presenceGrace", "movingGrace",
+        "linkGrace",
         "allowForeignSockets", "liveRequires", "limits", "transport",
     ]
 

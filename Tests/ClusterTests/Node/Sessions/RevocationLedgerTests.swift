@@ -51,6 +51,26 @@ struct RevocationLedgerTests {
         #expect(ledger.openCount == 0)
     }
 
+    @Test("ID-13, LK-13: the Links that went with it are waited for apart from its sockets")
+    func links() throws {
+        let clock = Clock()
+        let ledger = RevocationLedger(now: { clock.now })
+        let (local, other) = (NodeID.random(), NodeID.random())
+        let number = try #require(ledger.open(.kick, begun: ledger.moment, local: local))
+        ledger.expect([other], for: number)
+        for node in [local, other] { ledger.note(number, from: node, cut: 1) }
+        #expect(ledger.openCount == 0 && ledger.openLinkCount == 1)
+        for node in [local, other] { ledger.noteLinks(number, from: node) }
+        #expect(ledger.openLinkCount == 0)
+        _ = ledger.open(.kick, begun: ledger.moment, local: local)
+        clock.advance(60)
+        ledger.expire()
+        #expect(ledger.openCount == 0 && ledger.openLinkCount == 0)
+        let report = RevocationReport(number: 3, cut: 0, isOfLinks: true)
+        #expect(RevocationReport.isReport(report.message))
+        #expect(try RevocationReport(report.message) == report)
+    }
+
     @Test("ID-13: a revocation names its number, a report survives the bus, junk is refused")
     func messages() throws {
         let report = RevocationReport(number: .max, cut: 7)

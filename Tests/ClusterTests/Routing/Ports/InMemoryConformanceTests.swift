@@ -37,6 +37,11 @@ import Testing
         try await check.run(InMemoryTicketStore())
     }
 
+    @Test("LinkStore", arguments: LinkStoreConformance.checks)
+    func links(check: ConformanceCheck<any LinkStore>) async throws {
+        try await check.run(InMemoryLinkStore())
+    }
+
     @Test("NodeRegistry", arguments: NodeRegistryConformance.checks)
     func nodes(check: ConformanceCheck<any NodeRegistry>) async throws {
         try await check.run(InMemoryNodeRegistry())

@@ -19,6 +19,7 @@ extension RoutingSimulatedNode {
             let isKept = self.keeper.note(key, due: due, isNew: changes.isKept)
             if !isKept { self.simulation.trace("  no room to keep \(key.user)") }
         }
+        for (document, changes) in settlement.links { self.note(document, changes) }
         for (_, connection) in settlement.superseded { self.tell(connection) }
         for (id, result) in settlement.results { self.completions[shard].removeValue(forKey: id)?(result) }
     }

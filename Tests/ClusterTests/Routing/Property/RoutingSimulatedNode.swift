@@ -1,4 +1,5 @@
 import Routing
+import Wire
 
 /// One process of a ``RoutingSimulation``: the machines of an incarnation, driven by events.
 final class RoutingSimulatedNode {
@@ -29,6 +30,8 @@ final class RoutingSimulatedNode {
     var completions: [[RouteCommitMachine.OperationID: Completion]]
     var sockets: [SocketID: Socket] = [:]
     var order: [SocketID] = []
+    /// Connections that were committed with Links, and are not live yet.
+    var arrivals: [SocketID: RouteDocument] = [:]
     private var pausedUntil: Int64 = 0
     private var nextReading: Int64 = 0
     private var isReading = false
@@ -48,9 +51,11 @@ final class RoutingSimulatedNode {
         self.commits = (0..<RoutingSimulation.shardCount).map {
             RouteCommitMachine(
                 machine: RouteMachine(
-                    node: id, limits: RouteLimits(perClient: 4, perUser: 6),
+                    node: id, limits: RouteLimits(perClient: 4, perUser: 6, links: 4),
                     recovery: simulation.recovers ? RouteRecovery(window: 10_000) { _ in "log" } : nil),
-                options: RouteCommitOptions(keysPerRound: 2, abandonedGrace: simulation.graces.moving),
+                options: RouteCommitOptions(
+                    keysPerRound: 2, abandonedGrace: simulation.graces.moving,
+                    abandonedLinkGrace: simulation.links?.moving ?? 0),
                 seed: simulation.generator.next() &+ UInt64($0))
         }
         self.completions = commits.map { _ in [:] }
@@ -107,7 +112,8 @@ final class RoutingSimulatedNode {
         self.simulation.trace("\(RoutingSimulation.name(self.id)) drains")
         self.isDraining = true
         for socket in self.order where self.sockets[socket] != nil {
-            self.disconnect(socket, grace: self.simulation.graces.moving)
+            self.disconnect(
+                socket, grace: self.simulation.graces.moving, links: .grace(self.simulation.links?.moving ?? 0))
         }
     }
 
@@ -153,6 +159,7 @@ final class RoutingSimulatedNode {
         if let next = self.lease.nextRenewal, next <= self.now { self.renew() }
         if !self.isReading, self.nextReading <= self.now { self.read() }
         for action in self.directory.due(at: self.now) { self.watch(action) }
+        self.sweepLinks()
         for shard in self.commits.indices {
             self.settle(self.commits[shard].expire(now: self.now), shard)
         }
@@ -278,12 +285,14 @@ final class RoutingSimulatedNode {
                 case .success(.connected(let superseded)):
                     self.sockets[connection.socket]?.isPending = false
                     for old in superseded { self.tell(old) }
+                    self.joinLinks(connection.socket)
                 case .success(.recovered(let recovered)):
                     self.simulation.trace("  recovered \(recovered.socket.text.suffix(22))")
                     self.sockets[connection.socket]?.isPending = false
                     self.sockets[connection.socket]?.socket = recovered.socket
                     self.sockets[connection.socket]?.pid = pid
                     for old in recovered.superseded { self.tell(old) }
+                    self.joinLinks(recovered.socket)
                 case .success, .failure:
                     self.sockets[connection.socket] = nil
                 }
@@ -307,21 +316,26 @@ final class RoutingSimulatedNode {
     /// - Parameters:
     ///   - socket: as it was prepared.
     ///   - grace: nil: that of whoever is lost.
-    func disconnect(_ socket: SocketID, isFinal: Bool = false, grace: Int64? = nil) {
+    func disconnect(
+        _ socket: SocketID, isFinal: Bool = false, grace: Int64? = nil, links: LinkDeparture? = nil
+    ) {
         guard let old = self.sockets.removeValue(forKey: socket) else { return }
         let grace = grace ?? self.simulation.graces.presence
         self.simulation.trace(
             "\(RoutingSimulation.name(self.id)) disconnect \(old.key.user) \(old.connection.client) "
                 + socket.text.suffix(22) + " grace \(grace) ms")
         self.perform {
-            self.submit(.disconnect(socket, node: self.id, isFinal: isFinal, grace: grace), key: old.key) { _ in }
+            let links = links ?? .grace(self.simulation.links?.grace ?? 0)
+            self.submit(
+                .disconnect(socket, node: self.id, isFinal: isFinal, grace: grace, links: links), key: old.key
+            ) { _ in }
         }
     }
 
     /// A kick or logout that was decided here: whoever is waited for is not waited for any more.
     func forget(_ client: String?, key: RouteKey) {
         self.simulation.trace("\(RoutingSimulation.name(self.id)) forget \(key.user) \(client ?? "all")")
-        self.perform { self.submit(.forget(client: client), key: key) { _ in } }
+        self.perform { self.submit(.forget(client: client, links: .kick), key: key) { _ in } }
     }
 
     // MARK: Graces

@@ -1,4 +1,5 @@
 import Routing
+import Wire
 
 /// Several nodes, run by the production machines, over a store that delays, fails, answers unclearly or with old state,
 /// and whose writes may land late. Everything follows from the seed.
@@ -59,9 +60,11 @@ final class RoutingSimulation {
     private let kicks: Bool
     private var queue = RoutingEventQueue<() -> Void>()
     private var outages: [Resource: (end: Int64, documents: [RouteKey: RouteDocument])] = [:]
+    /// nil while nobody links to anybody.
+    var links: RoutingLinkLedger?
     private var isFaulty = true
-    private var ids: UInt64 = 0
-    private let keys: [RouteKey]
+    private(set) var ids: UInt64 = 0
+    let keys: [RouteKey]
     /// Private IDs that clients have and may come back with.
     private var known: [(pid: PrivateIDHash, key: RouteKey, client: String)] = []
 
@@ -70,7 +73,7 @@ final class RoutingSimulation {
     /// Long enough after it for claims, reaping and the first two scans.
     private let end = 105 * second
 
-    init(seed: UInt64, recovers: Bool = false, isTraced: Bool = false) {
+    init(seed: UInt64, recovers: Bool = false, links: Bool = false, isTraced: Bool = false) {
         self.seed = seed
         self.recovers = recovers
         self.isTraced = isTraced
@@ -80,6 +83,7 @@ final class RoutingSimulation {
         self.graces = Graces(presence: Int64(presence), moving: Int64(moving))
         self.clockError = [300, 5_000].randomElement(using: &generator) ?? 0
         self.kicks = Bool.random(using: &generator)
+        if links { self.links = RoutingLinkLedger(&generator) }
         self.generator = generator
         self.keys = (0..<3).map { RouteKey(domain: "localhost", user: "user\($0)") }
     }
@@ -106,10 +110,12 @@ final class RoutingSimulation {
 
     func chance(_ percent: Int64) -> Bool { self.random(0...99) < percent }
 
-    func newNodeID() -> NodeID {
+    func newID() -> UInt64 {
         self.ids += 1
-        return NodeID(high: self.ids, low: 0)
+        return self.ids
     }
+
+    func newNodeID() -> NodeID { NodeID(high: self.newID(), low: 0) }
 
     func shard(of key: RouteKey) -> Int { Int(key.text.utf8.last ?? 0) % Self.shardCount }
 
@@ -150,6 +156,7 @@ final class RoutingSimulation {
     private func act() {
         let nodes = self.nodes.filter(\.mayAccept)
         let sockets = nodes.flatMap(\.openSockets)
+        if self.links != nil, !sockets.isEmpty, self.chance(35) { return self.actOnLinks(sockets, nodes) }
         if !sockets.isEmpty, self.chance(45) {
             let socket = sockets[Int(self.random(0...Int64(sockets.count - 1)))]
             if let pid = socket.pid, !socket.isPending {
@@ -189,6 +196,7 @@ final class RoutingSimulation {
         node.connect(
             RouteDocument.Connection(
                 socket: socket, node: node.id, client: client, endpoint: endpoint, since: self.clusterTime,
+                takesRosters: true,
                 recovery: self.recovers ? .init(pid: PrivateIDHash(high: 0, low: self.ids)) : nil),
             key: key)
         if self.chance(10) { node.disconnect(socket) }
@@ -207,7 +215,7 @@ final class RoutingSimulation {
             node.connect(
                 RouteDocument.Connection(
                     socket: socket, node: node.id, client: old.connection.client, endpoint: old.connection.endpoint,
-                    since: self.clusterTime,
+                    since: self.clusterTime, takesRosters: true,
                     recovery: self.recovers ? .init(pid: PrivateIDHash(high: 0, low: self.ids)) : nil),
                 key: old.key)
         }
@@ -232,7 +240,7 @@ final class RoutingSimulation {
         for node in nodes {
             for socket in node.openSockets
             where socket.key == key && (client == nil || socket.connection.client == client) {
-                node.disconnect(socket.connection.socket, isFinal: true, grace: 0)
+                node.disconnect(socket.connection.socket, isFinal: true, grace: 0, links: .close(.kick))
             }
         }
     }
@@ -252,7 +260,8 @@ final class RoutingSimulation {
         node.connect(
             RouteDocument.Connection(
                 socket: socket, node: node.id, client: client, endpoint: "endpoint\(self.ids)",
-                since: self.clusterTime, recovery: .init(pid: PrivateIDHash(high: 0, low: self.ids))),
+                since: self.clusterTime, takesRosters: true,
+                recovery: .init(pid: PrivateIDHash(high: 0, low: self.ids))),
             key: key, recovering: pid)
         if self.chance(15) { node.disconnect(socket) }
     }
@@ -281,6 +290,7 @@ final class RoutingSimulation {
                 let length = self.random(1...12) * Self.second
                 self.trace("\(resource) is down for \(length / Self.second) s")
                 self.outages[resource] = (self.now + length, self.documents)
+                self.links?.noteOutage(of: resource)
             }
         }
     }
@@ -337,6 +347,7 @@ final class RoutingSimulation {
         guard (self.documents[write.new.key]?.version ?? 0) == write.expectedVersion else { return .conflict }
         let old = self.documents.updateValue(write.new, forKey: write.new.key)
         self.check(old, write.new)
+        self.checkLinks()
         return .committed
     }
 

@@ -26,7 +26,8 @@ extension RoutingSimulation {
             self.fault("§11.1: \(key.user): transitions say \(ledger.clients), stored is \(new)")
         }
         if !clients.isSuperset(of: new.live.map(\.client)) { self.fault("§11.1: live and not announced: \(new)") }
-        if new.due != new.announcedClients.values.compactMap(\.self).min() { self.fault("LC-8: wrong due: \(new)") }
+        let deadlines = new.announcedClients.values.compactMap(\.self) + new.links.compactMap(\.due)
+        if new.due != deadlines.min() { self.fault("LC-8: wrong due: \(new)") }
         for client in Set(new.live.map(\.client)) where new.announcedClients[client] != .some(nil) {
             self.fault("LC-8: \(client) is live and has a deadline: \(new)")
         }
@@ -89,6 +90,7 @@ extension RoutingSimulation {
                 found.append("LC-5: \(socket.connection.socket) was never answered")
             }
         }
+        self.checkLinks(&found)
         return found
     }
 
