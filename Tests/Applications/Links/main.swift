@@ -15,6 +15,7 @@ configuration.eventLoops = 2
 if let uri = environment["SUBMERGENCE_MONGODB"] {
     configuration.mongo = .init(uri: uri)
     configuration.mongo?.slotSize = 8 << 20
+    if let database = environment["SUBMERGENCE_DATABASE"] { configuration.mongo?.database = database }
 }
 if let keys = environment["SUBMERGENCE_SIGNING_KEYS"] { configuration.signingKeys = .file(keys) }
 if let seconds = environment["SUBMERGENCE_LINK_GRACE"].flatMap({ Double($0) }) {

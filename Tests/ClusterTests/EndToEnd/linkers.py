@@ -25,7 +25,9 @@ def applications(folder, count=1, mongo=None, **environment):
     os.chmod(keys, 0o600)
     environment = {"SUBMERGENCE_SIGNING_KEYS": str(keys), **environment}
     if mongo:
+        # Links outlive their nodes: what one test leaves is nothing to the next.
         environment["SUBMERGENCE_MONGODB"] = mongo.uri
+        environment["SUBMERGENCE_DATABASE"] = f"links-{secrets.token_hex(4)}"
     with ExitStack() as stack:
         nodes = []
         for number in range(count):
@@ -48,6 +50,12 @@ class Linker(Caller):
         if not browser:
             self._auth |= {"client": client}
         self._count = 0
+
+    async def __aenter__(self):
+        await super().__aenter__()
+        if self._auth.get("v"):
+            await self.until(lambda me: me.of("ready"))
+        return self
 
     async def link(self, query, **more):
         """The answer to a request, which the event and the acknowledgement both have."""
