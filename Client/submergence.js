@@ -975,6 +975,8 @@ class Connection {
 	static #tolerance = 4_000;
 	static #politeness = 3_000;
 	static #longestPause = 30_000;
+	/** Within which two offers may have crossed each other. */
+	static #crossing = 3_000;
 	static #mostRestarts = 5;
 
 	/** Among the rosters since the last `ready` (C-21). */
@@ -994,6 +996,7 @@ class Connection {
 	#early = [];
 	#candidates = [];
 	#isBehind = false;
+	#offeredAt = 0;
 	#answeredAt = 0;
 	#restarts = 0;
 	#timer;
@@ -1111,6 +1114,7 @@ class Connection {
 		const pc = this.#pc;
 		if (pc.signalingState !== "stable") return;   // asked for again once it is
 		await pc.setLocalDescription();
+		this.#offeredAt = Date.now();
 		this.#describe(pc);
 	}
 
@@ -1131,6 +1135,9 @@ class Connection {
 		const isOffer = description.type === "offer";
 		if (isOffer) {
 			this.#ignoresOffer = pc.signalingState !== "stable" && !this.#isPolite;
+			// An offer of long ago that was not answered has not arrived: this one has not crossed it.
+			const isLost = this.#ignoresOffer && Date.now() - this.#offeredAt > Connection.#crossing;
+			if (isLost) this.#describe(pc);
 			if (this.#ignoresOffer) return;
 		} else if (pc.signalingState !== "have-local-offer") {
 			return;   // told twice
