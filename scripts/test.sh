@@ -49,6 +49,7 @@ if [[ $only != unit ]]; then
     need_command ss iproute2
     need_command openssl openssl
     need_command node nodejs
+    need_command turnserver coturn
     need_apt node-ws node-xmlhttprequest
     if ! command -v chromium >/dev/null && ! command -v google-chrome >/dev/null; then need_apt chromium; fi
 fi
@@ -61,7 +62,9 @@ fi
 
 if [[ $only == e2e ]]; then
     step "building the executable and the examples (debug)"
-    for product in submergence Hello Chat Postboard Bank ActionsApplication; do swift build --product "$product"; done
+    for product in submergence Hello Chat Postboard Duet Bank ActionsApplication LinksApplication; do
+        swift build --product "$product"
+    done
 else
     step "building everything (debug)"
     swift build --build-tests
