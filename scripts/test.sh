@@ -50,6 +50,7 @@ if [[ $only != unit ]]; then
     need_command openssl openssl
     need_command node nodejs
     need_command turnserver coturn
+    need_command prometheus prometheus
     need_apt node-ws node-xmlhttprequest
     if ! command -v chromium >/dev/null && ! command -v google-chrome >/dev/null; then need_apt chromium; fi
 fi
