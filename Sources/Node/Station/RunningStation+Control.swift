@@ -1,7 +1,7 @@
 import Routing
 import Wire
 
-/// What the control API asks of a running station.
+/// What the control API, and applications, ask of a running station.
 extension RunningStation {
     /// The same packet to several people; the receipts are in their order.
     func send(
@@ -59,6 +59,18 @@ extension RunningStation {
                 return PresenceAnswer.Person(
                     user: key.user, active: !live.isEmpty, devices: devices.sorted { $0.client < $1.client })
             })
+    }
+
+    /// - Returns: how many there were.
+    func closeLinks(of key: RouteKey, client: String?) async throws(StationError) -> Int {
+        guard let links = self.life.current?.links else {
+            throw .unavailable("this node has no lease at the moment")
+        }
+        do {
+            return try await links.closeAll(key, client: client)
+        } catch {
+            throw .unavailable("\(error)")
+        }
     }
 
     func status() async throws -> StatusAnswer {

@@ -75,15 +75,7 @@ extension Station {
     @discardableResult
     public func closeLinks(user: String, client: String? = nil, domain: String? = nil) async throws -> Int {
         let running = try self.current()
-        let key = try running.key(domain: domain, user: user)
-        guard let links = running.life.current?.links else {
-            throw StationError.unavailable("this node has no lease at the moment")
-        }
-        do {
-            return try await links.closeAll(key, client: client)
-        } catch {
-            throw StationError.unavailable("\(error)")
-        }
+        return try await running.closeLinks(of: try running.key(domain: domain, user: user), client: client)
     }
 
     /// Reads the signing key file at once, and not only when its time has come (SPEC ID-2).

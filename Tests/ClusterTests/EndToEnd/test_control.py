@@ -132,11 +132,32 @@ async def session(first, second):
         assert await agent(cookie) == (200, {**expected, "domestic": False})
         assert (await agent({"authorization": "Bearer v1." + "A" * 43}))[0] == 401
         async with ProductTab(second.url, None, {"token": answer["token"]}) as tab:
-            ready = await tab.until(lambda tab: [data for name, data in tab.received if name == "ready"])
-            assert ready[0][0]["user"] == "dora" and ready[0][0]["client"] == "script"
+            (ready,) = await tab.until(lambda tab: tab.events("ready"))
+            assert ready["user"] == "dora" and ready["client"] == "script"
             assert (await asyncio.to_thread(control.post, "logout", user="dora"))[0] == 200
             await tab.gone()
         assert (await agent(bearer))[0] == 401
+
+
+def test_links_are_closed(nodes):
+    (node,) = nodes.start(1, command="serve")
+    asyncio.run(links(node))
+
+
+async def links(node):
+    control = Control(node)
+    tabs = [ProductTab(node.url, None, {"user": user, "client": "laptop"}) for user in ("alice", "bob")]
+    async with tabs[0] as alice, tabs[1] as bob:
+        for tab in tabs:
+            await tab.until(lambda tab: tab.events("ready"))
+        opened = await alice.client.call("link", {"_id": 1, "query": {"user": "bob"}}, timeout=30)
+        assert opened["token"]
+        status, answer = await asyncio.to_thread(control.post, "links/close", user="bob")
+        assert (status, answer) == (200, {"closed": 1})
+        closed = {"token": opened["token"], "closed": True, "reason": "CLOSED"}
+        for tab in (alice, bob):
+            await tab.until(lambda tab: closed in tab.events("peer"))
+        assert await asyncio.to_thread(control.post, "links/close", user="bob") == (200, {"closed": 0})
 
 
 def test_mistakes_are_named(two):

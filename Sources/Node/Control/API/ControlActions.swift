@@ -70,6 +70,14 @@ struct ControlActions: Sendable {
                 self.note("logout", agent, key, command.client)
                 return [String: String]()
             },
+            self.post("links/close", PersonCommand.self, .links, "Closes all Links of somebody, or of one device.") {
+                command, agent, station in
+                let domain = try self.domain(command.domain, agent, .links, station)
+                let key = try station.key(domain: domain, user: command.user)
+                let count = try await station.closeLinks(of: key, client: command.client)
+                self.note("closeLinks", agent, key, command.client)
+                return ["closed": count]
+            },
             self.post("sessions", SessionCommand.self, .sessions, "Logs somebody in: cookies, or a token.") {
                 command, agent, station in
                 let domain = try self.domain(command.domain, agent, .sessions, station)

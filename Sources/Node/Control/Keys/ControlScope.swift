@@ -6,6 +6,8 @@ package enum ControlScope: String, CaseIterable, Sendable {
     case presence
     /// Kick and logout.
     case kick
+    /// Closing Links.
+    case links
     /// New sessions, for any user of the domain: whoever has this can be anybody.
     case sessions
     /// What the node says about itself and the cluster.
