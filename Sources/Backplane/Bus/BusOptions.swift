@@ -65,6 +65,8 @@ package struct OutboxLimits: Sendable, Equatable {
 package struct InboxLimits: Sendable, Equatable {
     /// Wait behind a hole in the sequence. 5 s.
     package var holeTime: TimeAmount = .seconds(5)
+    /// The same while a home is behind, so that what is missing may lie there unread. 15 s: longer than an election.
+    package var behindHoleTime: TimeAmount = .seconds(15)
     /// Perishable messages older than this are dropped. 60 s.
     package var perishableAge: TimeAmount = .seconds(60)
     /// Bytes held back behind holes, all senders; beyond, the oldest hole is given up at once. 64 MiB.

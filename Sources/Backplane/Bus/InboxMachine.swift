@@ -102,11 +102,21 @@ package struct InboxMachine: Sendable {
     /// Everything of the sender up to here was delivered or given up.
     package func readMark(of sender: NodeID) -> Int64 { self.ledgers[sender]?.highest ?? 0 }
 
-    /// Gives up holes whose time has passed.
+    /// Gives up holes whose time has passed. While a home is behind (``ProbeClock/isBehind(at:)``), what is missing may lie
+    /// there: then it waits longer, and looks again after a second (ADR 0025).
     package mutating func expire(at now: NIODeadline) -> [Action] {
         var actions: [Action] = []
+        let isBehind = self.probes.contains { $0.isBehind(at: now) }
         for sender in self.holes.filter({ $0.value <= now }).keys.sorted() {
-            while let deadline = self.holes[sender], deadline <= now { self.giveUp(sender, into: &actions, now: now) }
+            while let deadline = self.holes[sender], deadline <= now {
+                if isBehind, let since = self.ledgers[sender]?.waitingSince,
+                    now < since + self.limits.behindHoleTime
+                {
+                    self.holes[sender] = min(now + .seconds(1), since + self.limits.behindHoleTime)
+                } else {
+                    self.giveUp(sender, into: &actions, now: now)
+                }
+            }
         }
         return actions
     }

@@ -59,6 +59,11 @@ package struct ProbeClock: Sendable {
         return true
     }
 
+    /// Whether a probe is missing for twice the time between two: what was put into this home meanwhile was not read.
+    package func isBehind(at now: NIODeadline) -> Bool {
+        self.outstanding.first.map { now - $0.sent >= self.interval * 2 } ?? false
+    }
+
     /// The server's clock now, in seconds since 1970, as the newest probe shows it: stamped then, and so long ago.
     package func serverSeconds(at now: NIODeadline) -> Int64? {
         guard let newest = self.newest else { return nil }

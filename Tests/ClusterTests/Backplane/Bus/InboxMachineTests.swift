@@ -72,6 +72,45 @@ import Wire
         #expect(machine.receive(Self.envelope(6), home: 0, now: Self.start) == [Self.delivered(6)])
     }
 
+    @Test("ND-8: while a home is behind, what is missing may lie there: it waits for that home, 15 s at most")
+    func behind() {
+        for isRead in [true, false] {
+            var machine = Self.machine()
+            // Both homes are probed; only the second one reads.
+            let probes = machine.dueProbes(at: Self.start)
+            for (home, sequence) in probes where home == 1 {
+                _ = machine.receive(Self.envelope(sequence, from: Self.me), home: home, now: Self.start)
+            }
+            #expect(machine.receive(Self.envelope(2), home: 1, now: Self.start) == [])
+            for second in Int64(1)...14 { #expect(machine.expire(at: Self.start + .seconds(second)) == []) }
+            let late = Self.start + .milliseconds(14_500)
+            if isRead {
+                #expect(
+                    machine.receive(Self.envelope(1), home: 0, now: late) == [Self.delivered(1), Self.delivered(2)])
+            } else {
+                #expect(
+                    machine.expire(at: Self.start + .seconds(15)) == [
+                        .hole(from: Self.alice, missing: 1...1), Self.delivered(2),
+                    ])
+            }
+        }
+    }
+
+    @Test("ND-8: once the home that was behind has caught up, nothing is waited for any more")
+    func caughtUp() {
+        var machine = Self.machine()
+        let probes = machine.dueProbes(at: Self.start)
+        #expect(machine.receive(Self.envelope(2), home: 1, now: Self.start) == [])
+        #expect(machine.expire(at: Self.start + .seconds(6)) == [])
+        for (home, sequence) in probes {
+            _ = machine.receive(Self.envelope(sequence, from: Self.me), home: home, now: Self.start + .seconds(6))
+        }
+        #expect(
+            machine.expire(at: Self.start + .seconds(7)) == [
+                .hole(from: Self.alice, missing: 1...1), Self.delivered(2),
+            ])
+    }
+
     @Test("ND-8: a second hole has its own 5 s, from what came behind it")
     func secondHole() {
         var machine = Self.machine()
