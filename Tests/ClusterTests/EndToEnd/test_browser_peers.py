@@ -233,6 +233,27 @@ def test_signalling_that_was_away(theatre):
     theatre.play(scenario)
 
 
+def test_roster_that_comes_late(theatre):
+    """C-28: one that was written before the endpoint came back under another SID, and arrives behind the one that says so."""
+
+    async def scenario(play):
+        alice, bob = await couple(play)
+        await settled(alice, bob)
+        await bob.run("Math.random = () => 0")
+        late = {**play.stub._stamp(play.stub.links[0], bob.line, alice.line), "init": True}
+        await bob.line.close()
+        await play.stub.line(2)
+        await bob.until("server.state === 'live'")
+        await alice.line.send("peer", late)
+        await alice.line.send("done")
+        await alice.run("new Promise(resolve => submergence.once('done', resolve))")
+        await alice.run("submergence.getUserMedia({video: true}).then(stream => peers[0].addStream(stream))")
+        await bob.until("peers[0].streams.length === 1")
+        assert await alice.run("peers[0].said.filter(([name]) => name === 'error')") == []
+
+    theatre.play(scenario)
+
+
 def test_connections_outlive_signalling(theatre):
     """C-30: `gone` does not end what is healthy; `bye` does; what breaks afterwards is over."""
 
@@ -252,6 +273,43 @@ def test_connections_outlive_signalling(theatre):
         await alice.until("peers[0].endpoints.size === 0")
         names = [name for name, _ in await alice.run("peers[0].said")]
         assert names.count("endpoint") == 1 and names.count("endpointclose") == 1
+
+    theatre.play(scenario)
+
+
+def test_connection_that_was_begun_with_another(theatre):
+    """C-26, C-30: an offer whose answer was lost with its line is not answered by a second connection: the first one has
+    begun DTLS with it. Both are built anew."""
+
+    async def scenario(play):
+        pages = {page.line.auth["endpoint"]: page for page in [await play.open("alice"), await play.open("bob")]}
+        small, large = (pages[endpoint] for endpoint in sorted(pages))
+        await small.run("Math.random = () => 0")
+        relay = play.stub.on["peer"]
+
+        async def losing(line, packet):
+            if packet["to"] != small.line.sid:
+                await relay(line, packet)
+
+        # All that is said to the one that offers is lost with its line, but the other one has begun DTLS with it.
+        play.stub.on["peer"] = losing
+        await small.run(f"window.opening = connect({{user: '{large.line.user}'}}), 0")
+        await large.until("made.connections.length === 1")
+        await large.run(
+            """setInterval(async () => {
+                const reports = [...(await made.connections[0].getStats()).values()];
+                window.hasBegun ||= reports.some(({ type, dtlsState, bytesSent }) =>
+                    type === "transport" && dtlsState === "connecting" && bytesSent > 0);
+            }, 20) && 0"""
+        )
+        await large.until("made.connections[0].iceConnectionState === 'connected' && window.hasBegun")
+        await small.line.close()
+        assert await small.run("opening") == "open"
+        await settled(small, large)
+        assert await small.run("made.connections.length") == 2
+        assert await large.run("made.connections.length") == 3
+        for page in (small, large):
+            assert await page.run("peers[0].said.filter(([name]) => name === 'error')") == []
 
     theatre.play(scenario)
 
