@@ -1244,16 +1244,22 @@ class Connection {
 		this.sid = this.#former;
 		this.#former = undefined;
 		if (this.sid) this.moved(this.sid);
-		else pause(this.#link.rosterGrace).then(() => { if (!this.sid && !this.isHealthy) this.#link.drop(this); });
+		else this.#expect();
 	}
 
-	/** Its signalling has left (C-30), unless it is back already. */
+	/** Nobody is there, but for an `init` within a grace (C-28). */
+	#expect() {
+		pause(this.#link.rosterGrace).then(() => { if (!this.sid && !this.isHealthy) this.#link.drop(this); });
+	}
+
+	/** Its signalling has left (C-30), unless it is back already. What broke is over; what is being made can be made still. */
 	gone(sid) {
 		if (sid === this.#former) this.#former = undefined;
 		if (this.sid && sid !== this.sid) return;
 		this.sid = undefined;
 		this.isGone = true;
-		if (!this.isHealthy) this.#link.drop(this);
+		if (this.#events.readyState === "connecting" && this.#pc.connectionState !== "failed") this.#expect();
+		else if (!this.isHealthy) this.#link.drop(this);
 	}
 
 	/* -------- Health (C-29) */

@@ -277,9 +277,10 @@ def test_connections_outlive_signalling(theatre):
     theatre.play(scenario)
 
 
-def test_connection_that_was_begun_with_another(theatre):
-    """C-26, C-30: an offer whose answer was lost with its line is not answered by a second connection: the first one has
-    begun DTLS with it. Both are built anew."""
+@pytest.mark.parametrize("closes", [False, True], ids=["kept", "closed"])
+def test_offer_whose_answer_was_lost(theatre, closes):
+    """C-26, C-28, C-30: it is answered again by the connection that has begun DTLS with it. Where that one is closed, no
+    other can take its place: both sides build anew."""
 
     async def scenario(play):
         pages = {page.line.auth["endpoint"]: page for page in [await play.open("alice"), await play.open("bob")]}
@@ -303,11 +304,15 @@ def test_connection_that_was_begun_with_another(theatre):
             }, 20) && 0"""
         )
         await large.until("made.connections[0].iceConnectionState === 'connected' && window.hasBegun")
+        if closes:
+            stamp = play.stub._stamp(play.stub.links[0], small.line, large.line)
+            await large.line.send("peer", {**stamp, "bye": True})
+            await large.until("peers[0].endpoints.size === 0")
         await small.line.close()
         assert await small.run("opening") == "open"
         await settled(small, large)
-        assert await small.run("made.connections.length") == 2
-        assert await large.run("made.connections.length") == 3
+        counts = [await page.run("made.connections.length") for page in (small, large)]
+        assert counts == ([2, 3] if closes else [1, 1])
         for page in (small, large):
             assert await page.run("peers[0].said.filter(([name]) => name === 'error')") == []
 
@@ -344,6 +349,23 @@ def test_what_broke_is_built_anew(theatre):
         count = await bob.run(frames)
         await bob.until(f"{frames} > {count}")
         assert await bob.run("peers[0].said.filter(([name]) => name === 'streamend')") == []
+
+    theatre.play(scenario)
+
+
+def test_what_is_asked_of_a_closed_connection_holds_up_nothing(theatre):
+    """C-26, C-29: the platform never answers it; what is built anew does not wait for that."""
+
+    async def scenario(play):
+        alice, bob = await couple(play)
+        await settled(alice, bob)
+        await alice.run("made.connections[0].addIceCandidate = () => new Promise(() => { window.isAsked = true; }), 0")
+        stamp = play.stub._stamp(play.stub.links[0], bob.line, alice.line)
+        await alice.line.send("peer", {**stamp, "ICE": {"candidate": "", "sdpMid": "0"}})
+        await alice.until("window.isAsked")
+        await bob.run("made.connections[0].close()")
+        await alice.until("made.connections.length > 1 && peers[0].connected", seconds=60)
+        await settled(alice, bob)
 
     theatre.play(scenario)
 
