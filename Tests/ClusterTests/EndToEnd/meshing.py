@@ -5,6 +5,7 @@
 
 import asyncio
 import collections
+import json
 import random
 import time
 
@@ -17,9 +18,22 @@ REMARKABLE = 2.0
 # From inside a page: which endpoint it is, which it reaches, nobody while it is not live, and whether it is.
 REACH = """(() => {
     const isLive = server.state === "live";
-    const open = isLive ? peers.flatMap(peer => [...peer.endpoints]) : [];
-    return [server.endpoint, open.filter(([, { channel }]) => channel?.readyState === "open").map(([id]) => id), isLive];
+    const known = isLive ? peers.flatMap(peer => [...peer.endpoints]) : [];
+    const reached = known.filter(([, { channel }]) => channel?.readyState === "open").map(([id]) => id);
+    return [server.endpoint, reached, isLive];
 })()"""
+
+# What a page knows of an endpoint, and what it has done about it.
+ACCOUNT = """(id => {
+    const known = peers.flatMap(peer => [...peer.endpoints]).filter(([other]) => other === id);
+    return [
+        server.state,
+        server.endpoint < id ? "offers" : "is offered to",
+        known.map(([, { state, channel }]) => [state, channel.readyState]),
+        openConnections().map(one => [one.signalingState, one.iceConnectionState, one.connectionState]),
+        peers.flatMap(peer => peer.said.slice(-8)),
+    ];
+})(%s)"""
 
 
 class Stuck(AssertionError):
@@ -102,5 +116,13 @@ class Mesh:
             if not all(is_live for side in sides for *_, is_live in side):
                 start = now
             if now - start > self._patience or now - begin > 2 * self._patience:
-                raise Stuck(f"after {dict(self.changes)}: {len(missing)} ways are missing: {missing}")
+                raise Stuck(
+                    f"after {dict(self.changes)}: {len(missing)} ways are missing: {await self._accounts(missing)}"
+                )
             await asyncio.sleep(0.05)
+
+    async def _accounts(self, missing):
+        """Of both sides, as each page has it."""
+        tabs = {await tab.run("server.endpoint"): tab for tabs in self._tabs for tab in tabs}
+        accounts = [(own, other, await tabs[own].run(ACCOUNT % json.dumps(other))) for own, other in missing]
+        return "".join(f"\n  {own} to {other}: {account}" for own, other, account in accounts)

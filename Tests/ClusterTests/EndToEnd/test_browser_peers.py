@@ -234,7 +234,7 @@ def test_signalling_that_was_away(theatre):
 
 
 def test_roster_that_comes_late(theatre):
-    """C-28: one that was written before the endpoint came back under another SID, and arrives behind the one that says so."""
+    """C-28: it was written before the endpoint came back under another SID, and arrives behind the one that says so."""
 
     async def scenario(play):
         alice, bob = await couple(play)
@@ -279,8 +279,8 @@ def test_connections_outlive_signalling(theatre):
 
 @pytest.mark.parametrize("closes", [False, True], ids=["kept", "closed"])
 def test_offer_whose_answer_was_lost(theatre, closes):
-    """C-26, C-28, C-30: it is answered again by the connection that has begun DTLS with it. Where that one is closed, no
-    other can take its place: both sides build anew."""
+    """C-26, C-28, C-30: it is answered again by the connection that has begun DTLS with it. Where that one is closed,
+    no other can take its place: both sides build anew."""
 
     async def scenario(play):
         pages = {page.line.auth["endpoint"]: page for page in [await play.open("alice"), await play.open("bob")]}
