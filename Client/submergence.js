@@ -1252,7 +1252,7 @@ class Connection {
 		pause(this.#link.rosterGrace).then(() => { if (!this.sid && !this.isHealthy) this.#link.drop(this); });
 	}
 
-	/** Its signalling has left (C-30), unless it is back already. What broke is over; what is being made can be made still. */
+	/** Its signalling has left (C-30), unless it is back already. What broke is over; what is being made waits. */
 	gone(sid) {
 		if (sid === this.#former) this.#former = undefined;
 		if (this.sid && sid !== this.sid) return;
