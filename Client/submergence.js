@@ -33,6 +33,9 @@ const mostLinks = 256;
 const mostChannels = 64;
 const mostCandidates = 128;
 
+/** Sessions of remote RTCPeerConnections that one Link remembers, when their counterparts are closed. */
+const mostMet = 64;
+
 /** Milliseconds; what a timer can be set to. */
 const longestTimer = 2 ** 31 - 1;
 
@@ -987,11 +990,17 @@ class Connection {
 	#pc;
 	#events;
 	#isPolite;
+	/** The SID that it was signalled to before. */
+	#former;
 	#mayOffer;
 	#ignoresOffer = false;
 	#chain = Promise.resolve();
+	/** Of the RTCPeerConnection: what is asked of one that closes meanwhile is never answered. */
+	#over = Promise.withResolvers();
 	/** Of the other side's RTCPeerConnection. */
 	#session;
+	/** The SID that was told to build anew. */
+	#refused;
 	/** Candidates: of the other side, from before its description; of this one, to be told again (C-28). */
 	#early = [];
 	#candidates = [];
@@ -1027,6 +1036,7 @@ class Connection {
 	/* -------- Building and closing */
 
 	#build() {
+		this.#part();
 		const pc = this.#pc = new RTCPeerConnection(this.#link.configuration);
 		const events = this.#events = pc.createDataChannel("events", { negotiated: true, id: 0 });
 		const ifCurrent = work => event => { if (pc === this.#pc) work(event); };
@@ -1068,7 +1078,6 @@ class Connection {
 		});
 		// The smaller endpoint offers; the other one when nothing comes.
 		this.#mayOffer = !this.#isPolite;
-		this.#session = undefined;
 		this.#isBehind = false;
 		this.#restarts = 0;
 		for (const list of [this.#senders, this.#channels, this.#table, this.#arrived]) list.clear();
@@ -1076,6 +1085,14 @@ class Connection {
 		this.#candidates = [];
 		this.refresh();
 		this.#unlessHealthy(this.#isPolite ? Connection.#offerAfter : Connection.#patience, () => this.#restart());
+	}
+
+	/** Leaves the RTCPeerConnection that it has. */
+	#part() {
+		if (this.#session !== undefined) this.#link.remember(this.#session);
+		this.#session = undefined;
+		this.#over.resolve();
+		this.#over = Promise.withResolvers();
 	}
 
 	#rebuild() {
@@ -1092,6 +1109,7 @@ class Connection {
 		if (saysBye && wasOpen) this.#events.send('{"b":1}');
 		if (saysBye) this.#signal({ bye: true });
 		clearTimeout(this.#timer);
+		this.#part();
 		const pc = this.#pc;
 		this.#pc = undefined;
 		pc.close();
@@ -1104,15 +1122,15 @@ class Connection {
 
 	/* -------- Negotiation */
 
+	/** @param {(pc: RTCPeerConnection) => any} work on the one that there is by then */
 	#do(work) {
-		const pc = this.#pc;
-		this.#chain = this.#chain.then(() => (pc && pc === this.#pc ? work(pc) : undefined))
+		this.#chain = this.#chain.then(() => this.#pc && Promise.race([work(this.#pc), this.#over.promise]))
 			.catch(cause => this.#complain({ message: cause.message, cause }));
 	}
 
 	async #offer() {
 		const pc = this.#pc;
-		if (pc.signalingState !== "stable") return;   // asked for again once it is
+		if (!this.#mayOffer || pc.signalingState !== "stable") return;   // asked for again once it is
 		await pc.setLocalDescription();
 		this.#offeredAt = Date.now();
 		this.#describe(pc);
@@ -1124,11 +1142,27 @@ class Connection {
 
 	/** A description of the other side. */
 	described(description) {
+		const session = sessionOf(description);
 		this.#do(() => {
+			if (this.#link.met.has(session)) return this.#refuse(session);
 			// Of another RTCPeerConnection than before: the other side has built anew.
-			if (this.#session !== undefined && sessionOf(description) !== this.#session) this.#rebuild();
-			this.#do(pc => this.#apply(pc, description));
+			if (this.#session !== undefined && session !== this.#session) this.#rebuild();
+			return this.#apply(this.#pc, description);
 		});
+	}
+
+	/**
+	 * The RTCPeerConnection over there belongs to one that is closed here. It may have begun the DTLS handshake with that
+	 * one before it had an answer, and then never ends one with another: both sides build anew, and this one offers.
+	 */
+	#refuse(session) {
+		const isLate = this.#session !== undefined;   // the other side has built anew since
+		// Said once to a SID: what is under way meanwhile is of before.
+		if (isLate || (this.sid && this.sid === this.#refused)) return;
+		this.#refused = this.sid;
+		this.#signal({ bye: true });
+		this.#rebuild();
+		this.#mayOffer = true;   // in time for its `negotiationneeded`
 	}
 
 	async #apply(pc, description) {
@@ -1143,6 +1177,7 @@ class Connection {
 			return;   // told twice
 		}
 		await pc.setRemoteDescription(description);
+		if (pc !== this.#pc) return;   // closed meanwhile
 		this.#session = sessionOf(description);
 		this.#mayOffer = true;
 		if (isOffer) {
@@ -1183,6 +1218,7 @@ class Connection {
 	moved(sid) {
 		// What was on its way to the SID before may never have arrived, and nobody says so.
 		if (sid !== this.sid && !(this.isHealthy && this.#pc.signalingState === "stable")) this.#isBehind = true;
+		if (sid !== this.sid) this.#former = this.sid;
 		this.sid = sid;
 		this.isGone = false;
 		this.isListed = true;
@@ -1199,20 +1235,31 @@ class Connection {
 	 * @param {boolean} isAway nobody is there any more, until an `init` says otherwise, within a grace
 	 */
 	missed(isAway) {
+		this.#refused = undefined;
 		const isSettled = this.isHealthy && this.#pc.signalingState === "stable";
 		// An answer of long ago has arrived, and would answer another offer.
 		this.#isBehind ||= isAway || !isSettled || Date.now() - this.#answeredAt < Connection.#offerAfter;
 		if (!isAway) return;
-		this.sid = undefined;
+		// Rosters of two nodes may come in the wrong order: then the one before is the right one.
+		this.sid = this.#former;
+		this.#former = undefined;
+		if (this.sid) this.moved(this.sid);
+		else this.#expect();
+	}
+
+	/** Nobody is there, but for an `init` within a grace (C-28). */
+	#expect() {
 		pause(this.#link.rosterGrace).then(() => { if (!this.sid && !this.isHealthy) this.#link.drop(this); });
 	}
 
-	/** Its signalling has left (C-30), unless it is back already. */
+	/** Its signalling has left (C-30), unless it is back already. What broke is over; what is being made waits. */
 	gone(sid) {
+		if (sid === this.#former) this.#former = undefined;
 		if (this.sid && sid !== this.sid) return;
 		this.sid = undefined;
 		this.isGone = true;
-		if (!this.isHealthy) this.#link.drop(this);
+		if (this.#events.readyState === "connecting" && this.#pc.connectionState !== "failed") this.#expect();
+		else if (!this.isHealthy) this.#link.drop(this);
 	}
 
 	/* -------- Health (C-29) */
@@ -1422,6 +1469,8 @@ class Link {
 	streams = new Map();
 	channels = new Map();
 	waiters = new Set();
+	/** Sessions of remote RTCPeerConnections whose counterparts here are closed. */
+	met = new Set();
 	#backlog = [];
 	#links;
 
@@ -1561,6 +1610,11 @@ class Link {
 		const wasOpen = connection.close(saysBye);
 		this.endStreams(other => other.endpoint === remote);
 		if (wasOpen) this.tell("endpointclose", { endpoint: remote });
+	}
+
+	remember(session) {
+		this.met.add(session);
+		if (this.met.size > mostMet) this.met.delete(this.met.values().next().value);
 	}
 
 	dropAll(saysBye) {

@@ -6,7 +6,7 @@
 #
 #   --minutes M        how long (10)
 #   --seed S           of the changes (a random one, which is printed)
-#   --bound SECONDS    that a mesh may take to be complete after the last change (5)
+#   --bound SECONDS    that a mesh may take to be complete after the last change, or after a tab has come back (5)
 #
 # Starts a MongoDB cluster of two shards, two nodes of Examples/Duet and nginx of its own on free ports, and ends them.
 # SUBMERGENCE_BIN in the environment names an executable that Duet lies beside, to run in place of building one. Exit status 1:

@@ -5,6 +5,7 @@
 
 import asyncio
 import collections
+import json
 import random
 import time
 
@@ -14,11 +15,25 @@ TABS = 3
 # Seconds; slower meshes are told of, with what had happened.
 REMARKABLE = 2.0
 
-# From inside a page: which endpoint it is, and which it reaches; nobody while it is not live.
+# From inside a page: which endpoint it is, which it reaches, nobody while it is not live, and whether it is.
 REACH = """(() => {
-    const open = server.state === "live" ? peers.flatMap(peer => [...peer.endpoints]) : [];
-    return [server.endpoint, open.filter(([, { channel }]) => channel?.readyState === "open").map(([id]) => id)];
+    const isLive = server.state === "live";
+    const known = isLive ? peers.flatMap(peer => [...peer.endpoints]) : [];
+    const reached = known.filter(([, { channel }]) => channel?.readyState === "open").map(([id]) => id);
+    return [server.endpoint, reached, isLive];
 })()"""
+
+# What a page knows of an endpoint, and what it has done about it.
+ACCOUNT = """(id => {
+    const known = peers.flatMap(peer => [...peer.endpoints]).filter(([other]) => other === id);
+    return [
+        server.state,
+        server.endpoint < id ? "offers" : "is offered to",
+        known.map(([, { state, channel }]) => [state, channel.readyState]),
+        openConnections().map(one => [one.signalingState, one.iceConnectionState, one.connectionState]),
+        peers.flatMap(peer => peer.said.slice(-8)),
+    ];
+})(%s)"""
 
 
 class Stuck(AssertionError):
@@ -32,7 +47,8 @@ class Mesh:
         """`patience`: seconds after a change until a mesh that is not complete counts as stuck."""
         self._stage, self._chance, self._patience, self._say = stage, random.Random(seed), patience, say
         self.changes = collections.Counter()
-        # Seconds from the last change of a burst to the complete mesh, as looked at every 50 ms.
+        # Seconds from the last change of a burst to the complete mesh, as looked at every 50 ms. A tab that comes back
+        # is a change: one that was cut again and again waits for up to 30 s before it does (C-15).
         self.times = []
 
     async def run(self, seconds):
@@ -83,19 +99,30 @@ class Mesh:
         return f"{kind} ({'alice' if side == 0 else 'bob'})"
 
     async def _complete(self):
-        start = time.monotonic()
+        start = begin = time.monotonic()
         while True:
             sides = [await asyncio.gather(*(tab.run(REACH) for tab in tabs)) for tabs in self._tabs]
             missing = [
                 (own, other)
                 for side, others in (sides, reversed(sides))
-                for own, reached in side
-                for other, _ in others
+                for own, reached, _ in side
+                for other, *_ in others
                 if other not in reached
             ]
             if not missing:
                 self.times.append(time.monotonic() - start)
                 return
-            if time.monotonic() - start > self._patience:
-                raise Stuck(f"after {dict(self.changes)}: {len(missing)} ways are missing: {missing}")
+            now = time.monotonic()
+            if not all(is_live for side in sides for *_, is_live in side):
+                start = now
+            if now - start > self._patience or now - begin > 2 * self._patience:
+                raise Stuck(
+                    f"after {dict(self.changes)}: {len(missing)} ways are missing: {await self._accounts(missing)}"
+                )
             await asyncio.sleep(0.05)
+
+    async def _accounts(self, missing):
+        """Of both sides, as each page has it."""
+        tabs = {await tab.run("server.endpoint"): tab for tabs in self._tabs for tab in tabs}
+        accounts = [(own, other, await tabs[own].run(ACCOUNT % json.dumps(other))) for own, other in missing]
+        return "".join(f"\n  {own} to {other}: {account}" for own, other, account in accounts)

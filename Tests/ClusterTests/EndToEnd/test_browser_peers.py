@@ -233,6 +233,27 @@ def test_signalling_that_was_away(theatre):
     theatre.play(scenario)
 
 
+def test_roster_that_comes_late(theatre):
+    """C-28: it was written before the endpoint came back under another SID, and arrives behind the one that says so."""
+
+    async def scenario(play):
+        alice, bob = await couple(play)
+        await settled(alice, bob)
+        await bob.run("Math.random = () => 0")
+        late = {**play.stub._stamp(play.stub.links[0], bob.line, alice.line), "init": True}
+        await bob.line.close()
+        await play.stub.line(2)
+        await bob.until("server.state === 'live'")
+        await alice.line.send("peer", late)
+        await alice.line.send("done")
+        await alice.run("new Promise(resolve => submergence.once('done', resolve))")
+        await alice.run("submergence.getUserMedia({video: true}).then(stream => peers[0].addStream(stream))")
+        await bob.until("peers[0].streams.length === 1")
+        assert await alice.run("peers[0].said.filter(([name]) => name === 'error')") == []
+
+    theatre.play(scenario)
+
+
 def test_connections_outlive_signalling(theatre):
     """C-30: `gone` does not end what is healthy; `bye` does; what breaks afterwards is over."""
 
@@ -252,6 +273,48 @@ def test_connections_outlive_signalling(theatre):
         await alice.until("peers[0].endpoints.size === 0")
         names = [name for name, _ in await alice.run("peers[0].said")]
         assert names.count("endpoint") == 1 and names.count("endpointclose") == 1
+
+    theatre.play(scenario)
+
+
+@pytest.mark.parametrize("closes", [False, True], ids=["kept", "closed"])
+def test_offer_whose_answer_was_lost(theatre, closes):
+    """C-26, C-28, C-30: it is answered again by the connection that has begun DTLS with it. Where that one is closed,
+    no other can take its place: both sides build anew."""
+
+    async def scenario(play):
+        pages = {page.line.auth["endpoint"]: page for page in [await play.open("alice"), await play.open("bob")]}
+        small, large = (pages[endpoint] for endpoint in sorted(pages))
+        await small.run("Math.random = () => 0")
+        relay = play.stub.on["peer"]
+
+        async def losing(line, packet):
+            if packet["to"] != small.line.sid:
+                await relay(line, packet)
+
+        # All that is said to the one that offers is lost with its line, but the other one has begun DTLS with it.
+        play.stub.on["peer"] = losing
+        await small.run(f"window.opening = connect({{user: '{large.line.user}'}}), 0")
+        await large.until("made.connections.length === 1")
+        await large.run(
+            """setInterval(async () => {
+                const reports = [...(await made.connections[0].getStats()).values()];
+                window.hasBegun ||= reports.some(({ type, dtlsState, bytesSent }) =>
+                    type === "transport" && dtlsState === "connecting" && bytesSent > 0);
+            }, 20) && 0"""
+        )
+        await large.until("made.connections[0].iceConnectionState === 'connected' && window.hasBegun")
+        if closes:
+            stamp = play.stub._stamp(play.stub.links[0], small.line, large.line)
+            await large.line.send("peer", {**stamp, "bye": True})
+            await large.until("peers[0].endpoints.size === 0")
+        await small.line.close()
+        assert await small.run("opening") == "open"
+        await settled(small, large)
+        counts = [await page.run("made.connections.length") for page in (small, large)]
+        assert counts == ([2, 3] if closes else [1, 1])
+        for page in (small, large):
+            assert await page.run("peers[0].said.filter(([name]) => name === 'error')") == []
 
     theatre.play(scenario)
 
@@ -286,6 +349,23 @@ def test_what_broke_is_built_anew(theatre):
         count = await bob.run(frames)
         await bob.until(f"{frames} > {count}")
         assert await bob.run("peers[0].said.filter(([name]) => name === 'streamend')") == []
+
+    theatre.play(scenario)
+
+
+def test_what_is_asked_of_a_closed_connection_holds_up_nothing(theatre):
+    """C-26, C-29: the platform never answers it; what is built anew does not wait for that."""
+
+    async def scenario(play):
+        alice, bob = await couple(play)
+        await settled(alice, bob)
+        await alice.run("made.connections[0].addIceCandidate = () => new Promise(() => { window.isAsked = true; }), 0")
+        stamp = play.stub._stamp(play.stub.links[0], bob.line, alice.line)
+        await alice.line.send("peer", {**stamp, "ICE": {"candidate": "", "sdpMid": "0"}})
+        await alice.until("window.isAsked")
+        await bob.run("made.connections[0].close()")
+        await alice.until("made.connections.length > 1 && peers[0].connected", seconds=60)
+        await settled(alice, bob)
 
     theatre.play(scenario)
 
