@@ -266,7 +266,8 @@ final class RoutingSimulation {
             return node.connect(
                 RouteDocument.Connection(
                     socket: socket, node: node.id, client: client, endpoint: "endpoint\(self.ids)",
-                    since: self.clusterTime, recovery: .init(pid: PrivateIDHash(high: 0, low: self.ids))),
+                    since: self.clusterTime, takesRosters: true,
+                    recovery: .init(pid: PrivateIDHash(high: 0, low: self.ids))),
                 key: stranger, recovering: pid, isForeign: true)
         }
         node.connect(
