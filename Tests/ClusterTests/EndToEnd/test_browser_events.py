@@ -272,5 +272,5 @@ def test_it_stays_small():
     kept = r"""("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`)|/\*.*?\*/|(?<![:\w/])//[^\n]*"""
     code = re.sub(kept, lambda match: match[1] or "", text, flags=re.S)
     code = "\n".join(line.rstrip() for line in code.split("\n") if line.strip())
-    assert len(code.encode()) <= 66_000
+    assert len(code.encode()) <= 68_000
     assert len(gzip.compress(code.encode())) <= 20_000
