@@ -60,20 +60,33 @@ package struct ControlClient: Sendable {
             request.headers.add(name: "Content-Type", value: "application/json")
             request.body = .bytes(text)
         }
-        let status: Int
-        let answer: ByteBuffer
-        do {
-            let response = try await HTTPClient.shared.execute(request, timeout: Self.timeout)
-            status = Int(response.status.code)
-            answer = try await response.body.collect(upTo: Self.largestAnswer)
-        } catch {
-            throw .unreachable(url: self.base, why: "\(error)")
-        }
+        let (status, answer) = try await self.answer(to: request)
         guard status == 200 else { throw .refused(status: status, body: String(buffer: answer)) }
         do {
             return try JSONValue(text: answer)
         } catch {
             throw .refused(status: status, body: "what is no JSON (\(error))")
+        }
+    }
+
+    private func answer(to request: HTTPClientRequest) async throws(Failure) -> (status: Int, body: ByteBuffer) {
+        var configuration = HTTPClient.Configuration()
+        configuration.timeout.connect = .seconds(5)
+        // Whoever asks wants to know now that nobody is there.
+        configuration.connectionPool.retryConnectionEstablishment = false
+        let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+        let result: Result<(Int, ByteBuffer), any Error>
+        do {
+            let response = try await client.execute(request, timeout: Self.timeout)
+            result = .success((Int(response.status.code), try await response.body.collect(upTo: Self.largestAnswer)))
+        } catch {
+            result = .failure(error)
+        }
+        do {
+            try await client.shutdown()
+            return try result.get()
+        } catch {
+            throw .unreachable(url: self.base, why: "\(error)")
         }
     }
 }
