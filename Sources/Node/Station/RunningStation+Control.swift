@@ -46,6 +46,7 @@ extension RunningStation {
             documents.merge(try await routes.read(keys, shard: shard)) { $1 }
         }
         let claimed = node.view.claimedNodes
+        let names = await self.names(of: Set(documents.values.flatMap { $0.live.map(\.node) }))
         return PresenceAnswer(
             users: keys.map { key in
                 let live = (documents[key]?.live ?? []).filter { connection in
@@ -54,11 +55,19 @@ extension RunningStation {
                 let devices = Dictionary(grouping: live, by: \.client).map { client, connections in
                     PresenceAnswer.Device(
                         client: client, connections: connections.count,
-                        nodes: self.live.nodeNames(Array(Set(connections.map(\.node)))).sorted())
+                        nodes: Set(connections.map(\.node)).map { names[$0] ?? $0.text }.sorted())
                 }
                 return PresenceAnswer.Person(
                     user: key.user, active: !live.isEmpty, devices: devices.sorted { $0.client < $1.client })
             })
+    }
+
+    /// The directory may be 2 s behind a node that has just come: then the registry is asked.
+    private func names(of ids: Set<NodeID>) async -> [NodeID: String] {
+        let membership = self.life.current?.incarnation.membership
+        var records = ids.compactMap { membership?.record(of: $0) }
+        if records.count < ids.count { records += await self.knownNodes() }
+        return Dictionary(records.map { ($0.id, $0.name ?? $0.id.text) }) { first, _ in first }
     }
 
     /// - Returns: how many there were.
