@@ -9,8 +9,8 @@
 #   --no-lint     leaves out the checks of the sources
 #
 # What is missing is installed with apt (announced; the one step that needs root) and into a Python environment of the
-# project's own. Every cluster that a test needs is started by that test, on free ports, and ended with it. A first run
-# on two cores takes about half an hour, most of it compilation.
+# project's own. Every cluster that a test needs is started by that test, on free ports, and ended with it. A run
+# on two cores takes about fifty minutes.
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 PATH=$PATH:/usr/sbin:/sbin

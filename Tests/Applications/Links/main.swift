@@ -42,7 +42,8 @@ struct Broken: Error {}
 // The query says what the hook is to do with it.
 station.on(.peerRequest) { agent, query in
     if query["throw"]?.bool == true { throw Broken() }
-    if let seconds = query["wait"]?.double { try await Task.sleep(for: .seconds(seconds)) }
+    // Never decides; ends with its task.
+    if query["hang"]?.bool == true { for await _ in AsyncStream<Never>(Never.self, { _ in }) {} }
     guard let user = query["user"]?.string else { return .deny }
     return .allow(
         user: user, client: query["client"]?.string, info: query["info"] ?? ["from": .string(agent.user ?? "?")])

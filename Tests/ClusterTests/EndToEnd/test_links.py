@@ -216,7 +216,7 @@ def test_refusals(single):
             assert (await alice.link({"user": "bob", "client": "tablet"}))["error"] == "OFFLINE"
             assert (await alice.link({"user": ""}))["error"] == "FORBIDDEN"
             assert (await alice.link({"user": "bob", "info": "x" * 17_000}))["error"] == "INVALID"
-            assert (await alice.link({"user": "bob", "wait": 60}))["error"] == "TIMEOUT"
+            assert (await alice.link({"user": "bob", "hang": True}))["error"] == "TIMEOUT"
             for packet in (
                 {},
                 {"query": {}, "close": "x"},
