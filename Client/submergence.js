@@ -71,6 +71,10 @@ const endpoint = btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Arr
 
 /* ---------------------------------------------------------------- Errors */
 
+/** What listeners of `error` get. @param {string | Error} why */
+const problem = (code, why, more) => (typeof why === "string"
+	? { code, message: why, ...more } : { code, message: why.message, cause: why, ...more });
+
 /** What programs compare is `code`, what people read is `message`. */
 class CodedError extends Error {
 	constructor(code, message = code, cause = undefined) {
@@ -262,7 +266,7 @@ export function emit(name, ...args) {
 export function sendEvents(events) {
 	for (const event of Array.isArray(events) ? events : [events]) {
 		if (typeof event?.[0] === "string") emit(...event);
-		else report({ code: "PROTOCOL", message: "an event is a list that begins with its name" });
+		else report(problem("PROTOCOL", "an event is a list that begins with its name"));
 	}
 }
 
@@ -315,7 +319,7 @@ class OwnTransport {
 	close(isFinal) {
 		const socket = this.#socket;
 		if (isFinal) {
-			if (this.#isJoined) socket.send("41");
+			if (this.#isJoined) this.#hand("41");
 			this.#pid = this.#offset = undefined;
 		}
 		this.#socket = this.#partial = undefined;
@@ -325,16 +329,21 @@ class OwnTransport {
 	}
 
 	send(name, ...args) {
-		if (this.#isJoined) this.#write(2, "", [name, ...args]);
-		return this.#isJoined;
+		// Between the server's close and `onclose` a socket takes everything, and sends nothing.
+		return this.#isJoined && this.#socket.readyState === WebSocket.OPEN && this.#write(2, "", [name, ...args]);
+	}
+
+	#hand(data) {
+		if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(data);
 	}
 
 	#write(type, id, args) {
 		const parts = [];
 		const json = JSON.stringify(args, (_, value) => (isBinary(value)
 			? { _placeholder: true, num: parts.push(value) - 1 } : value));
-		this.#socket.send(`4${parts.length > 0 ? `${type + 3}${parts.length}-` : type}${id}${json}`);
-		for (const part of parts) this.#socket.send(part);
+		this.#hand(`4${parts.length > 0 ? `${type + 3}${parts.length}-` : type}${id}${json}`);
+		for (const part of parts) this.#hand(part);
+		return true;
 	}
 
 	#receiveText(text) {
@@ -345,7 +354,7 @@ class OwnTransport {
 		case "1":
 			return this.#line.lost();
 		case "2":
-			return this.#socket.send(`3${rest}`);
+			return this.#hand(`3${rest}`);
 		case "4":
 			return this.#receivePacket(rest);
 		default:
@@ -358,7 +367,7 @@ class OwnTransport {
 		this.#line.heard(pingInterval + pingTimeout);
 		this.#auth().then(auth => {
 			const position = this.#offset && { pid: this.#pid, offset: this.#offset };
-			if (socket === this.#socket) socket.send(`40${JSON.stringify({ ...position, ...auth })}`);
+			if (socket === this.#socket) this.#hand(`40${JSON.stringify({ ...position, ...auth })}`);
 		});
 	}
 
@@ -586,7 +595,7 @@ class Line {
 	received(name, args) { this.#server._receive(name, args); }
 
 	failed(cause) {
-		this.#server._report({ code: "PROTOCOL", message: cause.message, cause });
+		this.#server._report(problem("PROTOCOL", cause));
 		this.lost();
 	}
 
@@ -924,10 +933,9 @@ class RemoteStream extends Source {
 			await element.play();
 			return true;
 		} catch (cause) {
-			const { name, message } = cause;
-			const code = name === "NotAllowedError" ? "AUTOPLAY" : "MEDIA";
+			const code = cause.name === "NotAllowedError" ? "AUTOPLAY" : "MEDIA";
 			// Interrupted by the next stream: that one's playing counts.
-			if (name !== "AbortError") this.#link.report({ code, message, cause, endpoint: this.endpoint });
+			if (cause.name !== "AbortError") this.#link.report(problem(code, cause, { endpoint: this.endpoint }));
 			return false;
 		}
 	}
@@ -962,9 +970,6 @@ class PeerChannel extends Source {
 
 /* ---------------------------------------------------------------- Connections */
 
-/** Which RTCPeerConnection a description is of: it says the same for as long as it lives (RFC 8829 §5.2.1). */
-const sessionOf = ({ sdp }) => /^o=\S+ (\S+)/m.exec(sdp)?.[1];
-
 /**
  * The connection to one remote endpoint of a Link: negotiation, health, frames (C-25 to C-30).
  *
@@ -993,21 +998,22 @@ class Connection {
 	/** The SID that it was signalled to before. */
 	#former;
 	#mayOffer;
-	#ignoresOffer = false;
+	#ignoresOffer;
 	#chain = Promise.resolve();
 	/** Of the RTCPeerConnection: what is asked of one that closes meanwhile is never answered. */
 	#over = Promise.withResolvers();
 	/** Of the other side's RTCPeerConnection. */
 	#session;
+	/** The version of its description that was taken last. */
+	#heard;
 	/** The SID that was told to build anew. */
 	#refused;
 	/** Candidates: of the other side, from before its description; of this one, to be told again (C-28). */
 	#early = [];
 	#candidates = [];
-	#isBehind = false;
+	#isBehind;
 	#offeredAt = 0;
-	#answeredAt = 0;
-	#restarts = 0;
+	#restarts;
 	#timer;
 	#senders = new Map();
 	#channels = new Map();
@@ -1037,7 +1043,7 @@ class Connection {
 
 	#build() {
 		this.#part();
-		const pc = this.#pc = new RTCPeerConnection(this.#link.configuration);
+		const pc = this.#pc = new RTCPeerConnection(this.#link.links.configuration);
 		const events = this.#events = pc.createDataChannel("events", { negotiated: true, id: 0 });
 		const ifCurrent = work => event => { if (pc === this.#pc) work(event); };
 		events.binaryType = "arraybuffer";
@@ -1079,6 +1085,7 @@ class Connection {
 		// The smaller endpoint offers; the other one when nothing comes.
 		this.#mayOffer = !this.#isPolite;
 		this.#isBehind = false;
+		this.#heard = -1;
 		this.#restarts = 0;
 		for (const list of [this.#senders, this.#channels, this.#table, this.#arrived]) list.clear();
 		this.#early = [];
@@ -1116,16 +1123,14 @@ class Connection {
 		return wasOpen;
 	}
 
-	#complain({ code = "PROTOCOL", message, cause }) {
-		this.#link.report({ code, message, cause, endpoint: this.endpoint });
-	}
+	#complain(why, code = "PROTOCOL") { this.#link.report(problem(code, why, { endpoint: this.endpoint })); }
 
 	/* -------- Negotiation */
 
 	/** @param {(pc: RTCPeerConnection) => any} work on the one that there is by then */
 	#do(work) {
 		this.#chain = this.#chain.then(() => this.#pc && Promise.race([work(this.#pc), this.#over.promise]))
-			.catch(cause => this.#complain({ message: cause.message, cause }));
+			.catch(cause => this.#complain(cause));
 	}
 
 	async #offer() {
@@ -1140,14 +1145,17 @@ class Connection {
 		if (pc === this.#pc) this.#signal({ sdp: pc.localDescription });
 	}
 
-	/** A description of the other side. */
+	/**
+	 * A description of the other side. Which RTCPeerConnection it is of stays the same for as long as that lives, and every
+	 * description of it has a higher version (RFC 8829 §5.2).
+	 */
 	described(description) {
-		const session = sessionOf(description);
+		const [, session, version] = /^o=\S+ (\S+) (\d+)/m.exec(description.sdp) ?? [];
 		this.#do(() => {
 			if (this.#link.met.has(session)) return this.#refuse(session);
 			// Of another RTCPeerConnection than before: the other side has built anew.
 			if (this.#session !== undefined && session !== this.#session) this.#rebuild();
-			return this.#apply(this.#pc, description);
+			return this.#apply(this.#pc, description, session, Number(version));
 		});
 	}
 
@@ -1165,20 +1173,19 @@ class Connection {
 		this.#mayOffer = true;   // in time for its `negotiationneeded`
 	}
 
-	async #apply(pc, description) {
+	async #apply(pc, description, session, version) {
 		const isOffer = description.type === "offer";
+		// Told twice. Nothing is taken back for it: a second answer could meet another offer.
+		if (version <= this.#heard) return isOffer && version === this.#heard && this.#repeat(pc);
 		if (isOffer) {
 			this.#ignoresOffer = pc.signalingState !== "stable" && !this.#isPolite;
 			// An offer of long ago that was not answered has not arrived: this one has not crossed it.
-			const isLost = this.#ignoresOffer && Date.now() - this.#offeredAt > Connection.#crossing;
-			if (isLost) this.#describe(pc);
-			if (this.#ignoresOffer) return;
-		} else if (pc.signalingState !== "have-local-offer") {
-			return;   // told twice
-		}
+			const isLost = Date.now() - this.#offeredAt > Connection.#crossing;
+			if (this.#ignoresOffer) return isLost && this.#describe(pc);
+		} else if (pc.signalingState !== "have-local-offer") return;   // the offer was taken back
 		await pc.setRemoteDescription(description);
 		if (pc !== this.#pc) return;   // closed meanwhile
-		this.#session = sessionOf(description);
+		this.#session = session;
 		this.#mayOffer = true;
 		if (isOffer) {
 			// The rollback of an own offer takes back which streams its tracks belong to.
@@ -1186,10 +1193,17 @@ class Connection {
 				for (const track of tracks) this.#senders.get(track)?.setStreams(stream);
 			}
 			await pc.setLocalDescription();
-			this.#answeredAt = Date.now();
 			this.#describe(pc);
 		}
+		if (pc === this.#pc) this.#heard = version;
 		for (const candidate of this.#early.splice(0)) await this.#add(pc, candidate);
+	}
+
+	/** What was answered last, and what is offered behind it, may not have arrived. */
+	#repeat(pc) {
+		const { currentLocalDescription: answer, pendingLocalDescription: offer } = pc;
+		if (answer?.type === "answer") this.#signal({ sdp: answer });
+		if (offer) this.#signal({ sdp: offer });
 	}
 
 	/** A candidate of the other side. */
@@ -1225,7 +1239,7 @@ class Connection {
 		if (!this.#isBehind) return;
 		this.#isBehind = false;
 		this.#do(pc => {
-			if (pc.signalingState === "have-local-offer" || pc.localDescription?.type === "answer") this.#describe(pc);
+			this.#repeat(pc);
 			if (!this.isHealthy) for (const candidate of this.#candidates) this.#signal({ ICE: candidate });
 		});
 	}
@@ -1236,9 +1250,7 @@ class Connection {
 	 */
 	missed(isAway) {
 		this.#refused = undefined;
-		const isSettled = this.isHealthy && this.#pc.signalingState === "stable";
-		// An answer of long ago has arrived, and would answer another offer.
-		this.#isBehind ||= isAway || !isSettled || Date.now() - this.#answeredAt < Connection.#offerAfter;
+		this.#isBehind = true;
 		if (!isAway) return;
 		// Rosters of two nodes may come in the wrong order: then the one before is the right one.
 		this.sid = this.#former;
@@ -1249,7 +1261,7 @@ class Connection {
 
 	/** Nobody is there, but for an `init` within a grace (C-28). */
 	#expect() {
-		pause(this.#link.rosterGrace).then(() => { if (!this.sid && !this.isHealthy) this.#link.drop(this); });
+		pause(this.#link.links.options.rosterGrace).then(() => { if (!this.sid && !this.isHealthy) this.#link.drop(this); });
 	}
 
 	/** Its signalling has left (C-30), unless it is back already. What broke is over; what is being made waits. */
@@ -1279,7 +1291,7 @@ class Connection {
 		if (this.#events.readyState === "closed" || this.#restarts === Connection.#mostRestarts) return this.#rebuild();
 		this.#restarts += 1;
 		this.#unlessHealthy(Math.min(Connection.#longestPause, 1_000 * 2 ** this.#restarts), () => this.#restart());
-		await this.#link.freshServers();
+		await this.#link.links.freshServers();
 		this.#mayOffer = true;
 		if (pc !== this.#pc) return undefined;
 		// An offer without an answer is repeated; a new one can only follow it.
@@ -1294,7 +1306,7 @@ class Connection {
 	/** @returns {boolean} whether it was handed over */
 	emit(text) {
 		const isStuck = this.isOpen && this.#events.bufferedAmount > channelIsStuck;
-		if (isStuck) this.#complain({ code: "OVERFLOW", message: "the endpoint takes nothing" });
+		if (isStuck) this.#complain("the endpoint takes nothing", "OVERFLOW");
 		else if (this.isOpen) this.#events.send(text);
 		return this.isOpen && !isStuck;
 	}
@@ -1410,8 +1422,7 @@ class Connection {
 			return pc.getTransceivers().find(other => other.sender === sender);
 		}
 		free.sender.setStreams(stream);
-		const complain = cause => this.#complain({ code: "MEDIA", message: cause.message, cause });
-		free.sender.replaceTrack(track).catch(complain);
+		free.sender.replaceTrack(track).catch(cause => this.#complain(cause, "MEDIA"));
 		free.direction = free.direction === "inactive" ? "sendonly" : "sendrecv";
 		return free;
 	}
@@ -1472,10 +1483,10 @@ class Link {
 	/** Sessions of remote RTCPeerConnections whose counterparts here are closed. */
 	met = new Set();
 	#backlog = [];
-	#links;
 
 	constructor(links, query) {
-		this.#links = links;
+		/** @type {Links} */
+		this.links = links;
 		this.query = query;
 		const complain = detail => (detail.name === "error" ? links.log(detail) : this.report(detail));
 		this.events = new Emitter(complain);
@@ -1485,15 +1496,12 @@ class Link {
 
 	get all() { return [...this.connections.values()]; }
 	get open() { return this.all.filter(connection => connection.isOpen); }
-	get configuration() { return this.#links.configuration; }
-	get rosterGrace() { return this.#links.options.rosterGrace; }
-	freshServers() { return this.#links.freshServers(); }
-	send(message) { return this.#links.send("peer", { token: this.token, ...message }); }
+	send(message) { return this.links.send("peer", { token: this.token, ...message }); }
 	tell(name, ...args) { return this.events.emit(name, args); }
 
 	report(detail) {
 		const error = { token: this.token, ...detail };
-		if (!this.tell("error", error)) this.#links.log(error);
+		if (!this.tell("error", error)) this.links.log(error);
 	}
 
 	become(state) {
@@ -1517,7 +1525,7 @@ class Link {
 		}, timeout);
 		this.waiters.add(waiter);
 		if (!this.token) this.become("requesting");
-		this.#links.ask(this);
+		this.links.ask(this);
 		return waiter.promise;
 	}
 
@@ -1554,7 +1562,7 @@ class Link {
 		this.settle(new PeerError(reason === "OFFLINE" ? reason : "CLOSED"));
 	}
 
-	close() { return this.#links.close(this); }
+	close() { return this.links.close(this); }
 
 	disconnect() {
 		this.isWanted = false;
@@ -1589,7 +1597,7 @@ class Link {
 			this.send({ to: sid, bye: true });
 		} else if (known) known.moved(sid);
 		else if (this.connections.size < mostEndpoints) return this.#begin(remote, sid);
-		else this.report({ code: "OVERFLOW", message: `more than ${mostEndpoints} endpoints`, endpoint: remote });
+		else this.report(problem("OVERFLOW", `more than ${mostEndpoints} endpoints`, { endpoint: remote }));
 		return known;
 	}
 
@@ -1599,7 +1607,7 @@ class Link {
 			this.connections.set(remote, connection);
 			return connection;
 		} catch (cause) {
-			return this.report({ code: "ICE", message: cause.message, cause, endpoint: remote });
+			return this.report(problem("ICE", cause, { endpoint: remote }));
 		}
 	}
 
@@ -1666,7 +1674,7 @@ class Link {
 
 	received(remote, [name, ...args]) {
 		if (!peerEvents.includes(name)) this.messages.emit(name, args, remote);
-		else this.report({ code: "PROTOCOL", message: `an event "${name}"`, endpoint: remote });
+		else this.report(problem("PROTOCOL", `an event "${name}"`, { endpoint: remote }));
 	}
 
 	/** @returns {PeerChannel} of a label; with options it is opened to everybody */
@@ -1840,7 +1848,7 @@ class Links {
 	get options() { return this.#server._options; }
 	log(detail) { this.#server._log(detail); }
 	send(name, packet) { return this.#server._line.send(name, packet); }
-	#complain(message) { this.#server._report({ code: "PROTOCOL", message }); }
+	#complain(message) { this.#server._report(problem("PROTOCOL", message)); }
 
 	peer(query) {
 		const key = canonical(query);
@@ -2038,7 +2046,7 @@ class Links {
 			try {
 				for (const connection of link.all) connection.configure(this.configuration);
 			} catch (cause) {
-				link.report({ code: "ICE", message: cause.message, cause });
+				link.report(problem("ICE", cause));
 			}
 		}
 		for (const resolve of this.#iceWaiters.splice(0)) resolve();
@@ -2145,7 +2153,7 @@ class Server extends Source {
 		Object.assign(this._options, options);
 		if (options.queueLimit) applicationEvents.limit = options.queueLimit;
 		const isDue = this._options.autoLive && this._mayReturn && !this._line.isWanted;
-		if (isDue) this.goLive().catch(cause => this._report({ code: cause.code, message: cause.message, cause }));
+		if (isDue) this.goLive().catch(cause => this._report(problem(cause.code, cause)));
 	}
 
 	/** Without a listener an error goes to the logger; it never throws. */
@@ -2187,7 +2195,7 @@ class Server extends Source {
 	_receive(name, args) {
 		const isOwn = this.#handlers.has(name);
 		const isWrong = name.length > 128 || (isOwn && !isObject(args[0]));
-		if (isWrong) this._report({ code: "PROTOCOL", message: "an event of the wrong form" });
+		if (isWrong) this._report(problem("PROTOCOL", "an event of the wrong form"));
 		else if (isOwn) this.#handlers.get(name)?.(args[0]);
 		else emit(name, ...args);
 	}
@@ -2225,7 +2233,7 @@ class Server extends Source {
 	}
 
 	async #session({ renew, error }) {
-		if (error !== undefined) this._report({ code: String(error), message: "the token was refused" });
+		if (error !== undefined) this._report(problem(String(error), "the token was refused"));
 		if (renew !== true) return;
 		const { token } = await this._auth();
 		if (token) this._line.send("auth", { token });

@@ -25,7 +25,7 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "Wire", dependencies: ["CZlib", nio], swiftSettings: settings),
-        .target(name: "Node", dependencies: [nio], swiftSettings: settings),
+        .target(name: "Node", dependencies: ["Wire", nio], swiftSettings: settings),
         .systemLibrary(name: "CFuzzer"),
         .target(name: "Targets", dependencies: ["Wire", "Node", nio], swiftSettings: settings),
         .executableTarget(

@@ -331,6 +331,45 @@ MULTIPART = {
 }
 
 
+def signal(members, more=""):
+    """The arguments of a `peer` event."""
+    return '{"token":"t","to":"n.s",' + members + "}" + more
+
+
+# Arguments of `link` and `peer` events.
+LINKS = {
+    "request": '{"_id":1,"query":{"friend":"bob"}}',
+    "request-text-id": '{"_id":"a\\u0062","query":null}',
+    "request-large": '{"_id":2,"query":"' + "x" * 40 + '"}',
+    "close": '{"_id":3,"close":"token"}',
+    "both": '{"_id":4,"query":1,"close":"token"}',
+    "close-wrong": '{"_id":{},"close":7}',
+    "offer": signal('"sdp":{"type":"offer","sdp":"v=0\\r\\n"}'),
+    "answer": signal('"sdp":{"type":"answer","sdp":"v=0\\r\\n"}'),
+    "offer-more": signal('"sdp":{"sdp":"","type":"offer","more":[1]},"from":"x"'),
+    "offer-large": signal('"sdp":{"type":"offer","sdp":"' + "x" * 65 + '"}'),
+    "pranswer": signal('"sdp":{"type":"pranswer","sdp":""}'),
+    "candidate": signal('"ICE":{"candidate":"","sdpMid":"0","sdpMLineIndex":0}'),
+    "candidate-null": signal('"ICE":null'),
+    "candidate-large": signal('"ICE":{"candidate":"' + "x" * 48 + '"}'),
+    "candidate-text": signal('"ICE":"candidate"'),
+    "candidate-numbers": signal('"ICE":{"a":1e0,"b":-0.0,"c":9223372036854775807}'),
+    "bye": signal('"bye":true'),
+    "bye-false": signal('"bye":false'),
+    "two-kinds": signal('"bye":true,"ICE":null'),
+    "no-to": '{"token":"t","bye":true}',
+    "names-long": '{"token":"' + "t" * 129 + '","to":"' + "s" * 128 + '","bye":true}',
+    "names-escaped": '{"tok\\u0065n":"\\u0000\\"","to":"\\ud83d\\ude00","bye":true}',
+    "twice": signal('"bye":true,"token":"u"'),
+    "polluting": signal('"bye":true,"__proto__":{},"constructor":{"prototype":1}'),
+    "lone-surrogate": '{"token":"\\ud83d","to":"s","bye":true}',
+    "two-arguments": signal('"bye":true', ",{}"),
+    "spaced": '{ "token" : "t" , "to" : "s" , "bye" : true } ',
+    "no-object": "[]",
+    "nothing": "",
+}
+
+
 def main():
     targets = {
         "payload": PAYLOAD,
@@ -344,6 +383,7 @@ def main():
         "engine": ENGINE,
         "sockets": SOCKETS,
         "multipart": MULTIPART,
+        "links": LINKS,
     }
     for target, seeds in targets.items():
         folder = SEEDS / target

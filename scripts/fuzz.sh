@@ -5,7 +5,7 @@
 #
 #   SECONDS         time for each target, 60 by default; the build comes on top (about a minute, the first time)
 #   --target NAME   only this one; may be given several times. One of: payload frames packet json bson bus head query
-#                   engine sockets multipart (Fuzz/Sources/Targets/FuzzTarget.swift says what each of them is)
+#                   engine sockets multipart links (Fuzz/Sources/Targets/FuzzTarget.swift says what each of them is)
 #
 # Each target starts from its seeds (Fuzz/Seeds) and from what earlier runs here have found worth keeping
 # (Fuzz/.build/corpus). The script goes on with the next target when one has found something, and fails at the end: it

@@ -87,6 +87,11 @@ def main():
         for number, problem in check(file, path.parts[0], path.relative_to(path.parts[0])):
             print(f"{file.relative_to(project)}:{number}: {problem}")
             broken += 1
+    for file in sorted((project / "Tests").rglob("*.swift")):
+        count = len(file.read_text(encoding="utf8").splitlines())
+        if count > LONGEST_FILE:
+            print(f"{file.relative_to(project)}:1: {count} lines; {LONGEST_FILE} at most")
+            broken += 1
     return 1 if broken else 0
 
 

@@ -94,9 +94,9 @@ need_mongo() {
 # shellcheck disable=SC2034
 venv=$project/.build-venv
 # shellcheck disable=SC2034
-python_sources=(Fuzz/seeds.py scripts/conformance.py scripts/latency.py scripts/layers.py scripts/recovery.py
+python_sources=(Examples/Flask Fuzz/seeds.py scripts/conformance.py scripts/latency.py scripts/layers.py scripts/recovery.py
     scripts/mutate.py scripts/rolling.py scripts/slow_reader.py scripts/streams.py scripts/turn_cut.py scripts/mesh.py
-    scripts/forge.py
+    scripts/forge.py scripts/bench.py scripts/outbox.py Benchmarks/peers/python_socketio_server.py Examples/Outbox
     scripts/chaos scripts/check-history scripts/history scripts/mongo scripts/mongo/mongo-cluster Tests/ClusterTests/EndToEnd)
 
 # Makes the environment, or makes it anew when a list of packages has changed.

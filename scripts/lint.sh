@@ -24,7 +24,7 @@ say "Swift formatting"
 swift format lint --strict --recursive --parallel Package.swift Sources Tests Fuzz/Package.swift Fuzz/Sources || failed=true
 
 say "shell scripts"
-"$venv/bin/shellcheck" --external-sources --source-path=scripts scripts/*.sh .ci/run || failed=true
+"$venv/bin/shellcheck" --external-sources --source-path=scripts scripts/*.sh compose/*.sh compose/mongo/*.sh .ci/run || failed=true
 
 say "Python scripts"
 "$venv/bin/ruff" check --no-cache --quiet --config scripts/ruff.toml "${python_sources[@]}" || failed=true

@@ -8,6 +8,7 @@
 #   --only e2e    the end-to-end tests: the executable as processes, with official clients, nginx and Chromium
 #   --no-lint     leaves out the checks of the sources
 #
+# SUBMERGENCE_BROWSER=firefox in the environment runs the tests of browsers on a cluster in Firefox (docs/browser.md).
 # What is missing is installed with apt (announced; the one step that needs root) and into a Python environment of the
 # project's own. Every cluster that a test needs is started by that test, on free ports, and ended with it. A run
 # on two cores takes about fifty minutes.
@@ -51,7 +52,10 @@ if [[ $only != unit ]]; then
     need_command node nodejs
     need_command turnserver coturn
     need_command prometheus prometheus
+    need_command docker-compose docker-compose
+    need_command systemd-analyze systemd
     need_apt node-ws node-xmlhttprequest
+    if [[ ${SUBMERGENCE_BROWSER:-} == firefox ]] && ! command -v firefox >/dev/null; then need_apt firefox-esr; fi
     if ! command -v chromium >/dev/null && ! command -v google-chrome >/dev/null; then need_apt chromium; fi
 fi
 scripts/mongo/mongo-cluster prepare

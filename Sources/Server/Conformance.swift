@@ -39,6 +39,7 @@ struct Conformance: AsyncParsableCommand {
     @OptionGroup var graces: GraceFlags
     @OptionGroup var identity: IdentityFlags
     @OptionGroup var tokens: TokenFlags
+    @OptionGroup var outbound: OutboundFlags
     @OptionGroup var tracing: TraceFlags
 
     @Option(help: "A domain that is served, in place of the one of development mode; may be repeated.")
@@ -55,7 +56,7 @@ struct Conformance: AsyncParsableCommand {
     func run() async throws {
         var settings = Configuration(mode: .conformance)
         self.listeners.apply(to: &settings)
-        settings.mongo = self.mongo.options
+        settings.mongo = try Runner.mongo(self.mongo)
         self.tracing.apply(to: &settings)
         if let file = self.signingKeys { settings.signingKeys = .file(file) }
         settings.name = self.name
@@ -71,6 +72,7 @@ struct Conformance: AsyncParsableCommand {
         settings.publicPorts = [self.listeners.port]
         self.identity.apply(to: &settings)
         self.tokens.apply(to: &settings)
-        try await Runner.run(settings, logLevel: self.listeners.logLevel)
+        self.outbound.apply(to: &settings)
+        try await Runner.run(settings, self.listeners.logging)
     }
 }

@@ -7,12 +7,15 @@ struct InitDB: AsyncParsableCommand {
         commandName: "init-db",
         abstract: "Create databases, shard keys, chunks, indexes and inbox slots. May be repeated at any time.",
         discussion: """
+            Like `serve` it takes what it is not told from the environment and from a configuration file.
+
             EXAMPLES
               submergence init-db --mongodb 'mongodb://127.0.0.1:27017/?directConnection=false'
               submergence init-db --print-roles --mongodb 'mongodb://admin:secret@db1,db2,db3/?replicaSet=rs0&tls=true'
             """,
         version: Version.text)
 
+    @OptionGroup var source: SourceFlags
     @OptionGroup var mongo: MongoFlags
 
     @Flag(help: "Also make the logs of connection state recovery, one per shard.")
@@ -33,7 +36,7 @@ struct InitDB: AsyncParsableCommand {
     }
 
     func run() async throws {
-        guard var options = self.mongo.options else {
+        guard var options = try Runner.mongo(self.mongo) else {
             throw ValidationError("init-db needs --mongodb with the connection string of the cluster")
         }
         options.recoveryLogSize = self.recoveryLogMiB << 20

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Logging
 import Node
 
 /// Flags that every command which opens ports shares.
@@ -37,6 +38,11 @@ struct ListenerOptions: ParsableArguments {
 
     @Option(help: "Least severe log level: trace, debug, info, notice, warning, error, critical.")
     var logLevel = "info"
+
+    @Option(help: "Log lines for people (human), or one JSON object a line (json).")
+    var logFormat: LogFormat = .human
+
+    var logging: LogOptions { LogOptions(level: LogLevel(self.logLevel)?.level ?? .info, format: self.logFormat) }
 
     func apply(to configuration: inout Configuration) {
         configuration.listener = .init(host: self.host, port: self.port)

@@ -11,8 +11,20 @@ struct MongoFlags: ParsableArguments {
             valueName: "uri"))
     var uri: String?
 
+    @Option(
+        name: .customLong("mongodb-uri-file"),
+        help: ArgumentHelp(
+            "File of mode 0600 whose first line is the connection string, in place of --mongodb.", valueName: "path"))
+    var uriFile: String?
+
     @Option(help: "Database; the inboxes lie in databases of this name with a suffix.")
     var database = "submergence"
+
+    @Option(
+        help: ArgumentHelp(
+            "Put before the names of all collections, so that several installations share a database. Default: nothing.",
+            valueName: "prefix"))
+    var collectionPrefix: String?
 
     @Option(help: "How inboxes are read: auto, stream (change streams) or cursor (through the router).")
     var tail: TailMode = .auto
@@ -22,6 +34,12 @@ struct MongoFlags: ParsableArguments {
         help: ArgumentHelp(
             "Replica set that carries the bus; may be repeated. Default: the data shards.", valueName: "uri"))
     var busURIs: [String] = []
+
+    @Option(
+        name: .customLong("bus-uri-file"),
+        help: ArgumentHelp(
+            "File of mode 0600 with one such connection string a line, in place of --bus-uri.", valueName: "path"))
+    var busURIFile: String?
 
     @Option(
         name: .customLong("slot-size"),
@@ -45,12 +63,30 @@ struct MongoFlags: ParsableArguments {
     func validate() throws {
         guard self.formats != nil else { throw ValidationError("--test-formats takes NEWEST:WRITTEN") }
         guard (1...16_384).contains(self.slotMiB) else { throw ValidationError("--slot-size takes 1 to 16384") }
+        guard self.uri == nil || self.uriFile == nil else {
+            throw ValidationError("--mongodb and --mongodb-uri-file: one of the two")
+        }
+        guard self.busURIs.isEmpty || self.busURIFile == nil else {
+            throw ValidationError("--bus-uri and --bus-uri-file: one of the two")
+        }
     }
 
-    var options: Configuration.Mongo? {
-        guard let uri = self.uri else { return nil }
+    /// Whether there is a MongoDB at all.
+    var isSet: Bool { self.uri != nil || self.uriFile != nil }
+
+    /// - Parameter readingFiles: false where what is in files does not matter: then it is taken for a connection string.
+    func options(readingFiles: Bool = true) throws(SecretFileError) -> Configuration.Mongo? {
+        func lines(_ file: String, _ flag: String) throws(SecretFileError) -> [String] {
+            readingFiles ? try SecretFile.lines(of: file, flag: flag) : ["mongodb://\(flag)"]
+        }
+        let uri = try self.uriFile.map { file throws(SecretFileError) in
+            try lines(file, "mongodb-uri-file")[0]
+        }
+        guard let uri = uri ?? self.uri else { return nil }
+        let bus = try self.busURIFile.map { file throws(SecretFileError) in try lines(file, "bus-uri-file") }
         var options = Configuration.Mongo(
-            uri: uri, database: self.database, tail: self.tail.mode, busURIs: self.busURIs)
+            uri: uri, database: self.database, tail: self.tail.mode, busURIs: bus ?? self.busURIs)
+        options.collectionPrefix = self.collectionPrefix ?? ""
         options.slotSize = self.slotMiB << 20
         if let formats = self.formats.flatMap(\.self) { options.formats = formats }
         return options

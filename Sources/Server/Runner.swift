@@ -14,26 +14,37 @@ import Darwin
 
 /// What the commands that run a node share: logging and metrics, which the library leaves to the program, and exit codes.
 enum Runner {
-    static func run(_ configuration: Configuration, logLevel: String) async throws {
-        let level = LogLevel(logLevel)?.level ?? .info
-        LoggingSystem.bootstrap { label in
-            var handler = StreamLogHandler.standardError(label: label)
-            handler.logLevel = level
-            return handler
-        }
+    /// - Parameter reload: gets SIGHUP; without it the signal ends the process, as it does any other.
+    static func run(
+        _ configuration: Configuration, _ logging: LogOptions,
+        reload: (@Sendable (Station, LogSwitch) -> Reloader)? = nil
+    ) async throws {
+        let logs = LogSwitch(logging)
+        LoggingSystem.bootstrap { logs.handler($0) }
         let registry = PrometheusMetricsFactory()
         MetricsSystem.bootstrap(registry)
         do {
             let station = try Station(configuration: configuration, logger: Logger(label: "submergence"))
             station.onStart { lines in for line in lines { self.say(line, to: STDOUT_FILENO) } }
             station.expose(registry)
-            try await station.run()
+            guard let reload else { return try await station.run() }
+            try await reload(station, logs).run { try await station.run() }
         } catch let error as StartError {
             self.complain(error)
             throw ExitCode.cannotStart
         } catch is SupersededError {
             self.complain("a newer process of this node's name took over")
             throw ExitCode.superseded
+        }
+    }
+
+    /// The options of MongoDB.
+    static func mongo(_ flags: MongoFlags) throws -> Configuration.Mongo? {
+        do {
+            return try flags.options()
+        } catch {
+            self.complain(error)
+            throw ExitCode.cannotStart
         }
     }
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import Node
 
 /// The `submergence` executable: its commands, and nothing else.
@@ -19,10 +20,17 @@ struct Submergence: AsyncParsableCommand {
               66  no trace of this event (why)
               69  cannot start: something it needs is not there (MongoDB, a free port, a key file)
               75  superseded by a newer process of the same node name
+              78  the configuration file or the environment is wrong: every mistake is named, with its line
             """,
         version: Version.text,
         subcommands: [
-            Serve.self, Conformance.self, InitDB.self, Status.self, Send.self, KickCommand.self, Why.self, Keys.self,
-            LoadCommand.self,
+            Serve.self, Check.self, Conformance.self, InitDB.self, Status.self, Send.self, KickCommand.self,
+            ConfigCommand.self, Why.self, Keys.self, LoadCommand.self,
         ])
+
+    /// Puts what the environment and the configuration file say before what the command line says, and goes on as ever.
+    static func main() async {
+        let arguments = Array(CommandLine.arguments.dropFirst())
+        await self.main(SourceFlags.completed(arguments, environment: ProcessInfo.processInfo.environment))
+    }
 }

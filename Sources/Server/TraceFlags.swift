@@ -5,8 +5,8 @@ import Node
 struct TraceFlags: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Share of sent events whose way is written down for `submergence why`, beside those that ask for it. "
-                + "Needs --mongodb.", valueName: "0...1"))
+            "Share of sent events whose way is written down for `submergence why`, beside those that ask for it, and of "
+                + "webhooks that begin a trace where none came with the request. Needs --mongodb.", valueName: "0...1"))
     var trace = 0.0
 
     @Option(help: ArgumentHelp("How long that is kept.", valueName: "seconds"))

@@ -23,19 +23,20 @@ struct Why: AsyncParsableCommand {
     @Argument(help: "The event's id, as its receipt has it.")
     var id: String
 
+    @OptionGroup var source: SourceFlags
     @OptionGroup var mongo: MongoFlags
 
     @Flag(help: "One JSON object a line, for programs.")
     var json = false
 
     func validate() throws {
-        guard self.mongo.uri != nil else {
+        guard self.mongo.isSet else {
             throw ValidationError("why needs --mongodb with the connection string of the cluster")
         }
     }
 
     func run() async throws {
-        guard let options = self.mongo.options else { preconditionFailure("checked in validate()") }
+        guard let options = try Runner.mongo(self.mongo) else { preconditionFailure("checked in validate()") }
         let trace: EventTrace?
         do {
             trace = try await EventTrace.read(self.id, options)

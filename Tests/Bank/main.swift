@@ -28,6 +28,9 @@ configuration.control = environment["SUBMERGENCE_CONTROL_PORT"].flatMap { Int($0
 configuration.domains = domains.map { .init($0) }
 if let keys = environment["BANK_KEYS"] { configuration.signingKeys = .file(keys) }
 configuration.live.allowForeignSockets = environment["BANK_ALLOWS_FOREIGN_SOCKETS"] != nil
+if let origin = environment["BANK_SHARES_WITH"] {
+    configuration.live.transport.crossOrigin = CrossOriginOptions(origins: .list([origin]), credentials: true)
+}
 
 let registry = PrometheusMetricsFactory()
 MetricsSystem.bootstrap(registry)

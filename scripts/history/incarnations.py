@@ -22,6 +22,8 @@ DEPOSING = {"step-down", "shard-kill", "shard-hang", "disk-full"}
 ELECTION = 15
 # Those that end an incarnation at once, or begin one.
 ENDING = {"kill", "drain", "add"}
+# What a process wrote right before it was killed is read, and dated, a little later. None is started again so fast.
+READ_LATE = 0.5
 # A stall of the whole machine (the driver's own clock stood still) excuses what a fault of every node would.
 STALL = "stall"
 
@@ -148,8 +150,12 @@ class Incarnations:
             if fault.hits(incarnation.name)
             and fault.overlaps(first, last)
             # These end an incarnation; the next one has nothing of them.
-            and not (fault.kind in ENDING and fault.begin < incarnation.served_at)
+            and not (fault.kind in ENDING and fault.begin + self._late(fault) < incarnation.served_at)
         ]
+
+    @staticmethod
+    def _late(fault):
+        return READ_LATE if fault.kind == "kill" else 0
 
     def of(self, node):
         """The incarnation; one that no log tells of lives, and was never hit."""

@@ -22,6 +22,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case sockets
     /// A form with files, in pieces (SPEC AC-5).
     case multipart
+    /// The arguments of `link` and `peer` events (SPEC LK-4, LK-9).
+    case links
 
     /// Hands the bytes to what is tested. They trap, loop or break a rule only where there is a fault.
     package func run(_ bytes: UnsafeRawBufferPointer) throws(Finding) {
@@ -37,6 +39,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .engine: try EngineTarget.run(bytes)
         case .sockets: try SocketsTarget.run(bytes)
         case .multipart: try MultipartTarget.run(bytes)
+        case .links: try LinksTarget.run(bytes)
         }
     }
 }

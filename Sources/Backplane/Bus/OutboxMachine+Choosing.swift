@@ -28,10 +28,16 @@ extension OutboxMachine {
         guard !target.waiting.isEmpty || target.owesMark(self.limits), target.readyLane == nil,
             target.open.count < self.limits.openEnvelopes
         else { return nil }
+        if self.isHeldBack(target) { return nil }
         let lane = target.lanes[self.bestHome(target)]
         target.readyLane = lane
         self.lanes[lane].ready.append(id)
         return lane
+    }
+
+    /// ``OutboxTarget/isHeldBack``, but not behind a shard that does not answer.
+    func isHeldBack(_ target: OutboxTarget<Receipt>) -> Bool {
+        target.isHeldBack && !self.lanes[target.lanes[target.preferred]].isSuspect
     }
 
     func bestHome(_ target: OutboxTarget<Receipt>) -> Int {

@@ -60,7 +60,9 @@ package struct OutboxMachine<Receipt> {
         self.backlog += cost
         self.pending += 1
         // Mostly the target waits in a lane already, or has all its envelopes under way.
-        guard self.targets.values[index].readyLane == nil else { return .accepted(wake: nil) }
+        guard self.targets.values[index].readyLane == nil, !self.isHeldBack(self.targets.values[index]) else {
+            return .accepted(wake: nil)
+        }
         return .accepted(wake: self.withTarget(target.id) { $0.place(target.id, &$1) } ?? nil)
     }
 
@@ -129,6 +131,8 @@ package struct OutboxMachine<Receipt> {
                         wake.append(lane)
                     }
                     target.open[envelope.sequence] = open
+                    // What it held back need not wait for the repeat.
+                    if let lane = machine.place(envelope.target, &target) { wake.append(lane) }
                 }
             }
         }
@@ -161,6 +165,8 @@ package struct OutboxMachine<Receipt> {
                     }
                     target.open[sequence] = open
                 }
+                // What was held back by envelopes that are repeated now, or given up.
+                if let lane = machine.place(id, &target) { wake.append(lane) }
             }
         }
         wake += self.copyKept()

@@ -71,6 +71,22 @@ struct OutboxTarget<Receipt> {
         self.lastUse = now
     }
 
+    /// Messages in envelopes that are on their way for the first time: a repeat says that something is wrong there, and holds
+    /// nobody up.
+    private var messagesUnderWay: Int {
+        self.open.values.reduce(0) { $1.attempt == 1 ? $0 + $1.entries.count : $0 }
+    }
+
+    /// Whether the waiting messages are better off in a later envelope. Beside what is under way goes only what is at least
+    /// as much: a command costs the same whatever it carries, and under load many small ones would slow each other.
+    var isHeldBack: Bool {
+        guard !self.waiting.isEmpty, !self.open.isEmpty, self.waiting.count < self.messagesUnderWay else {
+            return false
+        }
+        // Half an envelope's worth is enough.
+        return self.cost - self.open.values.reduce(0) { $0 + $1.cost } < Envelope.maximumSize / 2
+    }
+
     /// An envelope is due, if only an empty one, so that the target forgets what was read.
     func owesMark(_ limits: OutboxLimits) -> Bool { self.untoldBytes >= limits.markBytes }
 

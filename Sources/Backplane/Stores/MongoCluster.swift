@@ -10,6 +10,8 @@ package struct MongoCluster: Sendable {
     package let nodes: MongoNodeRegistry
     package let tickets: MongoTicketStore
     package let traces: MongoTraceStore
+    package let answers: MongoAnswerStore
+    package let domains: MongoDomainStore
     package let links: MongoLinkStore
     /// nil while connection state recovery is off (``MongoSettings/recoveryLog``).
     package let recoveryLog: MongoRecoveryLog?
@@ -100,6 +102,9 @@ package struct MongoCluster: Sendable {
             settings: settings, shards: topology.links, lanes: self.lanes, general: self.commands, logger: logger)
         self.tickets = MongoTicketStore(
             settings: settings, shards: topology.tickets, lanes: self.lanes, logger: logger)
+        self.answers = MongoAnswerStore(
+            settings: settings, shards: topology.answers, lanes: self.lanes, logger: logger)
+        self.domains = MongoDomainStore(settings: settings, commands: self.commands, logger: logger)
         self.traces = MongoTraceStore(settings: settings, logger: logger)
         self.recoveryLog =
             settings.recoveryLog == nil

@@ -77,7 +77,7 @@ package final class MongoRecoveryLog: RecoveryLog {
     private func insertOnce(_ entries: ArraySlice<RecoveryEntry>, to place: String) async throws(StoreError) {
         let lane = self.lane(of: place)
         var writer = BSONWriter(capacity: 1024)
-        writer.append("insert", MongoSettings.recoveryCollection)
+        writer.append("insert", self.settings.collections.recovery)
         writer.append("ordered", false)
         do throws(EnvelopeError) {
             try writer.array("documents") { documents throws(EnvelopeError) in
@@ -122,10 +122,16 @@ package final class MongoRecoveryLog: RecoveryLog {
     package func read(_ query: RecoveryQuery, at place: String) async throws(StoreError) -> RecoveryHistory {
         do throws(StoreError) {
             let (own, doesOwnReach) = try await self.read(
-                query, at: place, Self.find(query.key, Self.ownClauses(query), maxTime: self.maxTime(place)))
+                query, at: place,
+                Self.find(
+                    query.key, in: self.settings.collections.recovery, Self.ownClauses(query),
+                    maxTime: self.maxTime(place)))
             let scope = self.scopePlace(of: query.key.domain)
             let (broadcasts, doBroadcastsReach) = try await self.read(
-                query, at: scope, Self.find(query.scopeKey, Self.broadcastClauses(query), maxTime: self.maxTime(scope)))
+                query, at: scope,
+                Self.find(
+                    query.scopeKey, in: self.settings.collections.recovery, Self.broadcastClauses(query),
+                    maxTime: self.maxTime(scope)))
             let history = RecoveryHistory(
                 own + broadcasts, for: query, reachesBack: doesOwnReach && doBroadcastsReach)
             self.metrics.read(history)
@@ -140,7 +146,7 @@ package final class MongoRecoveryLog: RecoveryLog {
         _ query: RecoveryQuery, at place: String, _ find: ByteBuffer
     ) async throws(StoreError) -> (entries: [RecoveryEntry], reachesBack: Bool) {
         let database = self.database(of: place)
-        let oldest = Self.findOldest(maxTime: self.maxTime(place))
+        let oldest = self.findOldest(maxTime: self.maxTime(place))
         let documents: [BSONDocument]
         let first: BSONDocument?
         do throws(MongoError) {
@@ -202,9 +208,11 @@ package final class MongoRecoveryLog: RecoveryLog {
         throw MongoError(.refused, operation: "recovery.read", message: "more than a client is replayed")
     }
 
-    static func find(_ key: RouteKey, _ clauses: (inout BSONWriter) -> Void, maxTime: Int64) -> ByteBuffer {
+    static func find(
+        _ key: RouteKey, in collection: String, _ clauses: (inout BSONWriter) -> Void, maxTime: Int64
+    ) -> ByteBuffer {
         BSONWriter.document { command in
-            command.append("find", MongoSettings.recoveryCollection)
+            command.append("find", collection)
             command.document("filter") { filter in
                 filter.array("$or") { clauses(&$0) }
             }
@@ -297,9 +305,9 @@ package final class MongoRecoveryLog: RecoveryLog {
         }
     }
 
-    private static func findOldest(maxTime: Int64) -> ByteBuffer {
+    private func findOldest(maxTime: Int64) -> ByteBuffer {
         BSONWriter.document { command in
-            command.append("find", MongoSettings.recoveryCollection)
+            command.append("find", self.settings.collections.recovery)
             command.document("projection") { $0.append("t", Int32(1)) }
             command.document("sort") { $0.append("$natural", Int32(1)) }
             command.append("limit", Int64(1))

@@ -30,6 +30,7 @@ package final class MongoRouteStore: RouteStore {
     }
 
     package var shardCount: Int { self.lanes.count }
+    package var shardNames: [String] { self.shards.shards }
 
     package func shard(of key: RouteKey) -> Int {
         self.lanes.count == 1 ? 0 : self.shards.shard(ofHash: HashedKey.hash(key.text))

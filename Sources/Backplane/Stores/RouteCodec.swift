@@ -42,11 +42,14 @@ enum RouteCodec {
     }
 
     private static func connection(_ entry: BSONDocument) throws(DocumentError) -> RouteDocument.Connection {
-        RouteDocument.Connection(
-            socket: try entry.require("s") { $0.string.flatMap { SocketID($0) } },
+        let name = try entry.require("s") { $0.string }
+        guard let socket = SocketID(name) else { throw DocumentError("s holds no SID") }
+        let endpoint = try entry.require("e") { $0.string }
+        return RouteDocument.Connection(
+            socket: socket,
             node: try entry.require("n") { $0.string.flatMap { NodeID($0) } },
             client: try entry.require("c") { $0.string },
-            endpoint: try entry.require("e") { $0.string },
+            endpoint: endpoint == name ? "" : endpoint,
             since: try entry.require("t") { $0.date },
             takesRosters: try entry.optional("l") { $0.bool } ?? false,
             recovery: try self.recovery(entry))
@@ -109,7 +112,8 @@ enum RouteCodec {
         writer.append("s", connection.socket.text)
         writer.append("n", connection.node.text)
         writer.append("c", connection.client)
-        writer.append("e", connection.endpoint)
+        // Never empty: nodes of another version may take equal ones for the same page.
+        writer.append("e", connection.endpointText)
         writer.append("t", BSONDate(milliseconds: connection.since))
         if connection.takesRosters { writer.append("l", true) }
         guard let recovery = connection.recovery else { return }
@@ -150,7 +154,7 @@ enum RouteCodec {
     static func writePresence(of route: RouteDocument, into writer: inout BSONWriter) {
         writer.append("u", route.isUserAnnounced)
         writer.array("c") { clients in
-            for (client, deadline) in route.announcedClients.sorted(by: { $0.key < $1.key }) {
+            for (client, deadline) in route.announcedClients {
                 clients.documentElement { entry in
                     entry.append("c", client)
                     entry.append("d", ifPresent: deadline.map { BSONDate(milliseconds: $0) })

@@ -9,7 +9,7 @@ package struct BusTopology: Sendable {
         package var name: String
         /// The database that holds the slots; on a sharded cluster its primary is this shard.
         package var database: String
-        /// Slots are `slot0` to `slot<slots - 1>`.
+        /// Slots are numbered from 0 to one less.
         package var slots: Int
         /// Envelopes are inserted through this: the routers, or the set itself.
         package var publishURI: String
@@ -17,10 +17,14 @@ package struct BusTopology: Sendable {
         package var streamURI: String?
         /// Whether ``publishURI`` leads through routers, so that streams need direct access to the shard.
         package var isRouted: Bool
+        /// What the slots are called.
+        private let collections: MongoSettings.Collections
 
         package init(
-            name: String, database: String, slots: Int, publishURI: String, streamURI: String?, isRouted: Bool
+            name: String, database: String, slots: Int, publishURI: String, streamURI: String?, isRouted: Bool,
+            collections: MongoSettings.Collections = .init()
         ) {
+            self.collections = collections
             self.name = name
             self.database = database
             self.slots = slots
@@ -29,7 +33,7 @@ package struct BusTopology: Sendable {
             self.isRouted = isRouted
         }
 
-        package func collection(slot: Int) -> String { MongoSettings.slotCollection(slot) }
+        package func collection(slot: Int) -> String { self.collections.slot(slot) }
     }
 
     /// Sorted by name; never empty. A shard that is being drained is not among them: nobody makes a home there any more.
@@ -55,7 +59,7 @@ package struct BusTopology: Sendable {
         return self.settings.map {
             Shard(
                 name: name, database: $0.busDatabase(shard: name), slots: $0.slots, publishURI: $0.uri, streamURI: nil,
-                isRouted: true)
+                isRouted: true, collections: $0.collections)
         }
     }
 }

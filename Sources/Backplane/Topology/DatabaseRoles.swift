@@ -32,10 +32,21 @@ package struct DatabaseRoles: Sendable {
             "// The user of `serve`, and the one of `init-db`, which is needed again after an upgrade or a new shard:",
             "use admin",
         ]
-        lines += Self.role("submergenceNode", self.node)
-        lines += Self.role("submergenceSetUp", self.setUp)
-        lines += Self.user("submergence", role: "submergenceNode")
-        lines += Self.user("submergenceSetUp", role: "submergenceSetUp")
+        let (node, setUp, tail) = (
+            self.name("submergenceNode"), self.name("submergenceSetUp"), self.name("submergenceTail")
+        )
+        lines += Self.role(node, self.node)
+        lines += Self.role(setUp, self.setUp)
+        lines += Self.user(self.name("submergence"), role: node)
+        lines += Self.user(setUp, role: setUp)
+        lines += [
+            "",
+            "// For applications that publish inside their transactions (docs/outbox.md): they may insert, and nothing else.",
+            "// Grant it beside what they have. The second role also lets them read receipts and errors.",
+            "use admin",
+        ]
+        lines += Self.role(self.name("submergencePublisher"), [self.outbox(["insert"])])
+        lines += Self.role(self.name("submergenceReceipts"), [self.outbox(["find"])])
         for shard in self.bus.shards where shard.isRouted {
             lines += [
                 "",
@@ -44,10 +55,16 @@ package struct DatabaseRoles: Sendable {
                 "// directShardOperations. Without all this, --tail auto reads through the routers.",
                 "use admin",
             ]
-            lines += Self.role("submergenceTail", [Grant(database: shard.database, actions: Self.tailing)])
-            lines += Self.user("submergence", role: "submergenceTail")
+            lines += Self.role(
+                tail, [Grant(database: shard.database, actions: Self.tailing), self.outbox(Self.tailing)])
+            lines += Self.user(self.name("submergence"), role: tail)
         }
         return lines.joined(separator: "\n")
+    }
+
+    /// Another one for each database: roles and users of one cluster share their names.
+    private func name(_ name: String) -> String {
+        self.settings.database == MongoSettings.defaultDatabase ? name : "\(name)_\(self.settings.database)"
     }
 
     private static let tailing = ["find", "changeStream"]
@@ -55,11 +72,17 @@ package struct DatabaseRoles: Sendable {
 
     private var node: [Grant] {
         let documents = ["find", "insert", "update", "remove"]
-        var grants = [Grant(database: self.settings.database, actions: documents + Self.looking)]
+        var grants = [
+            Grant(database: self.settings.database, actions: documents + Self.looking), self.outbox(["changeStream"]),
+        ]
         for database in self.busDatabases {
             grants.append(Grant(database: database, actions: Self.tailing + ["insert"] + Self.looking))
         }
         return grants + self.configuration
+    }
+
+    private func outbox(_ actions: [String]) -> Grant {
+        Grant(database: self.settings.database, collection: self.settings.collections.outbox, actions: actions)
     }
 
     private var setUp: [Grant] {

@@ -23,21 +23,50 @@ package struct MongoSettings: Sendable {
     /// Of what is stored and sent; only tests of two versions set it.
     package var formats = Formats.current
 
-    /// Names of the collections in ``database``.
-    package struct Collections: Sendable {
+    /// Names of the collections in ``database``, and of those in the bus databases. None is the end of another one, so that no
+    /// two prefixes make the same name of two of them.
+    package struct Collections: Sendable, Equatable {
         package var sessions = "Sessions"
         package var routes = "Routes"
         package var links = "Links"
         package var nodes = "Nodes"
         package var tickets = "Tickets"
         package var traces = "Traces"
+        /// Documents of applications (docs/outbox.md).
+        package var outbox = "Outbox"
+        package var outboxLanes = "OutboxLanes"
+        package var answers = "Answers"
+        package var domains = "Domains"
+        let recovery: String
+        private let prefix: String
 
-        package init() {}
+        package init(prefix: String = "") {
+            self.prefix = prefix
+            self.recovery = prefix + "recovery"
+            self.sessions = prefix + self.sessions
+            self.routes = prefix + self.routes
+            self.links = prefix + self.links
+            self.nodes = prefix + self.nodes
+            self.tickets = prefix + self.tickets
+            self.traces = prefix + self.traces
+            self.outbox = prefix + self.outbox
+            self.outboxLanes = prefix + self.outboxLanes
+            self.answers = prefix + self.answers
+            self.domains = prefix + self.domains
+        }
 
-        var all: [String] { [self.sessions, self.routes, self.links, self.nodes, self.tickets, self.traces] }
+        func slot(_ number: Int) -> String { "\(self.prefix)slot\(number)" }
+
+        var all: [String] {
+            [
+                self.sessions, self.routes, self.links, self.nodes, self.tickets, self.traces, self.outbox,
+                self.outboxLanes, self.answers, self.domains,
+            ]
+        }
     }
 
-    package init(uri: String, database: String = "submergence") {
+    /// - Parameter prefix: put before the names of all collections.
+    package init(uri: String, database: String = Self.defaultDatabase, prefix: String = "") {
         self.uri = uri
         self.database = database
         self.busURIs = []
@@ -45,7 +74,7 @@ package struct MongoSettings: Sendable {
         self.slotSize = 256 << 20
         self.recoveryLog = nil
         self.chunksPerShard = 4
-        self.collections = Collections()
+        self.collections = Collections(prefix: prefix)
         self.appName = "submergence"
     }
 
@@ -65,8 +94,6 @@ package struct MongoSettings: Sendable {
         return "\(self.database)_bus_\(String(UInt64(bitPattern: HashedKey.hash(shard)), radix: 16))"
     }
 
+    package static let defaultDatabase = "submergence"
     package static let defaultRecoveryLog = 512 << 20
-    static let recoveryCollection = "recovery"
-
-    static func slotCollection(_ slot: Int) -> String { "slot\(slot)" }
 }

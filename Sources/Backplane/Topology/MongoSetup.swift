@@ -43,8 +43,8 @@ struct MongoSetup {
     /// The slots of one bus database. One that is there but is not capped would keep every envelope: that is refused.
     func makeSlots(database: String, on client: borrowing MongoClient) throws(MongoError) {
         var known = try self.collections(database: database, on: client)
-        for slot in 0..<self.settings.slots where known[MongoSettings.slotCollection(slot)] == nil {
-            let name = MongoSettings.slotCollection(slot)
+        for slot in 0..<self.settings.slots where known[self.settings.collections.slot(slot)] == nil {
+            let name = self.settings.collections.slot(slot)
             let create = BSONWriter.document {
                 $0.append("create", name)
                 $0.append("capped", true)
@@ -54,7 +54,7 @@ struct MongoSetup {
         }
         known = try self.collections(database: database, on: client)
         for slot in 0..<self.settings.slots {
-            let name = MongoSettings.slotCollection(slot)
+            let name = self.settings.collections.slot(slot)
             guard known[name] == true else {
                 throw MongoError(
                     .refused, operation: "set-up",
@@ -66,12 +66,12 @@ struct MongoSetup {
     /// Missing slots without making them.
     func missingSlots(database: String, on client: borrowing MongoClient) throws(MongoError) -> [String] {
         let known = try self.collections(database: database, on: client)
-        return (0..<self.settings.slots).map { MongoSettings.slotCollection($0) }.filter { known[$0] != true }
+        return (0..<self.settings.slots).map { self.settings.collections.slot($0) }.filter { known[$0] != true }
     }
 
     /// The recovery log of one database, its index, and its first document: as long as that is there, nothing was overwritten.
     func makeRecoveryLog(size: Int, database: String, on client: borrowing MongoClient) throws(MongoError) {
-        let name = MongoSettings.recoveryCollection
+        let name = self.settings.collections.recovery
         let create = BSONWriter.document {
             $0.append("create", name)
             $0.append("capped", true)
@@ -103,7 +103,7 @@ struct MongoSetup {
     }
 
     func hasRecoveryLog(database: String, on client: borrowing MongoClient) throws(MongoError) -> Bool {
-        try self.collections(database: database, on: client)[MongoSettings.recoveryCollection] == true
+        try self.collections(database: database, on: client)[self.settings.collections.recovery] == true
     }
 
     /// - Parameter primary: the shard that unsharded collections lie on; nil = the cluster chooses.
@@ -207,6 +207,8 @@ extension MongoSetup {
             (names.nodes, [expiry]),
             (names.tickets, [expiry]),
             (names.traces, [expiry]),
+            (names.outbox, [Index(key: "state", more: ["_id"]), Index(key: "expires", expires: true)]),
+            (names.answers, [expiry]),
         ]
     }
 

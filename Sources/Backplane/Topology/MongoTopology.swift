@@ -13,6 +13,7 @@ package struct MongoTopology: Sendable {
     package let nodes: ShardMap
     package let tickets: ShardMap
     package let links: ShardMap
+    package let answers: ShardMap
 
     /// The rights that users of this program need on this deployment. Blocks; nothing is made.
     package static func roles(_ settings: MongoSettings, logger: Logger) throws(MongoError) -> DatabaseRoles {
@@ -73,7 +74,7 @@ private struct Opener {
             sessions: ShardMap(single: name),
             nodes: ShardMap(single: name),
             tickets: ShardMap(single: name),
-            links: ShardMap(single: name))
+            links: ShardMap(single: name), answers: ShardMap(single: name))
     }
 
     func openSharded(on client: borrowing MongoClient) throws(MongoError) -> MongoTopology {
@@ -97,7 +98,8 @@ private struct Opener {
             sessions: try map(self.settings.collections.sessions, on: client),
             nodes: try map(self.settings.collections.nodes, on: client),
             tickets: try map(self.settings.collections.tickets, on: client),
-            links: try map(self.settings.collections.links, on: client))
+            links: try map(self.settings.collections.links, on: client),
+            answers: try map(self.settings.collections.answers, on: client))
     }
 
     func roles(on client: borrowing MongoClient) throws(MongoError) -> DatabaseRoles {
@@ -106,13 +108,15 @@ private struct Opener {
         case .replicaSet(let name):
             let set = BusTopology.Shard(
                 name: name, database: self.settings.busDatabase, slots: self.settings.slots, publishURI: uri,
-                streamURI: uri, isRouted: false)
+                streamURI: uri, isRouted: false,
+                collections: self.settings.collections)
             return DatabaseRoles(settings: self.settings, bus: BusTopology(shards: [set]), isSharded: false)
         case .sharded:
             let shards = try self.shards(on: client).map { shard in
                 BusTopology.Shard(
                     name: shard.name, database: self.settings.busDatabase(shard: shard.name),
-                    slots: self.settings.slots, publishURI: uri, streamURI: nil, isRouted: true)
+                    slots: self.settings.slots, publishURI: uri, streamURI: nil, isRouted: true,
+                    collections: self.settings.collections)
             }
             return DatabaseRoles(settings: self.settings, bus: BusTopology(shards: shards), isSharded: true)
         }
@@ -164,7 +168,8 @@ private struct Opener {
                 let primary = shards.first { $0.name == primaries[database] } ?? shard
                 return BusTopology.Shard(
                     name: shard.name, database: database, slots: self.settings.slots, publishURI: self.settings.uri,
-                    streamURI: MongoURI.shard(primary.host, of: self.settings.uri), isRouted: true)
+                    streamURI: MongoURI.shard(primary.host, of: self.settings.uri), isRouted: true,
+                    collections: self.settings.collections)
             }, routed: self.settings)
     }
 
@@ -204,7 +209,8 @@ private struct Opener {
         return BusTopology.Shard(
             name: name, database: self.settings.busDatabase, slots: self.settings.slots, publishURI: uri,
             streamURI: uri,
-            isRouted: false)
+            isRouted: false,
+            collections: self.settings.collections)
     }
 
     /// The recovery logs lie with the data, also where the bus does not.

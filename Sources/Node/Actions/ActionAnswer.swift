@@ -11,6 +11,8 @@ package struct ActionAnswer: Sendable {
     /// The `Content-Security-Policy` of a page that was made from a template.
     package var contentPolicy: String?
     package var location: String?
+    /// `ETag`, without its quotes.
+    var tag: String?
     /// For 405 and OPTIONS.
     package var allow: [String]?
     /// Bytes in place of content; nil for an ordinary answer (AC-10).

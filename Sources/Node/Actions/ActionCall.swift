@@ -23,6 +23,12 @@ package struct ActionCall: Sendable {
     package let body: Body
     /// Beside the query of the target; of a repeated name this one counts.
     package let query: [String: String]
+    /// Which request it is, where its requester says so; only the control API asks.
+    package var idempotencyKey: String?
+    /// The trace that it belongs to, where its requester says so.
+    var trace: RequestTrace?
+    /// The value of `If-Match`; only the control API asks.
+    var ifMatch: String?
     /// Whether a proof of domesticity came before body and query could name one (ID-4).
     package let hasProof: Bool
     /// Called once, and only for a request that has a route. Throws what a store throws: the answer is then 503.

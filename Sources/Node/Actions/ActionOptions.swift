@@ -101,6 +101,8 @@ package struct Action: Sendable {
     package let handler: ActionHandler
     /// Set by the router, which refuses what cannot be compiled.
     var schemas: ActionSchemas?
+    /// Its name in metrics, where that is another; for those whose names come from outside.
+    var label: String?
 
     package init(
         _ method: ActionMethod?, _ path: ActionPath, requires requirements: ActionRequirements = [],

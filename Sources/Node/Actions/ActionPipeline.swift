@@ -6,23 +6,40 @@ internal import Routing
 /// The way of every action, over whatever transport: route, authenticate, authorise, limits, parse, validate, run, reply
 /// (SPEC AC-1). One call, one answer.
 package struct ActionPipeline: Sendable {
-    private let router: ActionRouter
+    /// The actions of a domain.
+    private let router: @Sendable (_ domain: String) -> ActionRouter
     private let acceptsDomesticQuery: Bool
     private let submit: @Sendable (@escaping @Sendable () async -> Void) -> Bool
     private let sleep: @Sendable (Duration) async throws -> Void
     private let pages: PageRenderer
     private let metrics: ActionMetrics
+    private let tally: ActionTally?
     private let logger: Logger
 
     /// - Parameters:
+    ///   - router: gives the actions of a domain.
     ///   - templates: for actions that have none of their own, and for errors.
     ///   - submit: runs a handler in a bounded pool; false: it will not run, and the answer is 503.
     ///   - sleep: throws when the task is cancelled.
     package init(
-        router: ActionRouter, options: SessionOptions = SessionOptions(), templates: Templates? = nil,
+        router: @escaping @Sendable (_ domain: String) -> ActionRouter, options: SessionOptions = SessionOptions(),
+        templates: Templates? = nil,
         submit: @escaping @Sendable (@escaping @Sendable () async -> Void) -> Bool,
         sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }, logger: Logger
     ) {
+        self.init(
+            router: router, options: options, templates: templates, tally: nil, submit: submit, sleep: sleep,
+            logger: logger)
+    }
+
+    /// - Parameter tally: counts them by domain; nil: nobody does.
+    init(
+        router: @escaping @Sendable (_ domain: String) -> ActionRouter, options: SessionOptions, templates: Templates?,
+        tally: ActionTally?,
+        submit: @escaping @Sendable (@escaping @Sendable () async -> Void) -> Bool,
+        sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }, logger: Logger
+    ) {
+        self.tally = tally
         self.router = router
         self.acceptsDomesticQuery = options.acceptsDomesticQuery
         self.submit = submit
@@ -32,9 +49,21 @@ package struct ActionPipeline: Sendable {
         self.logger = logger
     }
 
+    /// The same actions in every domain.
+    package init(
+        router: ActionRouter, options: SessionOptions = SessionOptions(), templates: Templates? = nil,
+        submit: @escaping @Sendable (@escaping @Sendable () async -> Void) -> Bool,
+        sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }, logger: Logger
+    ) {
+        self.init(
+            router: { _ in router }, options: options, templates: templates, submit: submit, sleep: sleep,
+            logger: logger)
+    }
+
     /// Never throws and never fails to answer: what goes wrong is an answer.
     package func run(_ call: ActionCall) async -> ActionAnswer {
-        var trace = ActionTrace(call)
+        self.tally?.count(call.domain)
+        var trace = ActionTrace(call, self.logger)
         var answer: ActionAnswer
         do {
             answer = try await self.answer(call, &trace)
@@ -46,7 +75,7 @@ package struct ActionPipeline: Sendable {
             self.pages.render(&answer, trace.action, trace.agent)
         }
         guard let stream = answer.stream else {
-            trace.finish(answer, self.logger)
+            trace.finish(answer)
             return answer
         }
         trace.measure(answer)
@@ -57,20 +86,21 @@ package struct ActionPipeline: Sendable {
     /// The answer to what a transport refuses by itself: counted and logged as any other (SPEC AC-12, AC-13).
     package func refuse(_ call: ActionCall, with error: ActionError) -> ActionAnswer {
         let answer = ActionAnswer(error)
-        ActionTrace(call).finish(answer, self.logger)
+        ActionTrace(call, self.logger).finish(answer)
         return answer
     }
 
     private func answer(_ call: ActionCall, _ trace: inout ActionTrace) async throws -> ActionAnswer {
         let (path, queryText) = ActionTrace.split(call.target)
         guard path.hasPrefix("/") else { throw ActionError.badRequest }
+        let router = self.router(call.domain)
         if call.method == .options {
-            guard let (allow, content) = self.router.options(path) else { throw ActionError.notFound }
+            guard let (allow, content) = router.options(path) else { throw ActionError.notFound }
             return ActionAnswer(status: 200, content: content, allow: allow)
         }
         let action: Action
         let params: [String: String]
-        switch self.router.match(call.method, path) {
+        switch router.match(call.method, path) {
         case .found(let found, let captures): (action, params) = (found, captures)
         case .badEscape: throw ActionError.badRequest
         case .notFound: throw ActionError.notFound
@@ -110,6 +140,9 @@ package struct ActionPipeline: Sendable {
             transport: call.transport, method: call.method, domain: call.domain, path: path, params: params,
             query: query, body: parsed.body, contentType: type.name, format: AcceptHeader.format(call.accept),
             address: call.address)
+        request.idempotencyKey = call.idempotencyKey
+        request.trace = call.trace
+        request.ifMatch = call.ifMatch
         request.files = parsed.files
         request.stream = parsed.stream
         request.checkedQuery = try action.schemas?.check(query: query)
@@ -122,10 +155,10 @@ package struct ActionPipeline: Sendable {
     private func run(
         _ action: Action, _ request: ActionRequest, _ agent: Agent, _ trace: inout ActionTrace
     ) async throws -> ActionAnswer {
-        let reply = Reply(logger: self.logger)
+        let logger = trace.logger
+        let reply = Reply(logger: logger)
         trace.reply = reply
         let sleep = self.sleep
-        let logger = self.logger
         let isAccepted = self.submit {
             await withTaskGroup(of: Void.self) { group in
                 group.addTask {
@@ -154,13 +187,14 @@ package struct ActionPipeline: Sendable {
         var answer = ActionAnswer(
             status: outcome.status ?? 200, content: outcome.content, events: outcome.events,
             html: request.format == .html ? outcome.html : nil, location: outcome.location)
+        answer.tag = outcome.tag
         answer.stream = outcome.stream
         return answer
     }
 
     /// Logs the action when its stream has ended, and under an opaque ID what cut it off.
     private func watched(_ stream: AnswerStream, of answer: ActionAnswer, _ trace: ActionTrace) -> AnswerStream {
-        let (logger, metrics) = (self.logger, self.metrics)
+        let (logger, metrics) = (trace.logger, self.metrics)
         return stream.watched { end, bytes in
             trace.reply?.streamEnd.fire()
             var metadata: Logger.Metadata = ["bytes": "\(bytes)"]
@@ -176,7 +210,7 @@ package struct ActionPipeline: Sendable {
                     "answer stream failed",
                     metadata: ["id": "\(id)", "action": "\(trace.action?.name ?? "")", "error": "\(error)"])
             }
-            trace.log(answer, logger, metadata)
+            trace.log(answer, metadata)
         }
     }
 
@@ -184,14 +218,14 @@ package struct ActionPipeline: Sendable {
         switch error {
         case let error as ActionError: return ActionAnswer(error)
         case let error as StoreError:
-            self.logger.warning("action: store", metadata: ["error": "\(error)"])
+            trace.logger.warning("action: store", metadata: ["error": "\(error)"])
             return ActionAnswer(.unavailable)
         case let error as SessionError:
             switch error {
             case .identityMissing, .identityInvalid: return ActionAnswer(ActionError(400, "IDENTITY"))
             case .foreignOrigin: return ActionAnswer(ActionError(403, "FOREIGN"))
             case .unavailable:
-                self.logger.warning("action: session", metadata: ["error": "\(error)"])
+                trace.logger.warning("action: session", metadata: ["error": "\(error)"])
                 return ActionAnswer(.unavailable)
             case .detached: return self.opaque(error, trace)
             }
@@ -202,7 +236,7 @@ package struct ActionPipeline: Sendable {
     /// Details go to the log only, under an ID that the requester can name (SPEC AC-12).
     private func opaque(_ error: any Error, _ trace: ActionTrace) -> ActionAnswer {
         let id = Base64URL.random128()
-        self.logger.error(
+        trace.logger.error(
             "action failed", metadata: ["id": "\(id)", "action": "\(trace.action?.name ?? "")", "error": "\(error)"])
         return ActionAnswer(ActionError(500, "INTERNAL", ["id": .string(id)]))
     }

@@ -38,6 +38,12 @@ public struct ActionRequest: Sendable {
     public let contentType: String?
     public let format: Format
     public let address: String
+    /// Which request it is, where the requester says so.
+    var idempotencyKey: String?
+    /// The trace that it belongs to, where the requester says so.
+    var trace: RequestTrace?
+    /// Which version of a thing it is about, where the requester says so.
+    var ifMatch: String?
     /// The query as the action's schema sees it; nil where it has none.
     var checkedQuery: JSONValue?
     /// The body as the action's schema sees it.

@@ -8,12 +8,19 @@ struct ActionTrace {
     var action: Action?
     var agent: Agent?
     var reply: Reply?
+    /// With the fields of the trace that the request came with.
+    let logger: Logger
     private let call: ActionCall
     private let start = Self.clock.now
     private var latencies: [(name: String, value: Duration)] = []
 
-    init(_ call: ActionCall) {
+    init(_ call: ActionCall, _ logger: Logger) {
         self.call = call
+        var logger = logger
+        if let span = call.trace?.span {
+            for (key, value) in Logger.Metadata(span) { logger[metadataKey: key] = value }
+        }
+        self.logger = logger
     }
 
     mutating func measure<Value>(_ name: String, _ body: () async throws -> Value) async throws -> Value {
@@ -23,15 +30,15 @@ struct ActionTrace {
     }
 
     /// Counts and logs an answer that is complete.
-    func finish(_ answer: ActionAnswer, _ logger: Logger) {
+    func finish(_ answer: ActionAnswer) {
         self.measure(answer)
-        self.log(answer, logger)
+        self.log(answer)
     }
 
     /// Counts the answer, which is on its way: of a stream, its head.
     func measure(_ answer: ActionAnswer) {
         let total = Self.clock.now - self.start
-        let name = self.action?.name ?? "none"
+        let name = self.action?.label ?? self.action?.name ?? "none"
         let dimensions = [
             ("action", name), ("transport", self.call.transport.rawValue), ("status", String(answer.status)),
         ]
@@ -42,7 +49,7 @@ struct ActionTrace {
     }
 
     /// Writes the action's line: once, when its answer is complete.
-    func log(_ answer: ActionAnswer, _ logger: Logger, _ more: Logger.Metadata = [:]) {
+    func log(_ answer: ActionAnswer, _ more: Logger.Metadata = [:]) {
         let total = Self.clock.now - self.start
         let name = self.action?.name ?? "none"
         let format = answer.stream != nil ? "stream" : answer.html != nil ? "html" : "json"
@@ -58,7 +65,7 @@ struct ActionTrace {
             metadata["ms.\(Self.printable(name))"] = "\(Self.milliseconds(value))"
         }
         metadata.merge(more) { $1 }
-        logger.info("action", metadata: metadata)
+        self.logger.info("action", metadata: metadata)
     }
 
     static func split(_ target: String) -> (path: String, query: Substring) {

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import NIOCore
 
 /// How Swift values become JSON and back: dates as RFC 3339 has them, data as base64.
 enum JSONCoding {
@@ -27,4 +28,23 @@ enum JSONCoding {
 
     private static var whole: Date.ISO8601FormatStyle { Date.ISO8601FormatStyle() }
     private static var fractional: Date.ISO8601FormatStyle { Date.ISO8601FormatStyle(includingFractionalSeconds: true) }
+}
+
+extension JSONValue {
+    /// Any value that can be encoded, as JSON.
+    package init(encoding value: some Encodable) throws {
+        if let value = value as? JSONValue {
+            self = value
+        } else {
+            let data = try JSONCoding.encoder().encode(value)
+            self = try JSONValue(text: ByteBuffer(bytes: data))
+        }
+    }
+
+    /// Decodes a type from the value.
+    package func decoded<Value: Decodable>(as type: Value.Type) throws -> Value {
+        var buffer = ByteBuffer()
+        self.write(to: &buffer)
+        return try JSONCoding.decoder().decode(type, from: Data(buffer.readableBytesView))
+    }
 }

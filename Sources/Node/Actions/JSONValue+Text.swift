@@ -1,4 +1,3 @@
-internal import Foundation
 package import NIOCore
 internal import Wire
 
@@ -23,23 +22,6 @@ extension JSONValue {
             guard JSONScanner.isValid(bytes) else { throw Self.isTooDeep(bytes) ? .tooDeep : .malformed }
             return try Self.read(Self.trimmed(bytes))
         }
-    }
-
-    /// Any value that can be encoded, as JSON.
-    package init(encoding value: some Encodable) throws {
-        if let value = value as? JSONValue {
-            self = value
-        } else {
-            let data = try JSONCoding.encoder().encode(value)
-            self = try JSONValue(text: ByteBuffer(bytes: data))
-        }
-    }
-
-    /// Decodes a type from the value.
-    package func decoded<Value: Decodable>(as type: Value.Type) throws -> Value {
-        var buffer = ByteBuffer()
-        self.write(to: &buffer)
-        return try JSONCoding.decoder().decode(type, from: Data(buffer.readableBytesView))
     }
 
     package func write(to buffer: inout ByteBuffer) {

@@ -11,6 +11,8 @@ public final class Reply: Sendable {
         var events: [JSONValue] = []
         var html: String?
         var location: String?
+        /// Which version of a thing the content is.
+        var tag: String?
         /// Content that could not be encoded: the answer is a 500.
         var failure: String?
         /// Bytes in place of the content.
@@ -89,6 +91,11 @@ public final class Reply: Sendable {
         }
     }
 
+    /// Says which version of a thing the content is: `ETag`. Only the control API does.
+    func tag(_ text: String) {
+        self.change("tag") { $0.tag = text }
+    }
+
     /// Takes back everything said so far.
     public func clear() {
         self.change("clear") { $0 = Outcome() }
@@ -160,7 +167,7 @@ public final class Reply: Sendable {
     }
 
     /// Whether the text can stand in a header field, and looks like `type/subtype`.
-    private static func isMediaType(_ text: String) -> Bool {
+    static func isMediaType(_ text: String) -> Bool {
         text.utf8.count <= 256 && text.utf8.allSatisfy { (0x20...0x7E).contains($0) }
             && text.wholeMatch(of: /[!-:<-~]+\/[!-:<-~]+( *;.*)?/) != nil
     }

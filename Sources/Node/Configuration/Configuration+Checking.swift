@@ -38,6 +38,12 @@ extension Configuration {
         return self.domains.count == 1 ? HostName.configured(self.domains[0].name) : nil
     }
 
+    /// The canonical names of the domains that are served here.
+    var servedDomains: [String] {
+        if self.isDevelopment, self.domains.isEmpty { return ["localhost"] }
+        return self.domains.compactMap { HostName.configured($0.name) }
+    }
+
     /// - Returns: nil for a domain that is not served here.
     func canonicalDomain(_ text: String) -> String? {
         if self.isDevelopment, self.domains.isEmpty { return text == "localhost" ? text : nil }
@@ -47,49 +53,7 @@ extension Configuration {
 
     /// - Throws: ``StartError``.
     func validate() throws {
-        let remedy = "See docs/operations.md."
-        if let complaint = self.sessionOptions.complaint {
-            throw StartError("the session options cannot work", why: complaint, remedy: remedy)
-        }
-        guard (0...ConnectionIndex.maximumLoops).contains(self.eventLoops) else {
-            throw StartError(
-                "the number of event loops cannot work", why: "it is \(self.eventLoops)", remedy: "Use 1 to 64.")
-        }
-        if let complaint = self.live.complaint {
-            throw StartError("the limits of live connections cannot work", why: complaint, remedy: remedy)
-        }
-        if let complaint = self.http.complaint {
-            throw StartError("the options of HTTP cannot work", why: complaint, remedy: remedy)
-        }
-        if let complaint = self.ice.complaint {
-            throw StartError("the ICE servers cannot work", why: complaint, remedy: "See docs/turn.md.")
-        }
-        if self.isDevelopment {
-            for listener in [self.listener, self.controlListener] where !Self.isLoopback(listener.host) {
-                throw StartError(
-                    "development mode would listen on \(listener.host)", why: "it believes identities",
-                    remedy: "Listen on 127.0.0.1, or configure domains and keys for production.")
-            }
-        } else {
-            guard !self.domains.isEmpty else {
-                throw StartError(
-                    "no domain is configured", why: "every identity belongs to one",
-                    remedy: "Name one with --domain, or use --dev to try things out.")
-            }
-            guard case .file = self.signingKeys else {
-                throw StartError(
-                    "no signing keys", why: "made-up keys would be unknown to other nodes and after a restart",
-                    remedy: "Name a key file with --signing-keys (docs/operations.md, \"Signing keys\").")
-            }
-            guard Self.isLoopback(self.controlListener.host) || self.controlKeys != nil else {
-                throw StartError(
-                    "the control listener would be open to \(self.controlListener.host)", why: "it has no keys",
-                    remedy: "Keep it on 127.0.0.1, or name a file with --control-keys (`submergence keys` makes it).")
-            }
-        }
-        _ = try self.domainTable()
-        _ = try self.proxyTrust()
-        try self.validateIdentity()
+        if let complaint = self.complaints().first { throw complaint }
     }
 
     static func isLoopback(_ host: String) -> Bool {
@@ -104,7 +68,8 @@ extension Configuration {
                 logger: logger)
         } catch {
             throw StartError(
-                "cannot use the control keys", why: "\(error)", remedy: "`submergence keys create` makes such a file.")
+                "cannot use the control keys", why: "\(error)", remedy: "`submergence keys create` makes such a file.",
+                about: ["control-keys"])
         }
     }
 
@@ -118,7 +83,7 @@ extension Configuration {
             } catch {
                 throw StartError(
                     "cannot use the signing keys in \(path)", why: "\(error)",
-                    remedy: "See docs/operations.md, \"Signing keys\".")
+                    remedy: "See docs/operations.md, \"Signing keys\".", about: ["signing-keys"])
             }
         }
     }
@@ -133,7 +98,9 @@ extension Configuration {
         do {
             return try DomainTable(self.domains.map { ($0.name, $0.aliases) }, ports: self.publicPorts)
         } catch {
-            throw StartError("cannot serve a domain", why: "\(error)", remedy: "Mend its name or its aliases.")
+            throw StartError(
+                "cannot serve a domain", why: "\(error)", remedy: "Mend its name or its aliases.",
+                about: ["domain", "alias"])
         }
     }
 
@@ -142,7 +109,9 @@ extension Configuration {
         do {
             return try ProxyTrust(self.trustedProxies)
         } catch {
-            throw StartError("cannot trust a proxy", why: "\(error)", remedy: "Name addresses or CIDR blocks.")
+            throw StartError(
+                "cannot trust a proxy", why: "\(error)", remedy: "Name addresses or CIDR blocks.",
+                about: ["trusted-proxy"])
         }
     }
 }

@@ -3,37 +3,49 @@ import Routing
 
 /// What a configuration says about identities: keys, and whose tokens are taken.
 extension Configuration {
-    /// - Throws: ``StartError``.
-    func validateIdentity() throws {
-        guard (0...86_400).contains(self.signingKeyRefresh) else {
-            throw StartError(
-                "signingKeyRefresh cannot work", why: "it is \(self.signingKeyRefresh)",
-                remedy: "Use 0 to 86,400 seconds.")
+    /// What of it cannot work.
+    func identityComplaints() -> [StartError] {
+        var found: [StartError] = []
+        if !(0...86_400).contains(self.signingKeyRefresh) {
+            found.append(
+                StartError(
+                    "signingKeyRefresh cannot work", why: "it is \(self.signingKeyRefresh)",
+                    remedy: "Use 0 to 86,400 seconds.", about: ["signing-key-refresh"]))
         }
         var names: Set<[String]> = []
-        for (domain, issuer) in try self.issuers() {
-            if let complaint = issuer.complaint {
-                throw StartError(
-                    "a token issuer cannot work", why: complaint, remedy: "See docs/identity.md, \"Tokens\".")
+        do {
+            for (domain, issuer) in try self.issuers() {
+                if let complaint = issuer.complaint {
+                    found.append(
+                        StartError(
+                            "a token issuer cannot work", why: complaint,
+                            remedy: "See docs/identity.md, \"Tokens\".",
+                            about: ["token-keys", "token-issuer", "token-audience"]))
+                }
+                if !names.insert([domain, issuer.issuer]).inserted {
+                    found.append(
+                        StartError(
+                            "the token issuer \(issuer.issuer) is there twice", why: "nothing says whose keys count",
+                            remedy: "Put all of its keys into one set.", about: ["token-issuer"]))
+                }
             }
-            guard names.insert([domain, issuer.issuer]).inserted else {
-                throw StartError(
-                    "the token issuer \(issuer.issuer) is there twice", why: "nothing says whose keys count",
-                    remedy: "Put all of its keys into one set.")
-            }
+        } catch {
+            found.append(error)
         }
+        return found
     }
 
     /// Token issuers with their canonical domains.
     ///
     /// - Throws: ``StartError``.
-    func issuers() throws -> [(domain: String, issuer: TokenIssuer)] {
-        try self.tokenIssuers.map { issuer in
+    func issuers() throws(StartError) -> [(domain: String, issuer: TokenIssuer)] {
+        try self.tokenIssuers.map { issuer throws(StartError) in
             let domain = issuer.domain.map { self.canonicalDomain($0) } ?? self.defaultDomain
             guard let domain else {
                 throw StartError(
                     "a token issuer has no domain", why: "\(issuer.domain ?? "none") is not one that is served here",
-                    remedy: "Name one of the configured domains; with several of them it cannot be left out.")
+                    remedy: "Name one of the configured domains; with several of them it cannot be left out.",
+                    about: ["token-domain", "token-issuer"])
             }
             return (domain, issuer)
         }

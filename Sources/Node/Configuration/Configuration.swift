@@ -50,12 +50,19 @@ public struct Configuration: Sendable {
     /// File of the control API's keys, as `submergence keys` makes it, read again as often as the signing keys (SPEC RM-1).
     /// Default none: the API is refused in production, and the control listener stays on loopback.
     public var controlKeys: String?
+    public var controlAPI: ControlOptions
     public var sessions: SessionOptions
     /// Identity providers whose tokens are taken beside session cookies. Default none.
     public var tokenIssuers: [TokenIssuer]
     public var live: LiveOptions
     /// Servers that help browsers to find a way to each other. Default none.
     public var ice: ICEOptions
+    /// Addresses that are not public and to which webhooks may go all the same, also by `http`: addresses or CIDR blocks, as
+    /// `10.1.0.0/16`. Default none: whoever may configure a target must not look into the node's own network.
+    public var webhookPrivateTargets: [String]
+    /// File of certificates (PEM text) of authorities that are trusted beside the system's where webhooks and key sets of
+    /// token issuers are asked by `https`. Read at start. Default none.
+    public var outboundCA: String?
     public var http: HTTPOptions
     /// Whether `/demo/` is served and its events are sent. Default: in development mode.
     public var servesDemo: Bool
@@ -69,10 +76,12 @@ public struct Configuration: Sendable {
         public var name: String
         /// Exact names or `*.` wildcards.
         public var aliases: [String]
+        public var options: DomainOptions
 
-        public init(_ name: String, aliases: [String] = []) {
+        public init(_ name: String, aliases: [String] = [], options: DomainOptions = DomainOptions()) {
             self.name = name
             self.aliases = aliases
+            self.options = options
         }
     }
 
@@ -98,10 +107,13 @@ public struct Configuration: Sendable {
         self.trustedProxies = ["127.0.0.0/8", "::1/128"]
         self.signingKeyRefresh = 30
         self.controlKeys = nil
+        self.controlAPI = ControlOptions()
         self.sessions = SessionOptions()
         self.tokenIssuers = []
         self.live = LiveOptions(mode: mode)
         self.ice = ICEOptions()
+        self.webhookPrivateTargets = []
+        self.outboundCA = nil
         self.http = HTTPOptions()
         self.presenceLog = nil
         self.servesDemo = mode == .development

@@ -20,6 +20,10 @@ package struct ControlResponder: Sendable {
     private let unreadiness: @Sendable () -> [String]
     private let api: ActionPipeline
     private let document: StaticPages
+    private let dashboard: Dashboard
+    private let proxies: ProxyTrust
+    private let hostNames: Set<String>
+    private let rates: ControlRates
     private let isLoopback: Bool
     private let serving = ActionServing(bodyTimeout: .seconds(10)) { try await Task.sleep(for: $0) }
 
@@ -28,15 +32,24 @@ package struct ControlResponder: Sendable {
     ///   - metrics: the page of the registry, if the program keeps one: `PrometheusMetricsFactory.text`.
     ///   - unreadiness: why the node should get no new connections, in words; empty when it may.
     ///   - api: what the requests under `/v1/` do.
-    package init(
-        host: String, keyring: ControlKeyring, metrics: (@Sendable () -> String)?,
+    ///   - access: who may do it.
+    ///   - proxies: that are believed what they say of clients.
+    ///   - rates: how fast each key may ask.
+    ///   - hostNames: canonical; names beside those of loopback that a listener on loopback answers to, through a proxy.
+    init(
+        host: String, keyring: ControlKeyring, access: ControlAccess, dashboard: Dashboard, proxies: ProxyTrust,
+        hostNames: Set<String> = [], rates: ControlRates, metrics: (@Sendable () -> String)?,
         unreadiness: @escaping @Sendable () -> [String], api: ActionPipeline, document: StaticPages
     ) throws(Unprotected) {
         let name = HostName(host.contains(":") ? "[\(host)]" : host)
         self.isLoopback = name?.isLoopback ?? false
         guard self.isLoopback || keyring.asksForKeys else { throw Unprotected(host: host) }
         self.keyring = keyring
-        self.access = ControlAccess(keyring)
+        self.access = access
+        self.dashboard = dashboard
+        self.proxies = proxies
+        self.hostNames = hostNames
+        self.rates = rates
         self.metrics = metrics
         self.unreadiness = unreadiness
         self.api = api
@@ -60,13 +73,16 @@ package struct ControlResponder: Sendable {
         let target = request.head.path ?? ""
         let path = ActionTrace.split(target).path
         // A page that was made to resolve to loopback (DNS rebinding) names its own host. Elsewhere a key is asked for.
-        if self.isLoopback, !self.names(request.head, loopback: "host") {
+        let source = self.proxies.source(request.head, peer: peer)
+        let isPrivate = self.isLoopback && self.names(request.head, loopback: "host")
+        if self.isLoopback, !isPrivate, !self.isNamed(request.head) {
             return .init(response: Self.text(421, "the control listener answers to loopback names only\n", request))
         }
         if let response = self.document.response(request.method, path, request.head) {
             return .init(response: response)
         }
-        guard path.hasPrefix("/v1/") else { return .init(response: self.page(path, request)) }
+        if let response = await self.dashboard.answer(request, path, source, body) { return .init(response: response) }
+        guard path.hasPrefix("/v1/") else { return .init(response: self.page(path, request, isPrivate: isPrivate)) }
         // Without keys, what keeps pages on the web out is that they cannot send JSON here without asking.
         let hasForeignOrigin = request.head.values("origin").contains { !Self.isLoopback(origin: $0) }
         let isJSON = request.head.single("content-type")?.lowercased().hasPrefix("application/json") ?? false
@@ -74,14 +90,25 @@ package struct ControlResponder: Sendable {
             return .init(
                 ActionAnswer(ActionError(403, "FOREIGN")), to: request.head, vary: "Authorization", isBare: true)
         }
-        let call = ActionCall(
+        var call = ActionCall(
             transport: .http, method: ActionMethod(rawValue: request.method.rawValue), target: target, domain: "",
-            address: peer, contentType: request.head.single("content-type"),
+            address: source.address, contentType: request.head.single("content-type"),
             contentEncoding: request.headers[.contentEncoding], accept: ["application/json"],
             body: body.map { ActionCall.Body.stream($0) } ?? ActionCall.Body.none, hasProof: true,
             authenticate: {
-                try self.access.agent(authorization: request.head.values("authorization"), address: peer)
+                let authorization = request.head.values("authorization")
+                let signedIn = authorization.isEmpty ? try self.dashboard.agent(request.head, source) : nil
+                let agent =
+                    try signedIn ?? self.access.agent(authorization: authorization, address: source.address)
+                if self.keyring.asksForKeys { try self.rates.admit(agent.user ?? "") }
+                return agent
             })
+        call.trace = RequestTrace(request.head)
+        let keys = request.head.values("idempotency-key")
+        // Two of them are none.
+        call.idempotencyKey = keys.count > 1 ? "" : keys.first
+        let matches = request.head.values("if-match")
+        call.ifMatch = matches.count > 1 ? "" : matches.first
         return .init(await self.api.run(call), to: request.head, vary: "Authorization", isBare: true)
     }
 
@@ -89,12 +116,17 @@ package struct ControlResponder: Sendable {
         head.single(field).flatMap { HostName($0) }?.isLoopback ?? false
     }
 
+    private func isNamed(_ head: HTTPRequest) -> Bool {
+        guard let name = head.single("host").flatMap({ HostName($0) })?.name else { return false }
+        return self.keyring.asksForKeys && self.hostNames.contains(name)
+    }
+
     private static func isLoopback(origin: String) -> Bool {
         let host = origin.split(separator: "/").last.map(String.init)
         return host.flatMap { HostName($0) }?.isLoopback ?? false
     }
 
-    private func page(_ path: String, _ request: Request) -> Response {
+    private func page(_ path: String, _ request: Request, isPrivate: Bool) -> Response {
         let known = ["/metrics", "/.well-known/submergence/live", "/.well-known/submergence/ready"]
         guard known.contains(path) else { return Self.text(404, "not found\n", request) }
         guard request.method == .get || request.method == .head else {
@@ -104,7 +136,7 @@ package struct ControlResponder: Sendable {
         }
         switch path {
         case "/metrics":
-            guard self.isLoopback || self.mayReadMetrics(request.head) else {
+            guard isPrivate || self.mayReadMetrics(request.head) else {
                 var response = Self.text(401, "a control key with the scope metrics is needed\n", request)
                 response.headers[.wwwAuthenticate] = "Bearer"
                 return response

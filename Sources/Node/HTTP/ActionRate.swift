@@ -12,8 +12,8 @@ package final class ActionRate: Sendable {
 
     /// - Returns: nil where there is no such limit.
     init?(_ limits: LimitOptions) {
-        guard let rate = limits.actionRate, let addresses = AddressLimits(rate) else { return nil }
-        self.limits = addresses
+        guard let rate = limits.actionRate else { return nil }
+        self.limits = AddressLimits(rate)
     }
 
     /// - Parameter key: `none` is not limited.

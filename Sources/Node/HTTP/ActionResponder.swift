@@ -95,7 +95,7 @@ package struct ActionResponder: Sendable {
         }
         let presented = SessionAuthority.Presented(
             domain: destination.domain, source: source, origin: origin, bearer: SessionSecret.bearer(in: head))
-        let call = ActionCall(
+        var call = ActionCall(
             transport: .http, method: ActionMethod(rawValue: request.method.rawValue), target: target,
             domain: destination.domain, address: source.address, contentType: head.single("content-type"),
             contentEncoding: request.headers[.contentEncoding], accept: head.values("accept"),
@@ -108,6 +108,7 @@ package struct ActionResponder: Sendable {
                 if presented.bearer != nil, !agent.isActive { throw ActionError.token }
                 return agent
             })
+        call.trace = RequestTrace(head)
         return self.exchange(await self.pipeline.run(call), to: head)
     }
 

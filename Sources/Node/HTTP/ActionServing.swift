@@ -105,6 +105,7 @@ extension ActionServing.Exchange {
         var fields: HTTPFields = [.cacheControl: "no-store", .xContentTypeOptions: "nosniff", .vary: vary]
         more(&fields)
         if let allow = answer.allow { fields[.allow] = allow.joined(separator: ", ") }
+        if let tag = answer.tag { fields[.eTag] = "\"\(tag)\"" }
         if let location = answer.location { fields[.location] = PercentEncoding.encodeNonASCII(location) }
         for cookie in answer.cookies { fields.append(HTTPField(name: .setCookie, value: cookie.text)) }
         if answer.status == 401 { fields[.wwwAuthenticate] = "Bearer error=\"invalid_token\"" }

@@ -16,18 +16,30 @@ extension HeaderView {
     }
 }
 
-/// The fields of a head that our own front door has read.
+/// The fields of a head that our own front door has read: parts of its text, which they keep.
 package struct HeaderList: HeaderView {
-    private var fields: [String: [String]] = [:]
+    private let fields: [(name: Substring, value: Substring)]
 
     package init(_ fields: some Sequence<(name: some StringProtocol, value: some StringProtocol)>) {
-        for field in fields { self.fields[field.name.lowercased(), default: []].append(String(field.value)) }
+        self.fields = fields.map { (Substring($0.name), Substring($0.value)) }
     }
 
-    package func values(_ name: String) -> [String] { self.fields[name] ?? [] }
+    package func values(_ name: String) -> [String] {
+        self.fields.filter { Self.equals($0.name, name) }.map { String($0.value) }
+    }
 
-    /// All fields; the values of a repeated one joined by commas (RFC 9110 §5.3).
-    package var all: [String: String] { self.fields.mapValues { $0.joined(separator: ", ") } }
+    /// All fields, by their names in lower case; the values of a repeated one joined by commas (RFC 9110 §5.3).
+    package var all: [String: String] {
+        Dictionary(self.fields.map { ($0.name.lowercased(), String($0.value)) }) { $0 + ", " + $1 }
+    }
+
+    /// - Parameter name: in lower case.
+    private static func equals(_ field: Substring, _ name: String) -> Bool {
+        field.utf8.count == name.utf8.count
+            && zip(field.utf8, name.utf8).allSatisfy { byte, lower in
+                (byte &- UInt8(ascii: "A") < 26 ? byte | 0x20 : byte) == lower
+            }
+    }
 }
 
 extension HTTPRequest: HeaderView {

@@ -8,10 +8,10 @@ package struct ProxyTrust: Sendable {
     package struct Source: Sendable, Hashable {
         /// The client's address; the peer's text where that is no IP address (a Unix socket).
         package let address: String
-        /// Whether the client's connection was encrypted. The node itself speaks plain HTTP (TR-3).
-        package let isSecure: Bool
         /// Whom limits per address count it for: nobody where it is the address of a trusted proxy, or none at all.
         package let key: AddressKey
+        /// Whether the client's connection was encrypted. The node itself speaks plain HTTP (TR-3).
+        package let isSecure: Bool
 
         package init(address: String, isSecure: Bool, key: AddressKey = .none) {
             self.address = address

@@ -2,13 +2,22 @@ internal import Crypto
 internal import HTTPTypes
 internal import Hummingbird
 internal import NIOCore
+internal import Wire
 
-/// Pages that are part of the binary, with their headers: no file beside the executable is needed to serve them.
+/// Pages that are part of the binary, with their headers: no file beside the executable is needed to serve them. Text is
+/// compressed for who accepts gzip.
 package struct StaticPages: Sendable {
     private struct Page: Sendable {
-        let body: ByteBuffer
         let type: String
-        /// Strong: a digest of the bytes.
+        let plain: Form
+        /// Nil for what is compressed already.
+        let compressed: Form?
+    }
+
+    /// What goes over the wire.
+    private struct Form: Sendable {
+        let body: ByteBuffer
+        /// Strong: a digest of the page, and how it is encoded.
         let tag: String
     }
 
@@ -19,17 +28,25 @@ package struct StaticPages: Sendable {
 
     private let prefix: String
     private let pages: [String: Page]
+    private let referrer: String
 
     /// - Parameters:
     ///   - prefix: a path with a slash at both ends; `index.html` answers there.
     ///   - files: by name.
-    package init(prefix: String, files: [String: [UInt8]]) {
+    ///   - referrer: the `Referrer-Policy`. Under `no-referrer` forms come without an `Origin`.
+    package init(prefix: String, files: [String: [UInt8]], referrer: String = "no-referrer") {
+        self.referrer = referrer
         precondition(prefix.hasPrefix("/") && prefix.hasSuffix("/"), "a prefix is a folder")
         self.prefix = prefix
+        // Once, and small rather than fast: nothing in these pages is secret, so that length tells nobody anything.
+        let deflater = Deflater(.gzip, level: 9)
         self.pages = files.reduce(into: [:]) { pages, file in
             let digest = Base64URLText.encode(SHA256.hash(data: file.value).prefix(18))
+            let type = Self.type(of: file.key)
+            let compressed = type == Self.opaque ? nil : file.value.withUnsafeBytes { deflater.compress(body: $0) }
             pages[file.key] = Page(
-                body: ByteBuffer(bytes: file.value), type: Self.type(of: file.key), tag: "\"\(digest)\"")
+                type: type, plain: Form(body: ByteBuffer(bytes: file.value), tag: "\"\(digest)\""),
+                compressed: compressed.map { Form(body: $0, tag: "\"\(digest)-gzip\"") })
         }
     }
 
@@ -67,21 +84,30 @@ package struct StaticPages: Sendable {
         guard method == .get || method == .head else {
             return Response(status: .methodNotAllowed, headers: [.allow: "GET, HEAD"])
         }
-        var fields: HTTPFields = [
-            .eTag: page.tag, .cacheControl: "no-cache", .contentSecurityPolicy: Self.policy,
-            .xContentTypeOptions: "nosniff",
-        ]
-        fields[.xFrameOptions] = "DENY"
-        fields[.referrerPolicy] = "no-referrer"
-        guard !Self.holds(headers.values("if-none-match"), page.tag) else {
+        let encoding = page.compressed == nil ? nil : ContentEncoding.negotiate(headers.values("accept-encoding"))
+        let form = (encoding == .gzip ? page.compressed : nil) ?? page.plain
+        var fields = Self.guarded(referrer: self.referrer)
+        fields[.eTag] = form.tag
+        fields[.cacheControl] = "no-cache"
+        if page.compressed != nil { fields[.vary] = "Accept-Encoding" }
+        guard !Self.holds(headers.values("if-none-match"), form.tag) else {
             return Response(status: .notModified, headers: fields)
         }
         fields[.contentType] = page.type
+        if encoding == .gzip { fields[.contentEncoding] = "gzip" }
         guard method == .get else {
-            fields[.contentLength] = String(page.body.readableBytes)
+            fields[.contentLength] = String(form.body.readableBytes)
             return Response(status: .ok, headers: fields)
         }
-        return Response(status: .ok, headers: fields, body: ResponseBody(byteBuffer: page.body))
+        return Response(status: .ok, headers: fields, body: ResponseBody(byteBuffer: form.body))
+    }
+
+    /// What every page of ours is sent with.
+    static func guarded(referrer: String) -> HTTPFields {
+        var fields: HTTPFields = [.contentSecurityPolicy: self.policy, .xContentTypeOptions: "nosniff"]
+        fields[.xFrameOptions] = "DENY"
+        fields[.referrerPolicy] = referrer
+        return fields
     }
 
     /// The weak comparison of RFC 9110 §13.1.2.
@@ -96,6 +122,8 @@ package struct StaticPages: Sendable {
         }
     }
 
+    private static let opaque = "application/octet-stream"
+
     private static func type(of name: String) -> String {
         switch name.split(separator: ".").last {
         case "html": "text/html; charset=utf-8"
@@ -105,7 +133,7 @@ package struct StaticPages: Sendable {
         case "ts": "text/plain; charset=utf-8"
         case "svg": "image/svg+xml"
         case "json": "application/json"
-        default: "application/octet-stream"
+        default: Self.opaque
         }
     }
 }

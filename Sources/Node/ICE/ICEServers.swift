@@ -37,12 +37,7 @@ final class ICEServers: Sendable {
         self.now = now
         self.sleep = sleep
         self.logger = logger
-        do throws(TurnSecret.Unusable) {
-            self.secret = Mutex(try TurnSecret.load(options.turnSecret))
-        } catch {
-            throw StartError(
-                "cannot use the secret of the relays", why: "\(error)", remedy: "See docs/turn.md, \"The secret\".")
-        }
+        self.secret = Mutex(try options.readSecret())
     }
 
     func grant(domain: String, user: String) -> Grant {

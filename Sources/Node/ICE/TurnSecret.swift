@@ -1,5 +1,3 @@
-internal import Foundation
-
 /// Reads the secret of the relays from where the options say (SPEC OP-1).
 enum TurnSecret {
     /// Bytes: as many as a key should have, whatever the relay would take.
@@ -28,19 +26,23 @@ enum TurnSecret {
 
     private static func firstLine(of path: String) throws(Unusable) -> Substring {
         do {
-            // The file behind a link counts: secrets are often mounted as links.
-            let file = URL(fileURLWithPath: path).resolvingSymlinksInPath()
-            let attributes = try FileManager.default.attributesOfItem(atPath: file.path)
-            guard attributes[.type] as? FileAttributeType == .typeRegular,
-                let mode = (attributes[.posixPermissions] as? NSNumber)?.intValue, mode & 0o077 == 0,
-                let size = (attributes[.size] as? NSNumber)?.intValue, size <= self.longest * 16
-            else { throw Unusable(description: "\(path) is no small file that only its owner may read (mode 0600)") }
-            let text = String(decoding: try Data(contentsOf: file), as: UTF8.self)
+            let text = try SecretFile.text(of: path, largest: self.longest * 16)
             return text.split(whereSeparator: \.isNewline).first ?? ""
-        } catch let error as Unusable {
-            throw error
         } catch {
-            throw Unusable(description: "\(path) cannot be read")
+            throw Unusable(description: error.description)
+        }
+    }
+}
+
+extension ICEOptions {
+    /// The secret of the relays; nil where there is none.
+    func readSecret() throws(StartError) -> [UInt8]? {
+        do throws(TurnSecret.Unusable) {
+            return try TurnSecret.load(self.turnSecret)
+        } catch {
+            throw StartError(
+                "cannot use the secret of the relays", why: "\(error)", remedy: "See docs/turn.md, \"The secret\".",
+                about: ["turn-secret-file"])
         }
     }
 }

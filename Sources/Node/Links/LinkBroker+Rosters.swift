@@ -19,7 +19,7 @@ extension LinkBroker {
         if !changes.closings.isEmpty { self.close(changes.closings, of: document.key) }
         // A page that came back under another SID is not gone.
         let gone = changes.departures.filter { old in
-            old.takesRosters && !document.live.contains { $0.endpoint == old.endpoint && $0.client == old.client }
+            old.takesRosters && !document.live.contains { $0.isInstance(old.endpoint, of: old.client) }
         }
         guard !gone.isEmpty else { return }
         // Information only: a client whose peer is silent finds out by itself.
@@ -131,7 +131,7 @@ extension LinkBroker {
                 change: change, token: message.record.token.text, generation: message.record.generation,
                 label: ByteBuffer(string: message.record.label(seenFrom: message.side)),
                 recipients: connections.map(\.socket.text),
-                peers: peers.map { .init(socket: $0.socket.text, endpoint: $0.endpoint) })
+                peers: peers.map { .init(socket: $0.socket.text, endpoint: $0.endpointText) })
             if node == self.around.node {
                 self.apply(roster, message.key) {}
             } else {

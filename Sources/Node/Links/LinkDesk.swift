@@ -218,7 +218,7 @@ final class LinkDesk {
         guard signal.to != self.connection.socket else { return self.finish(signal, .offline) }
         let key = record.key(of: 1 - side)
         let packet = OutboundPacket.peerSignal(
-            record, from: self.connection.socket, endpoint: self.connection.endpoint,
+            record, from: self.connection.socket, endpoint: self.connection.endpointText,
             label: record.label(seenFrom: 1 - side), content: signal.packet.content)
         let message = PeerSignal(
             to: signal.packet.to, client: record.sides[1 - side].party.client,

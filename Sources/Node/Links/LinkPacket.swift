@@ -1,26 +1,25 @@
 import NIOCore
-import Routing
 
 /// What a client asks for in a `link` event (SPEC LK-4, LK-14).
-struct LinkPacket: Sendable {
-    enum Request: Sendable {
+package struct LinkPacket: Sendable {
+    package enum Request: Sendable {
         case open(query: JSONValue)
         case close(token: String)
     }
 
     /// Why it is refused, and whom the answer is for as far as that can be told.
-    struct Refusal: Error {
-        let id: MessageID?
+    package struct Refusal: Error {
+        package let id: MessageID?
         let isTooLarge: Bool
     }
 
-    let id: MessageID?
-    let request: Request
+    package let id: MessageID?
+    package let request: Request
 
     /// - Parameters:
     ///   - arguments: those of the event.
     ///   - longestQuery: bytes.
-    init(_ arguments: UnsafeRawBufferPointer, hasAttachments: Bool, longestQuery: Int) throws(Refusal) {
+    package init(_ arguments: UnsafeRawBufferPointer, hasAttachments: Bool, longestQuery: Int) throws(Refusal) {
         let object = StrictObject(arguments)
         guard object.isStrict, !hasAttachments else { throw Refusal(id: object.id, isTooLarge: false) }
         self.id = object.id

@@ -22,14 +22,13 @@ final class LinkService: Sendable {
 
     let store: any LinkStore
     let keyring: LinkKeyring
-    /// nil: every request is denied.
-    let hook: PeerRequestHandler?
+    let hook: PeerRequestHandler
     let limits: Limits
     let metrics = LinkMetrics()
     let logger: Logger
 
     init(
-        store: any LinkStore, keyring: LinkKeyring, hook: PeerRequestHandler?, limits: Limits, logger: Logger
+        store: any LinkStore, keyring: LinkKeyring, hook: @escaping PeerRequestHandler, limits: Limits, logger: Logger
     ) {
         self.store = store
         self.keyring = keyring
@@ -43,10 +42,9 @@ final class LinkService: Sendable {
     func decide(
         _ agent: Agent, _ identity: ConnectionIdentity, _ query: JSONValue
     ) async throws(LinkError) -> LinkOpening.Request {
-        guard let hook = self.hook else { throw .forbidden }
         let decision: LinkDecision
         do {
-            decision = try await hook(agent, query)
+            decision = try await self.hook(agent, query)
         } catch {
             self.metrics.failures.increment()
             self.logger.error("peerRequest handler failed", metadata: ["error": "\(error)"])

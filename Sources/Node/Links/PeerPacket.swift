@@ -1,34 +1,38 @@
 import NIOCore
-import Routing
 
 /// One signalling message of a client (SPEC LK-9): what is relayed of it, and for whom. Unknown fields are dropped.
-struct PeerPacket: Sendable {
-    struct Limits: Sendable {
+package struct PeerPacket: Sendable {
+    package struct Limits: Sendable {
         /// Bytes of `sdp.sdp`.
         var description: Int
         /// Bytes of `ICE`, as it was sent.
         var candidate: Int
+
+        package init(description: Int, candidate: Int) {
+            self.description = description
+            self.candidate = candidate
+        }
     }
 
     /// Why it is refused, and what could be read of it.
-    struct Refusal: Error {
+    package struct Refusal: Error {
         enum Limit { case description, candidate }
 
-        let token: String?
-        let to: String?
+        package let token: String?
+        package let to: String?
         /// nil: of the wrong shape.
         let limit: Limit?
     }
 
-    let token: String
-    let to: String
+    package let token: String
+    package let to: String
     /// One member as JSON, without braces.
-    let content: String
+    package let content: String
 
     /// Roughly what it keeps in memory.
     var byteCount: Int { 256 + self.token.utf8.count + self.to.utf8.count + self.content.utf8.count }
 
-    init(_ arguments: UnsafeRawBufferPointer, hasAttachments: Bool, limits: Limits) throws(Refusal) {
+    package init(_ arguments: UnsafeRawBufferPointer, hasAttachments: Bool, limits: Limits) throws(Refusal) {
         let object = StrictObject(arguments)
         // Echoed in errors: no longer than they can be.
         func echo(_ name: String) -> String? { object.values[name]?.string.flatMap { $0.utf8.count <= 128 ? $0 : nil } }

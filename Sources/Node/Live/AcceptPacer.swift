@@ -8,6 +8,7 @@ struct AcceptPacer {
     /// A page that opens some sockets at once is no storm.
     private static let leastBurst = 10
 
+    let perSecond: Int
     /// Connects at once.
     let burst: Int
     private let interval: Int64
@@ -15,6 +16,7 @@ struct AcceptPacer {
     private var full: NIODeadline
 
     init(perSecond rate: Int, at now: NIODeadline) {
+        self.perSecond = rate
         self.burst = max(rate / Self.burstPart, Self.leastBurst)
         self.interval = 1_000_000_000 / Int64(max(rate, 1))
         self.tolerance = self.interval * Int64(self.burst)

@@ -15,13 +15,28 @@ final class AddressLimits: Sendable {
 
     private let shards: [Shard]
     private let nextSwept = Atomic<Int>(0)
+    private let hasLimits: Atomic<Bool>
 
-    /// - Returns: nil where there is no such limit.
-    init?(_ limits: AddressLedger.Limits) {
-        guard !limits.isEmpty else { return nil }
+    init(_ limits: AddressLedger.Limits) {
+        let share = Self.share(of: limits)
+        self.shards = (0..<Self.shardCount).map { _ in Shard(share) }
+        self.hasLimits = Atomic(!limits.isEmpty)
+    }
+
+    private static func share(of limits: AddressLedger.Limits) -> AddressLedger.Limits {
         var share = limits
         share.capacity = max(limits.capacity / Self.shardCount, 1)
-        self.shards = (0..<Self.shardCount).map { _ in Shard(share) }
+        return share
+    }
+
+    /// Whether any client address is limited: else none needs to be counted.
+    var isOn: Bool { self.hasLimits.load(ordering: .relaxed) }
+
+    /// New limits, for sessions that are opened from now on. What was not counted until then stays so.
+    func set(_ limits: AddressLedger.Limits) {
+        let share = Self.share(of: limits)
+        for shard in self.shards { shard.ledger.withLock { $0.limits = share } }
+        self.hasLimits.store(!limits.isEmpty, ordering: .relaxed)
     }
 
     /// - Returns: the key that one ``close(_:hasJoined:)`` is owed for; `none` where the session is not counted.

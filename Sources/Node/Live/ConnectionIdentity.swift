@@ -3,19 +3,20 @@ import Routing
 /// Whom a connection belongs to.
 struct ConnectionIdentity: Sendable, Hashable {
     let key: RouteKey
-    let domain: String
     let user: String
     let client: String
     /// The session that vouches for it, for re-validation (SPEC ID-13); nil for an identity that a token vouches for, or
     /// that development mode believed.
     let session: Session?
+    let warrant: Warrant
     /// Whether a token of an identity provider vouches for it.
     let isByToken: Bool
-    let warrant: Warrant
     /// Whether its script context proved same-origin access to the domain (SPEC ID-5).
     let isDomestic: Bool
     /// The signing key of that proof, where it was a domestic token; nil for any other proof, or none.
     let domesticKey: [UInt8]?
+
+    var domain: String { self.key.domain }
 
     /// A session of §3, as a socket is bound to it.
     struct Session: Sendable, Hashable {
@@ -28,7 +29,6 @@ struct ConnectionIdentity: Sendable, Hashable {
         warrant: Warrant = .endless, isByToken: Bool = false, domesticKey: [UInt8]? = nil
     ) {
         self.key = RouteKey(domain: domain, user: user)
-        self.domain = domain
         self.user = user
         self.client = client
         self.session = session

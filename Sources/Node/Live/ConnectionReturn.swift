@@ -2,8 +2,11 @@ import Routing
 import Wire
 
 /// How a client can come back as the connection that it has lost, and how far this one has come with that (SOCKETIO §14).
-/// There is one only while connection state recovery is on.
-struct ConnectionReturn {
+/// There is one only while connection state recovery is on: an object of its own, so that connections are small without it.
+/// Loop-bound.
+final class ConnectionReturn {
+    /// The SID that was made for the connection: until it has got back another, its own.
+    let prepared: SocketID
     /// The private ID that the client is told: a new one, or the one that it has come back with.
     private(set) var pid: String
     let ownHash: PrivateIDHash
@@ -18,7 +21,8 @@ struct ConnectionReturn {
     private var presented: (pid: String, offset: String?)?
     private var missed: [RecoveryHistory.Event] = []
 
-    init(_ auth: ConnectAuth) {
+    init(_ auth: ConnectAuth, of prepared: SocketID) {
+        self.prepared = prepared
         self.pid = Base64URL.random128()
         self.ownHash = LiveRecovery.hash(self.pid)
         self.presented = auth.pid.map { ($0, auth.offset) }
@@ -28,14 +32,14 @@ struct ConnectionReturn {
     var isAsked: Bool { self.presented != nil }
 
     /// - Returns: nil for a client that does not come back, or says no position of ours.
-    mutating func change(_ entry: RouteDocument.Connection, _ recovery: LiveRecovery) -> RouteChange? {
+    func change(_ entry: RouteDocument.Connection, _ recovery: LiveRecovery) -> RouteChange? {
         guard let presented, let position = recovery.position(presented.offset) else { return nil }
         self.position = position
         return .recover(LiveRecovery.hash(presented.pid), entry)
     }
 
     /// It is that connection again, and keeps its private ID.
-    mutating func take(_ gate: RecoveryGate, _ history: RecoveryHistory) {
+    func take(_ gate: RecoveryGate, _ history: RecoveryHistory) {
         if let presented { self.pid = presented.pid }
         self.gate = gate
         self.missed = history.events
@@ -43,14 +47,16 @@ struct ConnectionReturn {
     }
 
     /// It is not.
-    mutating func forget() {
+    func forget() {
         self.presented = nil
         self.position = nil
     }
 
     /// What the client has missed, with its offsets. Once.
-    mutating func replay() -> [OutboundPacket] {
+    func replay() -> [OutboundPacket] {
         defer { self.missed = [] }
         return self.missed.compactMap { self.gate?.pass($0.packet, $0.mark) }
     }
 }
+
+@available(*, unavailable) extension ConnectionReturn: Sendable {}

@@ -145,7 +145,7 @@ final class FrontDoorHandler: ChannelInboundHandler, RemovableChannelHandler, Ti
 
     private func decide(_ request: UpgradeRequest, headEnd: Int, _ context: ChannelHandlerContext) {
         var upgrade = WebSocketHandshake()
-        for field in request.fields { upgrade.note(name: String(field.name), value: String(field.value)) }
+        for field in request.fields { upgrade.note(name: field.name, value: field.value) }
         switch upgrade.verdict(isGET: request.method == "GET", isHTTP11: true) {
         case .notAnUpgrade: return self.handOn(context)
         case .malformed: return self.answer(.badRequest, context)

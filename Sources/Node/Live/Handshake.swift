@@ -11,12 +11,12 @@ final class Handshake: Sendable {
     let origin: DomainTable.OriginStanding
     /// Whether the configuration names the origin, so that its pages may connect (SPEC ID-18).
     let isOriginListed: Bool
+    /// `b64=1`: binary messages go as text.
+    let base64: Bool
     let headers: HeaderList
     /// Path and query of the request; empty once that is not needed any more.
     let target: String
-    /// `b64=1`: binary messages go as text.
-    let base64: Bool
-    /// Milliseconds since 1970.
+    /// Milliseconds since 1970; 0 once that is not needed any more.
     let time: Int64
 
     init(
@@ -36,11 +36,20 @@ final class Handshake: Sendable {
     /// Without the credentials and whatever else is not needed once the client is known: most of what an idle connection
     /// would keep.
     var withoutCredentials: Handshake {
-        let userAgent = self.headers.single("user-agent").map { [(name: "user-agent", value: $0)] } ?? []
+        let userAgent = self.userAgent.map { [(name: "user-agent", value: $0)] } ?? []
         return Handshake(
             domain: self.domain, source: self.source, origin: self.origin, isOriginListed: self.isOriginListed,
-            headers: HeaderList(userAgent), target: "", base64: self.base64, time: self.time)
+            headers: HeaderList(userAgent), target: "", base64: self.base64, time: 0)
     }
+
+    /// Whether nothing but credentials tells the two apart.
+    func isAlike(_ other: Handshake) -> Bool {
+        self.source == other.source && self.domain == other.domain && self.origin == other.origin
+            && self.isOriginListed == other.isOriginListed && self.base64 == other.base64
+            && self.userAgent == other.userAgent
+    }
+
+    private var userAgent: String? { self.headers.single("user-agent") }
 }
 
 /// Judges the request that opens a session, on whichever transport it came (SPEC TR-1, TR-2, ND-13).

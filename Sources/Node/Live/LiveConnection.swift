@@ -18,24 +18,29 @@ final class LiveConnection: LiveSocket, LocalConnection {
 
     /// The SID that its client knows: ``prepared``, or the one that it has recovered.
     var socket: SocketID
-    let prepared: SocketID
+    /// The one that was made for it.
+    var prepared: SocketID { self.comeback?.prepared ?? self.socket }
     var place = ConnectionPlace.nowhere
+    // Small ones together: there are as many of these objects as connections.
     private(set) var phase = Phase.authenticating
-    /// When a connect that is not ready is given up (SPEC ND-15).
-    private(set) var connectDeadline: NIODeadline?
     /// Whether the client speaks the product's own events (SPEC §8).
     let speaksProduct: Bool
+    /// Why the service ends it, once it does.
+    var leaving: Leaving?
+    /// What its client is told of that.
+    var logoutReason: LogoutReason?
+    /// Whether a new token of its is being looked at.
+    var isTakingToken = false
+    /// When a connect that is not ready is given up (SPEC ND-15).
+    private(set) var connectDeadline: NIODeadline?
     /// Whether it gets the `logout` event: plain clients do, too (SPEC §8), but no client of the official suites.
     var isToldWhy: Bool { self.phase == .ready && (self.speaksProduct || self.loop.server.sendsProductEvents) }
+    /// ``RouteDocument/Connection/endpoint``.
     let endpoint: String
     let clusterNode: ClusterNode
     /// What came before it was ready, within the bytes of any socket's queue.
     var held: [HeldPacket] = []
     private var heldBytes = 0
-    /// Why the service ends it, once it does.
-    var leaving: Leaving?
-    /// What its client is told of that.
-    var logoutReason: LogoutReason?
     /// nil while connection state recovery is off.
     var comeback: ConnectionReturn?
     /// Who waits for the end of the Links that end with it.
@@ -44,22 +49,21 @@ final class LiveConnection: LiveSocket, LocalConnection {
     var links: LinkDesk?
     /// Its actions, once there was one.
     var desk: ActionDesk?
-    /// Whether a new token of its is being looked at.
-    var isTakingToken = false
 
     init(session: LiveSession, namespace: InstalledNamespace, clusterNode: ClusterNode, auth: ConnectAuth) {
         self.clusterNode = clusterNode
-        self.prepared = .random(on: clusterNode.id)
-        self.socket = self.prepared
+        self.socket = .random(on: clusterNode.id)
         self.speaksProduct = auth.version != nil
-        self.endpoint = auth.endpoint ?? Base64URL.random128()
+        self.endpoint = auth.endpoint ?? (self.speaksProduct ? Base64URL.random128() : "")
         self.connectDeadline = .now() + session.loop.server.connectDeadline
         super.init(session: session, slot: .root, namespace: namespace)
-        if session.loop.server.recovery != nil { self.comeback = ConnectionReturn(auth) }
+        if session.loop.server.recovery != nil { self.comeback = ConnectionReturn(auth, of: self.socket) }
         clusterNode.admission.enter()
     }
 
     var loop: LiveLoop { self.session.loop }
+
+    var endpointText: String { self.endpoint.isEmpty ? self.socket.text : self.endpoint }
 
     override var randomPart: UInt128 { self.socket.random }
     override var sid: String { self.socket.text }
@@ -71,8 +75,11 @@ final class LiveConnection: LiveSocket, LocalConnection {
         guard self.phase == .authenticating else { return }
         self.phase = .committing
         self.identity = identity
-        if self.loop.table.join(self, key: identity.key, client: identity.client) {
+        self.session.traffic.connections += 1
+        if self.loop.table.join(self, key: identity.key, client: identity.client),
             self.clusterNode.index.note(identity.key, onLoop: self.loop.number, isHeld: true)
+        {
+            self.session.traffic.users += 1
         }
         let entry = self.entry(identity)
         let change = self.loop.server.recovery.flatMap { self.comeback?.change(entry, $0) }
@@ -153,8 +160,9 @@ final class LiveConnection: LiveSocket, LocalConnection {
         self.session.send(missed + [.connect(sid: self.sid, pid: self.comeback?.pid)])
         if self.speaksProduct { self.session.sendReady(self) }
         self.loop.server.metrics.connected.increment()
+        self.session.traffic.counts.connects += 1
         if !self.loop.server.keepsHandshakes {
-            self.session.handshake = self.session.handshake.withoutCredentials
+            self.session.handshake = self.loop.rest(of: self.session.handshake)
         }
         self.session.joined(self)
         let held = self.held
@@ -211,8 +219,13 @@ final class LiveConnection: LiveSocket, LocalConnection {
             for waiter in waiters { waiter() }
             return
         }
-        if self.place.isSeated, self.loop.table.leave(self) {
-            self.clusterNode.index.note(identity.key, onLoop: self.loop.number, isHeld: false)
+        if self.place.isSeated {
+            self.session.traffic.connections -= 1
+            if self.loop.table.leave(self),
+                self.clusterNode.index.note(identity.key, onLoop: self.loop.number, isHeld: false)
+            {
+                self.session.traffic.users -= 1
+            }
         }
         let metrics = self.loop.server.metrics
         let clusterNode = self.clusterNode
@@ -242,7 +255,10 @@ final class LiveConnection: LiveSocket, LocalConnection {
 
     // MARK: From the table
 
-    func transmit(_ frames: NIOAny) {
+    func transmit(_ frames: NIOAny, packets: Int, bytes: Int) {
+        self.loop.counters.packetsOut += packets
+        self.session.traffic.counts.eventsOut += packets
+        self.session.traffic.counts.bytesOut += bytes
         self.session.webSocket?.transmit(frames)
     }
 

@@ -19,6 +19,8 @@ final class LiveLoop {
     /// nil where there is no rate.
     let rates: SocketRates.Limits?
     var counters = LoopCounters()
+    /// By the domain's number (``DomainSlots``).
+    var traffic: [DomainTraffic]
     /// How far the loop lags behind, for everybody to see.
     let pulse: LoopPulse
     /// The answers of the read that is being handled.
@@ -28,6 +30,8 @@ final class LiveLoop {
     private(set) var sessions: [LiveSession] = []
     /// Sockets outside `/` by the user that they belong to; ``table`` knows those on `/`.
     private var outside: [RouteKey: [ObjectIdentifier: NamespaceSocket]] = [:]
+    /// What ``rest(of:)`` gave last.
+    private var rest: Handshake?
     private var unflushed: [WebSocketHandler] = []
     private var flushing: [WebSocketHandler] = []
 
@@ -42,6 +46,7 @@ final class LiveLoop {
         self.pulse = LoopPulse(tick: server.tick, now: .now())
         self.frameLimits = server.engineOptions.frameLimits
         self.rates = server.limits.rates
+        self.traffic = Array(repeating: DomainTraffic(), count: server.domains.count)
         self.actions = server.actions
         self.wheel = TimingWheel(tick: server.tick, slots: 256, now: .now())
     }
@@ -94,6 +99,15 @@ final class LiveLoop {
             self.sessions[seat] = last
             last.seat = Int32(seat)
         }
+    }
+
+    /// What is kept of a handshake once its client has joined: one object for all that say the same one after the other, as
+    /// tabs do that come back together.
+    func rest(of handshake: Handshake) -> Handshake {
+        if let rest = self.rest, rest.isAlike(handshake) { return rest }
+        let rest = handshake.withoutCredentials
+        self.rest = rest
+        return rest
     }
 
     func takeCounters() -> LoopCounters {

@@ -5,8 +5,8 @@ extension LiveServer {
     /// Sends an event, and asks the nodes what they have written of it (SPEC EV-2).
     /// - Throws: ``StationError/unavailable(_:)`` when too many such calls are under way.
     func sendConfirmed(
-        _ packet: OutboundPacket, to key: RouteKey, _ client: String?, _ delivery: EventDelivery, _ trace: TraceID?,
-        _ timeout: Duration, on node: ClusterNode
+        _ packet: OutboundPacket, to key: RouteKey, _ client: String?, _ delivery: EventDelivery,
+        _ trace: TracedEvent?, _ timeout: Duration, on node: ClusterNode
     ) async throws(StationError) -> Receipt {
         let confirmed: ConfirmedReceipt
         do {

@@ -1,13 +1,17 @@
 import Logging
 import NIOCore
 import Routing
+import Synchronization
 import Wire
 
 /// What a server was told.
 extension LiveServer {
     private static let timerFraction: Int64 = 20
-    /// The official suites let three pings of 300 ms come within a connect timeout of a second.
-    private static let conformanceTick: TimeAmount = .milliseconds(2)
+    /// Nanoseconds.
+    private static let leastTick: Int64 = 5_000_000
+    /// The official suites let three pings of 300 ms come within a connect timeout of a second: a tick of 2 ms then.
+    private static let conformanceFraction: Int64 = 100
+    private static let conformanceTick: Int64 = 2_000_000
 
     var options: LiveOptions { self.setup.options }
     var limits: LimitOptions { self.setup.options.limits }
@@ -49,9 +53,21 @@ extension LiveServer {
 
     /// How often a loop looks at its wheel: fine enough for the shortest heartbeat.
     var tick: TimeAmount {
-        if self.setup.mode == .conformance { return Self.conformanceTick }
         let shortest = min(self.engineOptions.pingInterval, self.engineOptions.pingTimeout).nanoseconds
-        return .nanoseconds(min(max(shortest / Self.timerFraction, 5_000_000), 500_000_000))
+        let (fraction, least) =
+            self.setup.mode == .conformance
+            ? (Self.conformanceFraction, Self.conformanceTick) : (Self.timerFraction, Self.leastTick)
+        return .nanoseconds(min(max(shortest / fraction, least), 500_000_000))
+    }
+
+    /// Applies what of the limits may change while the server runs.
+    func reload(_ options: LiveOptions) {
+        self.addresses.set(options.limits.addresses)
+        // A pacer of the same rate keeps what it knows.
+        self.accepting.withLock { pacer in
+            let next = AcceptPacer(perSecond: options.acceptRate, at: .now())
+            if next.perSecond != pacer.perSecond { pacer = next }
+        }
     }
 
     /// What runs on a path, with or without its trailing slash (SOCKETIO §2.1).

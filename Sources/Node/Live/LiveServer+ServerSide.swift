@@ -10,6 +10,7 @@ extension LiveServer {
         _ scope: RoomScope, _ name: String, _ arguments: ByteBuffer, answer: @escaping @Sendable (ByteBuffer?) -> Void
     ) {
         let answer = ServerSideAnswer(answer)
+        if scope == ClusterInquiry.scope { return self.answerInquiry(name, arguments, answer) }
         guard let handler = self.namespaces[scope.namespace]?.application.serverSide[name] else {
             self.metrics.unhandledServerSide.increment()
             return answer.give(nil)
@@ -25,6 +26,13 @@ extension LiveServer {
             }
             answer.give(nil)
         }
+        if !isQueued { answer.give(nil) }
+    }
+
+    /// Another node asks this one about itself. Of a newer one: it may ask what this version cannot say.
+    private func answerInquiry(_ name: String, _ arguments: ByteBuffer, _ answer: ServerSideAnswer) {
+        guard let handler = self.inquiries.handler(of: name) else { return answer.give(nil) }
+        let isQueued = self.work.submit { answer.give(await handler(arguments)) }
         if !isQueued { answer.give(nil) }
     }
 }

@@ -38,12 +38,13 @@ final class LiveServer: Sendable {
         var wallTime: @Sendable () -> Int64
         /// Whether any domain takes tokens: then they are kept from the application.
         var takesTokens: Bool
-        /// nil where no liveConnection hook was registered: then it costs nothing.
-        var liveConnection: LiveConnectionRunner?
+        var liveConnection: LiveConnectionHook
         /// nil where no hook judges handshakes.
         var allowRequest: AllowRequestHook?
         /// Answers plain HTTP.
         var responder: HTTPChannelHandler.Responder
+        /// The domains that traffic is counted for, and what actions they have had.
+        var actionTally: ActionTally
         var logger: Logger
     }
 
@@ -51,11 +52,14 @@ final class LiveServer: Sendable {
     let socketOptions: SocketOptions
     let metrics = LiveMetrics()
     let confirmations = ConfirmationMetrics()
+    let domains: DomainSlots
+    let domainMetrics: DomainMetrics
+    /// What other nodes ask about this one.
+    let inquiries = InquiryDesk()
     let cors: CrossOrigin
     let work: WorkPool
     let headLimits: UpgradeRequest.Limits
-    /// nil where no client address is limited.
-    let addresses: AddressLimits?
+    let addresses: AddressLimits
     let ackIDs = AckIDs()
     let children: NamespaceChildren
     /// Whether some namespace wants to see the CONNECT payload.
@@ -67,11 +71,11 @@ final class LiveServer: Sendable {
     private let webSocketSessions = SessionKeyTable()
     private let polling = (0..<16).map { _ in PollingTable() }
     let loops = Mutex<[NIOLoopBound<LiveLoop>]>([])
-    private let pulses = Mutex<[LoopPulse]>([])
+    let pulses = Mutex<[LoopPulse]>([])
     private let clusterNode = Mutex<ClusterNode?>(nil)
-    private let lastSample = Mutex((connections: 0, users: 0))
+    let lastSample: Mutex<LiveFigures>
     private let isOpen = Atomic<Bool>(false)
-    private let accepting: Mutex<AcceptPacer>
+    let accepting: Mutex<AcceptPacer>
 
     private final class PollingTable: Sendable {
         let sessions = Mutex<[String: PollingEntry]>([:])
@@ -79,6 +83,9 @@ final class LiveServer: Sendable {
 
     init(_ setup: Setup) {
         self.setup = setup
+        self.domains = setup.actionTally.domains
+        self.domainMetrics = DomainMetrics(self.domains)
+        self.lastSample = Mutex(LiveFigures(domains: self.domains))
         self.engineOptions = setup.options.engine
         self.cors = setup.gate.crossOrigin
         let limits = setup.options.limits
@@ -207,7 +214,7 @@ final class LiveServer: Sendable {
         let key = try self.count(source)
         // Behind the limit per address: who is refused by that has not used up what others may.
         guard self.accepting.withLock({ $0.pass(at: .now()) }) else {
-            self.addresses?.close(key, hasJoined: false)
+            self.addresses.close(key, hasJoined: false)
             self.metrics.hit(.acceptRate)
             throw .busy
         }
@@ -215,12 +222,12 @@ final class LiveServer: Sendable {
     }
 
     private func count(_ source: ProxyTrust.Source) throws(TransportRefusal) -> AddressKey {
-        guard let addresses = self.addresses else { return .none }
+        guard self.addresses.isOn else { return .none }
         guard source.key != .none else {
             self.metrics.handshakeUnattributed()
             return .none
         }
-        let admission = try addresses.open(source.key)
+        let admission = try self.addresses.open(source.key)
         if !admission.isCounted { self.metrics.hit(.addresses) }
         return admission.key
     }
@@ -232,7 +239,7 @@ final class LiveServer: Sendable {
     }
 
     /// A handshake that was admitted makes no session after all.
-    func dismiss(_ address: AddressKey) { self.addresses?.close(address, hasJoined: false) }
+    func dismiss(_ address: AddressKey) { self.addresses.close(address, hasJoined: false) }
 
     /// Draining closes the door first (SPEC ND-12).
     func setOpen(_ isOpen: Bool) {
@@ -257,16 +264,23 @@ final class LiveServer: Sendable {
     /// The packet of an application's event.
     /// - Throws: ``StationError`` for what cannot be sent, or `EncodingError`.
     func packet(_ event: String, _ arguments: [any Encodable], namespace: String) throws -> OutboundPacket {
-        if namespace == "/", EventName.product.contains(event) { throw StationError.reservedName(event) }
         let encoded = try arguments.map(EventEncoding.argument)
         do {
-            let limits = EventLimits(maxBytes: min(self.options.maximumEvent, EventLimits.ceiling))
-            return try OutboundPacket.event(event, encoded, namespace: namespace, limits: limits)
-        } catch EventError.reservedName {
+            return try self.packet(event, encoded: encoded, namespace: namespace)
+        } catch .reservedName {
             throw StationError.reservedName(event)
         } catch {
             throw StationError.invalidEvent("\(error)")
         }
+    }
+
+    /// The same, of arguments that are encoded already.
+    func packet(
+        _ event: String, encoded: [EventArgument], namespace: String
+    ) throws(EventError) -> OutboundPacket {
+        if namespace == "/", EventName.product.contains(event) { throw .reservedName }
+        let limits = EventLimits(maxBytes: min(self.options.maximumEvent, EventLimits.ceiling))
+        return try OutboundPacket.event(event, encoded, namespace: namespace, limits: limits)
     }
 
     // MARK: Loops
@@ -356,37 +370,13 @@ final class LiveServer: Sendable {
         }
     }
 
-    /// Connections in `/` and their users, a second old at most.
-    var counts: (connections: Int, users: Int) { self.lastSample.withLock(\.self) }
-
-    private func sample() async {
-        var connections = 0
-        var users = 0
-        var rooms = 0
-        for loop in self.loops.withLock(\.self) {
-            let counts = try? await loop.eventLoop.submit {
-                let state = loop.value
-                self.metrics.add(state.takeCounters())
-                return (state.table.connectionCount, state.table.userCount, state.rooms.counts.rooms)
-            }.get()
-            connections += counts?.0 ?? 0
-            users += counts?.1 ?? 0
-            rooms += counts?.2 ?? 0
-        }
-        let pending = self.clusterNode.withLock(\.self)?.admission.count ?? 0
-        self.lastSample.withLock { $0 = (connections, users) }
-        self.addresses?.sweep()
-        self.metrics.sample(
-            connections: connections, users: users, rooms: rooms, pendingConnects: pending,
-            addresses: self.addresses?.count ?? 0)
-    }
-
     // MARK: Hooks
 
     func runLiveConnectionHook(_ connection: LiveConnection, _ identity: ConnectionIdentity) {
-        guard let run = self.setup.liveConnection else { return }
+        let hook = self.setup.liveConnection
+        guard hook.isWanted(identity.domain) else { return }
         let socket = Socket(connection)
         let handshake = connection.session.handshake
-        connection.session.enqueueHandler { await run(handshake, identity, socket) }
+        connection.session.enqueueHandler { await hook.run(handshake, identity, socket) }
     }
 }

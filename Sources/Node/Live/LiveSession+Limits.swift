@@ -111,6 +111,6 @@ extension LiveSession {
     func noteJoined() {
         guard !self.hasJoined, !self.engine.isClosed else { return }
         self.hasJoined = true
-        self.loop.server.addresses?.join(self.address)
+        self.loop.server.addresses.join(self.address)
     }
 }

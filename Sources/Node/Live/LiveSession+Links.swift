@@ -82,7 +82,9 @@ extension LiveConnection {
     func joinLinks() {
         guard let broker = self.clusterNode.links, let route = broker.arrivals.take(self.socket) else { return }
         let socket = self.socket
-        guard self.loop.server.setup.liveConnection != nil else { return broker.join(route, socket) }
+        guard let domain = self.identity?.domain, self.loop.server.setup.liveConnection.isWanted(domain) else {
+            return broker.join(route, socket)
+        }
         // Where the hook did not run either, there is nothing to be behind.
         if !self.session.enqueueHandler({ broker.join(route, socket) }) { broker.join(route, socket) }
     }

@@ -45,6 +45,7 @@ extension LiveSession {
     private func dispatch(
         _ slot: NamespaceSlot, _ packet: SocketPacket, _ text: UnsafeRawBufferPointer, _ attachments: [ByteBuffer] = []
     ) {
+        self.traffic.counts.eventsIn += 1
         if slot == .root, self.performProduct(packet, text, attachments) { return }
         guard let socket = self.socket(slot) else { return }
         let event = LoopEvent(session: self, socket: socket, packet: packet, text: text, attachments: attachments)
@@ -257,6 +258,7 @@ extension LiveSession {
         if socket.seat < 0 { self.loop.rooms.add(socket, to: socket.scope) }
         if socket.namespace.isDynamic { server.children.add(self.sockets.name(of: socket.slot)) }
         let auth = self.auths.removeValue(forKey: socket.slot)
+        if self.auths.isEmpty { self.auths = [:] }  // gives back its memory
         application.joined?(LoopSocket(socket), auth ?? ByteBuffer())
         guard !application.connection.isEmpty else { return }
         let handle = Socket(socket)

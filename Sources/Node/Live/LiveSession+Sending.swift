@@ -7,6 +7,7 @@ extension LiveSession {
     /// Sends to this session alone, behind everything that its device was sent before.
     func send(_ packet: OutboundPacket) {
         self.loop.counters.packetsOut += 1
+        self.traffic.counts.bytesOut += packet.byteCount
         if let webSocket = self.webSocket {
             if let connection = self.connection { self.loop.table.settle(connection) }
             let base64 = self.isBase64
@@ -23,6 +24,7 @@ extension LiveSession {
             return
         }
         self.loop.counters.packetsOut += packets.count
+        self.traffic.counts.bytesOut += packets.reduce(0) { $0 + $1.byteCount }
         if let connection = self.connection { self.loop.table.settle(connection) }
         let base64 = self.isBase64
         webSocket.send { for packet in packets { packet.writeFrames(base64: base64, into: &$0) } }
@@ -31,6 +33,7 @@ extension LiveSession {
     /// The same for an event: with connection state recovery on, every one on `/` carries the client's position, also where it
     /// is not logged itself (SOCKETIO §14.1.3).
     func sendEvent(_ packet: OutboundPacket) {
+        self.traffic.counts.eventsOut += 1
         guard let connection = self.connection, connection.isRecoverable, packet.isOnRoot else {
             return self.send(packet)
         }
@@ -40,6 +43,7 @@ extension LiveSession {
     /// The same for an ack that can be written without making a packet first.
     func send(_ text: SocketPacketText) {
         self.loop.counters.packetsOut += 1
+        self.traffic.counts.bytesOut += text.count
         if let webSocket = self.webSocket {
             if let connection = self.connection { self.loop.table.settle(connection) }
             webSocket.send { text.writeFrame(into: &$0) }
@@ -58,6 +62,8 @@ extension LiveSession {
                 return self.sendEvent(shared.packet)
             }
             self.loop.counters.packetsOut += 1
+            self.traffic.counts.eventsOut += 1
+            self.traffic.counts.bytesOut += shared.packet.byteCount
             if let connection = self.connection { self.loop.table.settle(connection) }
             webSocket.transmitSoon(shared.frames)
         case .volatile, .latest: self.send(shared.packet, delivery)

@@ -12,7 +12,13 @@ final class LiveSession: Timed {
     unowned(unsafe) let loop: LiveLoop
     /// Loses its credentials once `/` has been joined.
     var handshake: Handshake
+    // Small ones together: there are as many of these objects as connections.
     let application: EngineApplication
+    /// Why nothing more is taken from the client for now.
+    var pauses: Pauses = []
+    /// The number of its domain (``DomainSlots``).
+    private let domainSlot: UInt16
+    var hasJoined = false
     var engine: EngineSession
     /// The namespaces; unused on a bare Engine.IO path.
     var sockets: SocketSession
@@ -32,13 +38,10 @@ final class LiveSession: Timed {
     var auths: [NamespaceSlot: ByteBuffer] = [:]
     /// Asynchronous handlers of this session, once one was needed.
     var handlers: HandlerQueue?
-    /// Why nothing more is taken from the client for now.
-    var pauses: Pauses = []
     /// What it has sent.
     var rates = SocketRates()
     /// Whom limits per address count it for, until it has ended.
     let address: AddressKey
-    var hasJoined = false
     /// Where the loop and its wheel keep it.
     var seat: Int32 = -1
     /// Of a session that began on WebSocket; the others are in the table of polling sessions.
@@ -55,12 +58,19 @@ final class LiveSession: Timed {
         self.loop = loop
         self.handshake = handshake
         self.address = address
+        self.domainSlot = UInt16(clamping: server.domains.slot(of: handshake.domain))
         self.application = application
         self.engine = EngineSession(transport: transport, at: now, options: server.engineOptions)
         self.sockets = SocketSession(at: now, options: server.socketOptions)
         loop.add(self)
         server.metrics.sessionOpened(transport)
         self.reschedule(at: now)
+    }
+
+    /// What its domain has had on this loop.
+    var traffic: DomainTraffic {
+        get { self.loop.traffic[Int(self.domainSlot)] }
+        _modify { yield &self.loop.traffic[Int(self.domainSlot)] }
     }
 
     var isBase64: Bool { self.handshake.base64 }
@@ -231,6 +241,7 @@ final class LiveSession: Timed {
 
     private func message(text: UnsafeRawBufferPointer) {
         self.loop.counters.packetsIn += 1
+        self.traffic.counts.bytesIn += text.count
         switch self.application {
         case .socketIO:
             let now = NIODeadline.now()
@@ -242,6 +253,7 @@ final class LiveSession: Timed {
     }
 
     private func message(binary: UnsafeRawBufferPointer) {
+        self.traffic.counts.bytesIn += binary.count
         switch self.application {
         case .socketIO:
             let none = UnsafeRawBufferPointer(start: nil, count: 0)
@@ -293,7 +305,7 @@ final class LiveSession: Timed {
         self.loop.wheel.cancel(self)
         self.loop.remove(self)
         self.loop.server.metrics.sessionClosed(ending.reason)
-        self.loop.server.addresses?.close(self.address, hasJoined: self.hasJoined)
+        self.loop.server.addresses.close(self.address, hasJoined: self.hasJoined)
     }
 
     func closeProbe() {

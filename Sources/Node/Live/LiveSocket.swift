@@ -9,22 +9,31 @@ import Wire
 class LiveSocket: RoomMember {
     /// Invariant: the session holds its sockets and outlives them; whoever keeps a socket longer keeps the session as well.
     unowned let session: LiveSession
+    // Small ones together: there are as many of these objects as connections.
     let slot: NamespaceSlot
+    var seat: Int32 = -1
+    /// Whether the client is still to be asked to renew.
+    var isAskDue = false
     let namespace: InstalledNamespace
     /// Acknowledgements that the client owes.
     private(set) var acks = AckTable<(AckAnswer) -> Void>()
     /// What the application keeps with the socket, as JSON.
-    var data: ByteBuffer?
+    var data: ByteBuffer? {
+        get { self.rareData.value }
+        set { self.rareData.value = newValue }
+    }
+    private var rareData = Rare<ByteBuffer>()
     /// What the application sees of the first request; only where it asked to.
-    var handshake: SocketHandshake?
+    var handshake: SocketHandshake? {
+        get { self.rareHandshake.value }
+        set { self.rareHandshake.value = newValue }
+    }
+    private var rareHandshake = Rare<SocketHandshake>()
     var rooms: [Room] = []
-    var seat: Int32 = -1
     /// Whom it belongs to; nil for a guest, where guests may connect, and before that is known.
     var identity: ConnectionIdentity?
     /// When its authority is looked at next (SPEC ID-16).
     var authorityDeadline = NIODeadline.distantFuture
-    /// Whether the client is still to be asked to renew.
-    var isAskDue = false
 
     init(session: LiveSession, slot: NamespaceSlot, namespace: InstalledNamespace) {
         self.session = session

@@ -1,8 +1,12 @@
 /// Finds out who a socket belongs to, by the cookies of its handshake, or the token, and the proof in its CONNECT payload.
 typealias SocketIdentifier = @Sendable (Handshake, ConnectAuth) async -> SocketFinding
 
-/// Runs the application's liveConnection hook for a connection that has come live.
-typealias LiveConnectionRunner = @Sendable (Handshake, ConnectionIdentity, Socket) async -> Void
+/// The application's liveConnection hook, for connections that have come live.
+struct LiveConnectionHook: Sendable {
+    /// Whether there is anything to run in that domain: where there is not, a connection costs nothing.
+    let isWanted: @Sendable (_ domain: String) -> Bool
+    let run: @Sendable (Handshake, ConnectionIdentity, Socket) async -> Void
+}
 
 /// Who a socket belongs to.
 enum SocketFinding: Sendable {

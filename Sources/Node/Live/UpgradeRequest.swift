@@ -21,26 +21,26 @@ package struct UpgradeRequest {
     }
 
     /// - Parameter head: up to and including the blank line.
-    package init(head: some Sequence<UInt8>, limits: Limits) throws(Refusal) {
-        let text = String(decoding: Array(head), as: UTF8.self)
-        var lines = text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)[...]
-        guard let first = lines.popFirst() else { throw .malformed }
+    package init(head: some Collection<UInt8>, limits: Limits) throws(Refusal) {
+        let text = String(decoding: head, as: UTF8.self)
+        var lines = text.utf8[...]
         // Bytes, not characters: a blank and a combining mark behind it are one character, and no blank.
-        let parts = Self.trimmed(first).utf8.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
+        let parts = Self.nextLine(&lines).split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
         guard parts.count == 3, parts[2].elementsEqual("HTTP/1.1".utf8) else { throw .malformed }
         guard parts[1].count <= limits.targetBytes else { throw .targetTooLong }
         self.method = Substring(parts[0])
         self.target = Substring(parts[1])
         var fields: [(name: Substring, value: Substring)] = []
-        for line in lines {
-            let field = Self.trimmed(line)
+        fields.reserveCapacity(16)
+        while !lines.isEmpty {
+            let field = Self.nextLine(&lines)
             if field.isEmpty { break }
-            guard let colon = field.utf8.firstIndex(of: UInt8(ascii: ":")), colon != field.startIndex
+            guard let colon = field.firstIndex(of: UInt8(ascii: ":")), colon != field.startIndex
             else { throw .malformed }
             guard fields.count < limits.fieldCount else { throw .tooManyFields }
-            let name = field[..<colon]
+            let name = Substring(field[..<colon])
             guard name.utf8.allSatisfy(Self.isTokenByte) else { throw .malformed }
-            var value = field.utf8[field.utf8.index(after: colon)...]
+            var value = field[field.index(after: colon)...]
             while let edge = value.first, Self.isBlank(edge) { value.removeFirst() }
             while let edge = value.last, Self.isBlank(edge) { value.removeLast() }
             guard value.allSatisfy({ $0 >= 0x20 && $0 != 0x7F || $0 == 0x09 }) else { throw .malformed }
@@ -49,9 +49,12 @@ package struct UpgradeRequest {
         self.fields = fields
     }
 
-    private static func trimmed(_ line: Substring.UTF8View) -> Substring {
-        var line = Substring(line)
-        if line.utf8.last == UInt8(ascii: "\r") { line = Substring(line.utf8.dropLast()) }
+    /// Takes a line off, without its end.
+    private static func nextLine(_ lines: inout Substring.UTF8View) -> Substring.UTF8View {
+        let end = lines.firstIndex(of: UInt8(ascii: "\n")) ?? lines.endIndex
+        var line = lines[..<end]
+        lines = end == lines.endIndex ? lines[end...] : lines[lines.index(after: end)...]
+        if line.last == UInt8(ascii: "\r") { line.removeLast() }
         return line
     }
 

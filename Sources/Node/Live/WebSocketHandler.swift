@@ -34,9 +34,15 @@ final class WebSocketHandler: ChannelInboundHandler {
     /// What goes out, and what had come in, before the first frame; nil once the connection is ours.
     private var opening: Opening?
 
-    private struct Opening {
+    /// An object of its own: an idle connection keeps no room for it.
+    private final class Opening {
         let greeting: ByteBuffer
         let early: ByteBuffer
+
+        init(greeting: ByteBuffer, early: ByteBuffer) {
+            self.greeting = greeting
+            self.early = early
+        }
     }
 
     /// - Parameters:
@@ -184,21 +190,22 @@ final class WebSocketHandler: ChannelInboundHandler {
 
     // MARK: From the session, on the loop
 
-    /// Appends what `body` writes: to the answers of the present read, else as a write of its own.
+    /// Appends what `body` writes: to the answers of the present read, else as a write that leaves with the others of this
+    /// tick.
     func send(_ body: (inout ByteBuffer) -> Void) {
         guard self.phase == .open, let context = self.context else { return }
         guard let deflate = self.deflate else {
             if self.isReading { return body(&self.loop.answers) }
             var frames = ByteBuffer()
             body(&frames)
-            return self.writeAndFlush(NIOAny(frames), context)
+            return self.writeSoon(NIOAny(frames), context)
         }
         var plain = ByteBuffer()
         body(&plain)
         if self.isReading { return deflate.rewrite(plain, into: &self.loop.answers) }
         var frames = ByteBuffer()
         deflate.rewrite(plain, into: &frames)
-        self.writeAndFlush(NIOAny(frames), context)
+        self.writeSoon(NIOAny(frames), context)
     }
 
     /// Frames that other members of the device get, too.
@@ -214,10 +221,7 @@ final class WebSocketHandler: ChannelInboundHandler {
     func transmitSoon(_ frames: NIOAny) {
         guard self.phase == .open, let context = self.context else { return }
         self.writeAnswers(context)
-        self.write(frames, context)
-        guard !self.awaitsFlush else { return }
-        self.awaitsFlush = true
-        self.loop.flushSoon(self)
+        self.writeSoon(frames, context)
     }
 
     func flush() {
@@ -274,6 +278,14 @@ final class WebSocketHandler: ChannelInboundHandler {
         guard let backlog = self.backlog else { return context.write(frames, promise: nil) }
         backlog.append(self.unwrapInboundIn(frames))
         self.checkBudget(context)
+    }
+
+    /// One system call for everything that one tick sends to a socket.
+    private func writeSoon(_ frames: NIOAny, _ context: ChannelHandlerContext) {
+        self.write(frames, context)
+        guard !self.awaitsFlush else { return }
+        self.awaitsFlush = true
+        self.loop.flushSoon(self)
     }
 
     private func writeAndFlush(_ frames: NIOAny, _ context: ChannelHandlerContext) {

@@ -37,12 +37,12 @@ struct WebSocketOpening {
 
     private func decide(_ seat: Seat) throws(TransportRefusal) {
         let server = self.loop.server
-        let parts = self.target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
-        guard let application = server.enginePath(String(parts[0])) else { throw .badRequest }
+        let path = self.target.utf8.prefix { $0 != UInt8(ascii: "?") }
+        guard let application = server.enginePath(String(Substring(path))) else { throw .badRequest }
         guard application != .bareEcho else { return try self.begin(application, base64: false, seat) }
         let request: EngineRequest
         do {
-            request = try EngineRequest(query: parts.count > 1 ? String(parts[1]) : "")
+            request = try EngineRequest(query: self.query)
         } catch {
             throw TransportRefusal(error)
         }
@@ -62,6 +62,13 @@ struct WebSocketOpening {
             self.join(entry, seat)
         case .handshake: try self.begin(application, base64: request.base64, seat)
         }
+    }
+
+    /// What follows the first question mark of the target.
+    private var query: String {
+        let target = self.target.utf8
+        guard let mark = target.firstIndex(of: UInt8(ascii: "?")) else { return "" }
+        return String(Substring(target[target.index(after: mark)...]))
     }
 
     /// A session of its own, if the application lets it.
@@ -84,9 +91,8 @@ struct WebSocketOpening {
             server.dismiss(address)
             return seat.channel.close(promise: nil)
         }
-        let query = self.target.firstIndex(of: "?").map { String(self.target[self.target.index(after: $0)...]) } ?? ""
         HandshakeHook.ask(
-            HandshakeRequest(admitted, transport: .websocket, query: query), on: self.loop
+            HandshakeRequest(admitted, transport: .websocket, query: self.query), on: self.loop
         ) { finding in
             guard seat.channel.isActive else { return server.dismiss(address) }
             switch finding {

@@ -10,11 +10,22 @@ struct Backend: Sendable {
     let registry: any NodeRegistry
     let tickets: any TicketStore
     let links: any LinkStore
+    let answers: any AnswerStore
+    let domains: any DomainStore
     /// nil while connection state recovery is off.
     let recoveryLog: (any RecoveryLog)?
+    /// nil while the outbox is not served.
+    let outbox: Outbox?
     /// Whether there can be other nodes at all.
     let isClustered: Bool
     private let kind: Kind
+
+    /// The outbox, and what wakes a node that serves it.
+    struct Outbox: Sendable {
+        let store: any PostingStore
+        let makeWatch: @Sendable (_ poke: @escaping @Sendable () -> Void) -> PostingWatch
+        let shutdown: @Sendable () async -> Void
+    }
 
     private enum Kind: Sendable {
         case memory(LoopbackHub)
@@ -23,14 +34,20 @@ struct Backend: Sendable {
 
     private init(
         routes: any RouteStore, sessions: any SessionStore, registry: any NodeRegistry,
-        tickets: any TicketStore, links: any LinkStore, recoveryLog: (any RecoveryLog)?, isClustered: Bool, kind: Kind
+        tickets: any TicketStore, links: any LinkStore, answers: any AnswerStore, domains: any DomainStore,
+        recoveryLog: (any RecoveryLog)?,
+        outbox: Outbox? = nil,
+        isClustered: Bool, kind: Kind
     ) {
         self.routes = routes
         self.sessions = sessions
         self.registry = registry
         self.tickets = tickets
         self.links = links
+        self.answers = answers
+        self.domains = domains
         self.recoveryLog = recoveryLog
+        self.outbox = outbox
         self.isClustered = isClustered
         self.kind = kind
     }
@@ -39,6 +56,7 @@ struct Backend: Sendable {
         Backend(
             routes: InMemoryRouteStore(), sessions: InMemorySessionStore(), registry: InMemoryNodeRegistry(),
             tickets: InMemoryTicketStore(), links: InMemoryLinkStore(),
+            answers: InMemoryAnswerStore(), domains: InMemoryDomainStore(),
             recoveryLog: recovery ? InMemoryRecoveryLog() : nil, isClustered: false, kind: .memory(LoopbackHub()))
     }
 
@@ -59,8 +77,29 @@ struct Backend: Sendable {
             }
         return Backend(
             routes: cluster.routes, sessions: cluster.sessions, registry: cluster.nodes,
-            tickets: cluster.tickets, links: cluster.links,
-            recoveryLog: cluster.recoveryLog, isClustered: true, kind: .mongo(cluster, bus))
+            tickets: cluster.tickets, links: cluster.links, answers: cluster.answers,
+            domains: cluster.domains,
+            recoveryLog: cluster.recoveryLog,
+            outbox: try options.outbox.map { try self.outbox($0, cluster, tail: options.tail, logger) },
+            isClustered: true, kind: .mongo(cluster, bus))
+    }
+
+    private static func outbox(
+        _ options: Configuration.Mongo.Outbox, _ cluster: MongoCluster, tail: Configuration.Mongo.Tail, _ logger: Logger
+    ) throws -> Outbox {
+        let store: MongoPostingStore
+        do {
+            store = try MongoPostingStore(settings: cluster.settings, keepSeconds: options.keep, logger: logger)
+        } catch {
+            throw self.explained(error)
+        }
+        return Outbox(
+            store: store,
+            makeWatch: { poke in
+                PostingWatch(
+                    settings: cluster.settings, topology: tail == .cursor ? nil : cluster.topology, poke: poke,
+                    logger: logger)
+            }, shutdown: { await store.shutdown() })
     }
 
     static func open(
@@ -84,12 +123,7 @@ struct Backend: Sendable {
     }
 
     private static func settings(_ options: Configuration.Mongo, recoveryLog: Bool) -> MongoSettings {
-        var settings = MongoSettings(uri: options.uri, database: options.database)
-        settings.busURIs = options.busURIs
-        settings.formats = options.formats
-        settings.traceSeconds = options.traceSeconds
-        settings.slots = options.slotsPerShard
-        settings.slotSize = options.slotSize
+        var settings = options.settings
         settings.recoveryLog = recoveryLog ? options.recoveryLogSize : nil
         return settings
     }
@@ -112,9 +146,18 @@ struct Backend: Sendable {
     }
 
     /// Writes down what becomes of events at one incarnation; nil where there is nowhere to keep it.
-    func tracer(for node: NodeRecord, rate: Double, clock: @escaping @Sendable () -> Int64) -> Tracer? {
+    func tracer(
+        for node: NodeRecord, rate: Double, logger: Logger, clock: @escaping @Sendable () -> Int64
+    ) -> Tracer? {
         guard case .mongo(let cluster, _) = self.kind else { return nil }
-        return Tracer(store: cluster.traces, node: node.label, rate: rate, clock: clock)
+        return Tracer(store: cluster.traces, node: node.label, rate: rate, clock: clock) {
+            event, span, written, pending in
+            var metadata = Logger.Metadata(span)
+            metadata["event"] = "\(event.text)"
+            metadata["written"] = "\(written)"
+            metadata["pending"] = "\(pending)"
+            logger.info("event delivered", metadata: metadata)
+        }
     }
 
     /// What this node reads and writes.
@@ -160,6 +203,7 @@ struct Backend: Sendable {
     }
 
     func shutdown() async {
+        await self.outbox?.shutdown()
         if case .mongo(let cluster, _) = self.kind { await cluster.shutdown() }
     }
 }

@@ -10,9 +10,11 @@ final class BusReceiver: ClusterReceiver {
     private let index: ConnectionIndex
     private let rooms: LateRooms
     private let tracer: Tracer?
+    private let ledger: PostingLedger
     private let names: @Sendable (NodeID) -> String
     private let links: LateLinks
     private let revocations: @Sendable (BusMessage, NodeID) -> Void
+    private let configurations: @Sendable (BusMessage) -> Void
     private let gaps: @Sendable (String) -> Void
     private let logger: Logger
     private let refusals = MessageRefusals()
@@ -24,19 +26,23 @@ final class BusReceiver: ClusterReceiver {
     /// - Parameters:
     ///   - names: of nodes, for traces.
     ///   - revocations: applies `invalidate` and `kick` messages, and takes the reports about them.
+    ///   - configurations: takes notice of new configurations of domains.
     ///   - gaps: what a gap means for caches and sockets (SPEC ND-9).
     init(
-        index: ConnectionIndex, rooms: LateRooms, links: LateLinks, tracer: Tracer?,
+        index: ConnectionIndex, rooms: LateRooms, links: LateLinks, tracer: Tracer?, ledger: PostingLedger,
         names: @escaping @Sendable (NodeID) -> String,
         revocations: @escaping @Sendable (BusMessage, NodeID) -> Void,
+        configurations: @escaping @Sendable (BusMessage) -> Void,
         gaps: @escaping @Sendable (String) -> Void, logger: Logger
     ) {
         self.index = index
         self.rooms = rooms
         self.tracer = tracer
+        self.ledger = ledger
         self.names = names
         self.links = links
         self.revocations = revocations
+        self.configurations = configurations
         self.gaps = gaps
         self.logger = logger
     }
@@ -62,7 +68,8 @@ final class BusReceiver: ClusterReceiver {
             case .peer, .roster, .link:
                 self.deliver(&events)
                 self.passOn(message, from: sender)
-            case .config, .probe:
+            case .config: self.configurations(message)
+            case .probe:
                 // Of a newer neighbour: kinds that this version does not know are no harm (ND-6).
                 self.unknown.increment()
             }
@@ -108,11 +115,11 @@ final class BusReceiver: ClusterReceiver {
         do throws(EnvelopeError) {
             let payload = try EventPayload.decode(message.payload)
             let tally = self.tally(of: message, for: sender)
-            guard let delivery = ConnectionIndex.Delivery(payload, to: key, from: sender, tally: tally) else {
+            guard var delivery = ConnectionIndex.Delivery(payload, to: key, from: sender, tally: tally) else {
                 self.refusals.countNoKey()
                 return nil
             }
-            return delivery
+            return self.ledger.admit(&delivery, of: message) ? delivery : nil
         } catch {
             self.refusals.count(error, in: message.kind, self.logger)
             return nil
@@ -122,14 +129,14 @@ final class BusReceiver: ClusterReceiver {
     /// Tells the sender what was written here, and writes it down, where this is asked for.
     private func tally(of message: BusMessage, for sender: NodeID) -> WrittenTally? {
         let request = EventConfirmation.request(of: message)
-        let trace = self.tracer == nil ? nil : EventConfirmation.trace(of: message)
+        let trace = self.tracer == nil ? nil : EventConfirmation.traced(message)
         guard request != nil || trace != nil else { return nil }
         let (rooms, tracer) = (self.rooms, self.tracer)
-        if let trace { tracer?.note(trace, .read(from: self.names(sender))) }
+        if let trace { tracer?.note(trace.id, .read(from: self.names(sender))) }
         return WrittenTally { devices in
             if let trace {
                 tracer?.note(trace, written: devices)
-                if devices.isEmpty { tracer?.note(trace, .dropped("nobody whom it is for is here")) }
+                if devices.isEmpty { tracer?.note(trace.id, .dropped("nobody whom it is for is here")) }
             }
             guard let request else { return }
             let reply = RoomReply(

@@ -18,21 +18,37 @@ final class ClusterLife: Sendable {
         var name: String?
         var address: String?
         var pendingConnects: Int
-        var acceptRate: Int
+        var pace: Pace
         /// Share of events that are traced unasked.
         var traceRate: Double
-        var drainSpread: Double
-        var maxDrain: Double
+        /// nil where the outbox is not served.
+        var postings: PostingService?
         var presence: PresenceHandlers
         var cache: SessionCache
         /// Applies `kick` and `invalidate` messages of other nodes, and their reports.
         var revocations: @Sendable (BusMessage, NodeID) -> Void
+        /// Are told of by other nodes.
+        var domains: DomainConfigurations
         /// Sessions of all sockets are to be read again.
         var recheck: @Sendable () -> Void
         var logger: Logger
     }
 
+    /// How fast clients come and go; it may change while the node runs.
+    struct Pace: Sendable {
+        var acceptRate: Int
+        var drainSpread: Double
+        var maxDrain: Double
+
+        init(_ options: LiveOptions) {
+            self.acceptRate = options.acceptRate
+            self.drainSpread = options.drainSpread
+            self.maxDrain = options.maxDrain
+        }
+    }
+
     private let setup: Setup
+    let pace: Mutex<Pace>
     private let metrics = ClusterMetrics()
     private let state = Mutex(State())
     /// Raised when the drain has come to its end.
@@ -49,6 +65,7 @@ final class ClusterLife: Sendable {
 
     init(_ setup: Setup) {
         self.setup = setup
+        self.pace = Mutex(setup.pace)
     }
 
     /// The incarnation that serves now; nil while there is none.
@@ -80,11 +97,12 @@ final class ClusterLife: Sendable {
         record.format = formats.written
         record.newestFormat = formats.newest
         // Nothing is known of it yet, but that nothing keeps it from taking what it may.
-        record.intake = setup.acceptRate
+        record.intake = self.pace.withLock(\.acceptRate)
         var options = setup.options
         options.recovery = setup.live.recovery.map { recovery in
             RouteRecovery(window: recovery.window * 1_000) { recovery.log.place(of: $0) }
         }
+        options.isHeard = { setup.presence.isHeard($0) }
         let incarnation = Incarnation(
             record: record, registry: setup.backend.registry, routes: setup.backend.routes, options: options,
             observer: self.observer
@@ -94,11 +112,15 @@ final class ClusterLife: Sendable {
         let rooms = LateRooms()
         let lateLinks = LateLinks()
         let membership = incarnation.membership
-        let tracer = setup.backend.tracer(for: record, rate: setup.traceRate) { membership.clusterTime }
+        let tracer = setup.backend.tracer(for: record, rate: setup.traceRate, logger: setup.logger) {
+            membership.clusterTime
+        }
+        let ledger = PostingLedger()
         let receiver = BusReceiver(
-            index: setup.index, rooms: rooms, links: lateLinks, tracer: tracer,
+            index: setup.index, rooms: rooms, links: lateLinks, tracer: tracer, ledger: ledger,
             names: { membership.record(of: $0)?.label ?? $0.text },
-            revocations: setup.revocations, gaps: { _ in self.afterGap() },
+            revocations: setup.revocations, configurations: { setup.domains.receive($0) },
+            gaps: { _ in self.afterGap() },
             logger: setup.logger)
         let bus: OpenBus
         do {
@@ -126,7 +148,7 @@ final class ClusterLife: Sendable {
         let requests = ClusterRequests()
         let dispatcher = EventDispatcher(
             node: id, index: setup.index, remote: setup.backend.isClustered || sending != nil ? remote : nil,
-            recovery: sending, requests: requests, tracer: tracer)
+            recovery: sending, requests: requests, tracer: tracer, ledger: ledger)
         let remoteRooms = RoomDispatcher.Remote(
             adapter: bus.adapter, directory: membership,
             freshNodes: { () throws(StoreError) in try await membership.freshNodes() },
@@ -150,7 +172,8 @@ final class ClusterLife: Sendable {
         let node = ClusterNode(
             incarnation: incarnation, adapter: bus.adapter, dispatcher: dispatcher, rooms: roomDispatcher,
             index: setup.index, admission: ConnectAdmission(limit: setup.pendingConnects),
-            messenger: messenger, links: links)
+            messenger: messenger, links: links,
+            postings: setup.postings?.runner(dispatcher, membership, live))
         return LifeStart(node: node, findings: bus.findings, runBus: bus.run)
     }
 
@@ -167,6 +190,7 @@ final class ClusterLife: Sendable {
             metrics.reaps.increment()
             logger.notice("reaping a dead node", metadata: ["node": "\(node)"])
         }
+        observer.unheard = { self.setup.presence.count($0) }
         // An older connection that gave way in a write whose outcome was unknown: its own node has to be told, too (LC-6).
         observer.superseded = { key, connection in self.current?.supersede([connection], key: key) }
         observer.links = { document, changes in self.current?.links?.note(document, changes) }
@@ -177,11 +201,13 @@ final class ClusterLife: Sendable {
         return observer
     }
 
-    /// Messages were lost: caches go, every socket's session is read again, and rosters are sent again (ND-9).
+    /// Messages were lost: caches go, every socket's session and the domains' configurations are read again, and
+    /// rosters are sent again (ND-9).
     private func afterGap() {
         self.setup.cache.removeAll()
         self.current?.links?.repeatRosters(over: .seconds(10))
         self.setup.recheck()
+        self.setup.domains.reread()
     }
 
     // MARK: Serving
@@ -226,6 +252,8 @@ final class ClusterLife: Sendable {
         self.setup.logger.notice("an incarnation serves", metadata: ["node": "\(node.id)"])
         self.setup.cache.setBypassed(false)
         self.setup.live.adopt(node)
+        // What others told of while there was no incarnation went to nobody.
+        self.setup.domains.reread()
         return true
     }
 
@@ -245,6 +273,9 @@ final class ClusterLife: Sendable {
             group.addTask { await start.node.dispatcher.run() }
             group.addTask { await start.node.rooms.run() }
             if let links = start.node.links { group.addTask { await links.run() } }
+            if let service = self.setup.postings, let runner = start.node.postings {
+                group.addTask { await service.run(runner) }
+            }
             group.addTask { await self.watch(start.node) }
             let end = await start.node.incarnation.run()
             group.cancelAll()
@@ -254,10 +285,11 @@ final class ClusterLife: Sendable {
 
     /// The session cache is trusted only while lease and bus are fresh (ND-3, ND-11).
     private func watch(_ node: ClusterNode) async {
-        var intake = Intake(limit: self.setup.acceptRate)
+        var intake = Intake(limit: self.pace.withLock(\.acceptRate))
         let membership = node.incarnation.membership
         while !Task.isCancelled {
             self.setup.cache.setBypassed(!node.refresh())
+            intake.limit = self.pace.withLock(\.acceptRate)
             let connects = intake.sample(
                 Intake.Sample(
                     mayAccept: node.mayAccept, pending: node.admission.count, pendingLimit: node.admission.limit,
@@ -301,6 +333,8 @@ final class ClusterLife: Sendable {
         } catch {
             self.setup.logger.warning("the drain was not announced", metadata: ["error": "\(error)"])
         }
+        // While the bus still works: others go on at once, and repeat nothing.
+        await node.postings?.leave(within: 3)
         await self.endAll(node.incarnation.membership)
         do {
             try await node.incarnation.drain(isAlone: !self.setup.backend.isClustered)
@@ -320,7 +354,8 @@ final class ClusterLife: Sendable {
                     do { try await Task.sleep(for: .seconds(1)) } catch { return }
                 }
             }
-            await self.setup.live.endAll(.drain, over: self.setup.drainSpread, longest: self.setup.maxDrain) {
+            let pace = self.pace.withLock(\.self)
+            await self.setup.live.endAll(.drain, over: pace.drainSpread, longest: pace.maxDrain) {
                 membership.intakeOfOthers
             }
             group.cancelAll()

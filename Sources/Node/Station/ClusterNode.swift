@@ -17,13 +17,16 @@ final class ClusterNode: Sendable {
     let messenger: NodeMessenger
     /// nil in conformance mode.
     let links: LinkBroker?
+    /// nil where the outbox is not served.
+    let postings: PostingRunner?
     private let stalls = StallWatch()
     private let isDraining = Atomic<Bool>(false)
     private let isDegraded = Atomic<Bool>(false)
 
     init(
         incarnation: Incarnation, adapter: any ClusterAdapter, dispatcher: EventDispatcher, rooms: RoomDispatcher,
-        index: ConnectionIndex, admission: ConnectAdmission, messenger: NodeMessenger, links: LinkBroker?
+        index: ConnectionIndex, admission: ConnectAdmission, messenger: NodeMessenger, links: LinkBroker?,
+        postings: PostingRunner?
     ) {
         self.id = incarnation.membership.own.id
         self.incarnation = incarnation
@@ -34,6 +37,7 @@ final class ClusterNode: Sendable {
         self.admission = admission
         self.messenger = messenger
         self.links = links
+        self.postings = postings
     }
 
     var view: any ClusterView { self.incarnation.membership }

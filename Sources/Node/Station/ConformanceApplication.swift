@@ -97,7 +97,7 @@ enum ConformanceApplication {
                     string: "{\"didReceive\":\(receipt.didReceive),\"local\":\(receipt.local),"
                         + "\"nodes\":\(receipt.nodes),\"stored\":\(receipt.stored),"
                         + "\"isComplete\":\(receipt.isComplete)"
-                        + (trace.map { ",\"event\":\"\($0.text)\"}" } ?? "}")))
+                        + (trace.map { ",\"event\":\"\($0.id.text)\"}" } ?? "}")))
         }
     }
 
@@ -138,7 +138,7 @@ enum ConformanceApplication {
     }
 
     private static func confirmed(
-        _ packet: OutboundPacket, _ key: RouteKey, _ client: String?, _ trace: TraceID?, _ timeout: Duration,
+        _ packet: OutboundPacket, _ key: RouteKey, _ client: String?, _ trace: TracedEvent?, _ timeout: Duration,
         _ server: LiveServer, _ node: ClusterNode
     ) async -> ByteBuffer {
         do {

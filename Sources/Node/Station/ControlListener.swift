@@ -1,5 +1,6 @@
 import Hummingbird
 import Logging
+import Metrics
 import NIOCore
 import Synchronization
 
@@ -10,9 +11,15 @@ final class ControlListener: Sendable {
 
     init(listener: Configuration.Listener, responder: ControlResponder, logger: Logger) {
         self.listener = listener
+        let stalled = Counter(
+            label: "submergence_limits_hit_total", dimensions: [("limit", Limit.stallTime.rawValue)])
         self.connections = HTTPConnections(
             responder: { request, writer, channel in try await responder.handle(request, writer, channel) },
-            limits: LimitOptions().head, logger: logger)
+            limits: LimitOptions().head, logger: logger
+        ) {
+            // An event stream whose reader takes nothing is cut.
+            [AnswerStreamHandler(stallTimeout: .seconds(30)) { stalled.increment() }]
+        }
     }
 
     /// - Throws: ``StartError`` when the port cannot be had.

@@ -16,6 +16,7 @@ public enum DatabaseSetup {
             lines.append("inboxes: \(shard.slots) slots in \(shard.database) on \(shard.name)")
         }
         for place in cluster.recoveryLog?.places ?? [] { lines.append("recovery log on \(place)") }
+        lines.append("outbox: \(options.database).\(cluster.settings.collections.outbox)")
         lines.append("ready")
         await cluster.shutdown()
         return lines

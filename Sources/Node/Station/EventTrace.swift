@@ -24,11 +24,10 @@ public struct EventTrace: Sendable, Equatable {
     /// - Throws: ``StartError``: MongoDB cannot be reached.
     public static func read(_ id: String, _ options: Configuration.Mongo) async throws -> EventTrace? {
         guard let event = TraceID(id) else { return nil }
-        var settings = MongoSettings(uri: options.uri, database: options.database)
-        settings.formats = options.formats
+        let settings = options.settings
         let found: [TraceStep]?
         do {
-            found = try await NIOThreadPool.singleton.runIfActive { [settings] in
+            found = try await NIOThreadPool.singleton.runIfActive {
                 try MongoTraceStore.read(event, settings)
             }
         } catch {

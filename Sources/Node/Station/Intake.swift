@@ -23,11 +23,11 @@ struct Intake {
     /// Of what a bad moment adds, so much is forgotten with each sample: half in two thirds of a second.
     private static let forgetting = 0.2
 
-    private let limit: Int
+    /// The configured ``LiveOptions/acceptRate``.
+    var limit: Int
     private var loopLag = 0.0
     private var commitLatency = 0.0
 
-    /// - Parameter limit: the configured ``LiveOptions/acceptRate``.
     init(limit: Int) {
         self.limit = limit
     }

@@ -4,7 +4,7 @@ import Wire
 
 /// Counts and logs messages of other nodes that are not read (SPEC ND-6, OP-4).
 struct MessageRefusals: Sendable {
-    private static let kinds: [BusMessage.Kind] = [.event, .room, .ack, .kick, .invalidate]
+    private static let kinds: [BusMessage.Kind] = [.event, .room, .ack, .kick, .invalidate, .config]
 
     private let malformed = Counter(label: "submergence_bus_messages_malformed_total")
     /// Of payloads; those of whole envelopes are counted where these are read.

@@ -18,13 +18,13 @@ public struct Receipt: Sendable, Equatable, Codable {
     /// What the nodes say that they have written; nil where they were not asked (``SendConfirmation``).
     public var confirmation: Confirmation?
 
-    init(_ confirmed: ConfirmedReceipt, _ trace: TraceID?, names: ([NodeID]) -> [String]) {
+    init(_ confirmed: ConfirmedReceipt, _ trace: TracedEvent?, names: ([NodeID]) -> [String]) {
         self.init(confirmed.receipt, trace)
         self.confirmation = Confirmation(confirmed, names: names)
     }
 
-    init(_ receipt: SendReceipt, _ trace: TraceID?) {
-        self.event = trace?.text
+    init(_ receipt: SendReceipt, _ trace: TracedEvent?) {
+        self.event = trace?.id.text
         self.didReceive = receipt.didReceive
         self.local = receipt.local
         self.nodes = receipt.nodes

@@ -4,18 +4,20 @@ import Wire
 /// What the control API, and applications, ask of a running station.
 extension RunningStation {
     /// The same packet to several people; the receipts are in their order.
+    /// - Parameter span: of the request, in a trace of the application's.
     func send(
         _ packet: OutboundPacket, to keys: [RouteKey], client: String?, _ delivery: EventDelivery,
-        _ confirm: SendConfirmation
+        _ confirm: SendConfirmation, in span: TraceSpan?
     ) async throws(StationError) -> [Receipt] {
-        if keys.count == 1 { return [try await self.send(packet, to: keys[0], client: client, delivery, confirm)] }
+        @Sendable func send(_ key: RouteKey) async throws(StationError) -> Receipt {
+            try await self.send(packet, to: key, client: client, delivery, confirm, in: span)
+        }
+        if keys.count == 1 { return [try await send(keys[0])] }
         let results = await withTaskGroup(of: (Int, Result<Receipt, StationError>).self) { group in
             for (index, key) in keys.enumerated() {
                 group.addTask {
                     do throws(StationError) {
-                        return (
-                            index, .success(try await self.send(packet, to: key, client: client, delivery, confirm))
-                        )
+                        return (index, .success(try await send(key)))
                     } catch {
                         return (index, .failure(error))
                     }
@@ -32,9 +34,11 @@ extension RunningStation {
     }
 
     /// Who of these people is there. One read for each shard that holds some of them.
-    /// - Parameter client: only this device of theirs.
+    /// - Parameters:
+    ///   - client: only this device of theirs.
+    ///   - namesTabs: whether each connection is told of.
     func presence(
-        of users: [String], client: String?, domain: String
+        of users: [String], client: String?, domain: String, namesTabs: Bool = false
     ) async throws -> PresenceAnswer {
         guard let node = self.life.current else {
             throw StationError.unavailable("this node has no lease at the moment")
@@ -55,7 +59,13 @@ extension RunningStation {
                 let devices = Dictionary(grouping: live, by: \.client).map { client, connections in
                     PresenceAnswer.Device(
                         client: client, connections: connections.count,
-                        nodes: Set(connections.map(\.node)).map { names[$0] ?? $0.text }.sorted())
+                        nodes: Set(connections.map(\.node)).map { names[$0] ?? $0.text }.sorted(),
+                        tabs: namesTabs
+                            ? connections.sorted { $0.since < $1.since }.map { connection in
+                                PresenceAnswer.Tab(
+                                    sid: connection.socket.text, endpoint: connection.endpointText,
+                                    node: names[connection.node] ?? connection.node.text, since: connection.since)
+                            } : nil)
                 }
                 return PresenceAnswer.Person(
                     user: key.user, active: !live.isEmpty, devices: devices.sorted { $0.client < $1.client })
@@ -79,6 +89,52 @@ extension RunningStation {
             return try await links.closeAll(key, client: client)
         } catch {
             throw .unavailable("\(error)")
+        }
+    }
+
+    /// Links that are told of.
+    private static let mostLinks = 200
+
+    /// What Links somebody is a party of: hints say where to look, the records what is so (SPEC LK-5).
+    func links(of key: RouteKey, client: String?) async throws -> LinksAnswer {
+        let shard = self.backend.routes.shard(of: key)
+        let hints = try await self.backend.routes.read([key], shard: shard)[key]?.links ?? []
+        var records: [LinkRecord] = []
+        for hint in hints.prefix(Self.mostLinks) {
+            if let record = try await self.backend.links.find(hint.key) { records.append(record) }
+        }
+        return LinksAnswer(records, of: key, client: client)
+    }
+
+    /// What control keys have done, on all nodes.
+    /// - Throws: ``StationError/unavailable(_:)``.
+    func audit(_ query: AuditQuery, _ log: AuditLog) async throws -> AuditAnswer {
+        guard let node = self.life.current else {
+            throw StationError.unavailable("this node has no lease at the moment")
+        }
+        var pages: [AuditPage]
+        do {
+            pages = try await ClusterInquiry(node: node).ask(
+                .audit, try JSONValue(encoding: query), as: AuditPage.self)
+        } catch is ClusterRequests.Full {
+            throw StationError.unavailable("too many requests to other nodes are under way")
+        }
+        pages.append(AuditPage(node: self.nodeName, entries: log.newest(query, domain: query.domain)))
+        return AuditAnswer(pages, limit: query.limit ?? AuditQuery.usual)
+    }
+
+    /// What other nodes may ask this one.
+    func answerInquiries(_ log: AuditLog) {
+        self.live.inquiries.set(.figures) { [weak self] _ in
+            guard let figures = self?.ownFigures() else { return nil }
+            return ClusterInquiry.encode(figures)
+        }
+        self.live.inquiries.set(.audit) { [weak self] arguments in
+            guard let self, let value = try? JSONValue(text: arguments),
+                let query = try? value.decoded(as: AuditQuery.self)
+            else { return nil }
+            let entries = log.newest(query.clamped, domain: query.domain)
+            return ClusterInquiry.encode(AuditPage(node: self.nodeName, entries: entries))
         }
     }
 

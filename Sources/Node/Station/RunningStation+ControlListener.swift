@@ -11,10 +11,15 @@ extension RunningStation {
         }
 
         private let held = Mutex(Weak())
+        /// What control keys do on this node.
+        let audit = Mutex<AuditLog?>(nil)
 
         var station: RunningStation? { self.held.withLock(\.station) }
 
-        func set(_ station: RunningStation) { self.held.withLock { $0.station = station } }
+        func set(_ station: RunningStation) {
+            self.held.withLock { $0.station = station }
+            if let log = self.audit.withLock(\.self) { station.answerInquiries(log) }
+        }
     }
 
     /// The control listener and what it serves.
@@ -26,7 +31,12 @@ extension RunningStation {
     ) throws -> ControlListener {
         var audit = Logger(label: "submergence.audit")
         audit.logLevel = logger.logLevel
-        let actions = ControlActions(ControlAccess(keyring), station: { station.station }, audit: audit)
+        let options = configuration.controlAPI
+        let sessions = DashboardSessions(limits: options.sessionLimits)
+        let access = ControlAccess(keyring, sessions: sessions)
+        let log = AuditLog(capacity: options.auditEntries, logger: audit)
+        let actions = ControlActions(
+            access, station: { station.station }, audit: log, streams: ControlStreams(limit: options.streams))
         let endpoints = actions.all
         let router = try self.router(endpoints.map(\.action))
         var page: (@Sendable () -> String)?
@@ -35,14 +45,23 @@ extension RunningStation {
         let responder: ControlResponder
         do {
             responder = try ControlResponder(
-                host: listener.host, keyring: keyring, metrics: page, unreadiness: unreadiness,
+                host: listener.host, keyring: keyring, access: access,
+                dashboard: Dashboard(
+                    keyring: keyring, access: access, sessions: sessions, audit: log,
+                    domains: configuration.servedDomains),
+                proxies: try configuration.proxyTrust(), hostNames: options.hostNames,
+                rates: ControlRates(perSecond: options.requestRate, burst: options.requestBurst), metrics: page,
+                unreadiness: unreadiness,
                 api: ActionPipeline(router: router, submit: submit, logger: logger),
                 document: .controlAPI(endpoints, router))
+        } catch let error as StartError {
+            throw error
         } catch {
             throw StartError(
                 "cannot open the control listener", why: "\(error)",
                 remedy: "Keep it on 127.0.0.1, or give it keys with --control-keys.")
         }
+        station.audit.withLock { $0 = log }
         return ControlListener(listener: listener, responder: responder, logger: logger)
     }
 }

@@ -47,11 +47,26 @@ extension RunningStation {
             store: backend.sessions, cache: cache, keys: keys, options: sessionOptions, revocation: revocation,
             now: now, submit: { background.submit($0) }, logger: logger)
         let tickets = SessionTickets(store: backend.tickets, options: sessionOptions, now: now, logger: logger)
+        let trust = try configuration.outboundTrust()
         let tokens = TokenAuthority(
-            try configuration.issuers(), hook: registrations.tokenHook, now: now, logger: logger)
+            try configuration.issuers(), hook: registrations.tokenHook, reader: TokenKeyReader(trusting: trust),
+            now: now, logger: logger)
         let router = try self.router([SessionEndpoint.action(tickets)] + registrations.actions)
+        let actionTally = ActionTally(DomainSlots(configuration.servedDomains))
+        let policy = OutboundPolicy(
+            allowing: .blocks(configuration.webhookPrivateTargets.compactMap { IPAddress.Block($0) }), trusting: trust)
+        let webhooks = try self.webhooks(
+            configuration, router, policy, now: now, submit: { background.submit($0) }, logger)
+        let domainConfigurations = DomainConfigurations(
+            store: backend.domains, webhooks: webhooks, own: self.ownWebhooks(configuration), policy: policy,
+            refresh: configuration.signingKeyRefresh,
+            DomainSurroundings(
+                nodes: { () throws(StoreError) in try await backend.registry.list() },
+                publish: { knot.publish($0, to: $1, logger) }, localNode: { knot.life?.current?.id },
+                submit: { background.submit($0) }, now: now), logger: logger)
         let pipeline = ActionPipeline(
-            router: router, options: sessionOptions, templates: registrations.templates,
+            router: { webhooks.router(for: $0) }, options: sessionOptions, templates: registrations.templates,
+            tally: actionTally,
             submit: { background.submit($0) }, logger: logger)
         let ice = try ICEServers(
             configuration.ice, refresh: configuration.signingKeyRefresh, now: now, logger: logger)
@@ -90,14 +105,15 @@ extension RunningStation {
                 links: configuration.mode == .conformance
                     ? nil
                     : LinkService(
-                        store: backend.links, keyring: LinkKeyring(keys: keys), hook: registrations.peerRequest,
+                        store: backend.links, keyring: LinkKeyring(keys: keys),
+                        hook: self.peerRequest(webhooks, registrations.peerRequest),
                         limits: configuration.live.limits.ofLinks, logger: logger),
                 watchSession: { try await authority.hold(of: $0, in: $1) },
                 sessionCheck: sessionOptions.activityResolution, wallTime: now,
                 takesTokens: !configuration.tokenIssuers.isEmpty,
-                liveConnection: self.liveConnectionRunner(registrations.liveConnection, logger),
+                liveConnection: self.liveConnectionHook(registrations.liveConnection, webhooks, logger),
                 allowRequest: registrations.allowRequest,
-                responder: responder.handle, logger: logger))
+                responder: responder.handle, actionTally: actionTally, logger: logger))
         let group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.loopCount)
         let (index, rooms) = try await live.start(on: group)
         let sessions = SessionGuard(live: live, work: background, logger: logger)
@@ -105,11 +121,12 @@ extension RunningStation {
             ClusterLife.Setup(
                 backend: backend, live: live, index: index, rooms: rooms, options: configuration.incarnationOptions,
                 name: configuration.name, address: configuration.address,
-                pendingConnects: configuration.live.pendingConnects, acceptRate: configuration.live.acceptRate,
+                pendingConnects: configuration.live.pendingConnects, pace: .init(configuration.live),
                 traceRate: configuration.mongo?.traceRate ?? 0,
-                drainSpread: configuration.live.drainSpread, maxDrain: configuration.live.maxDrain,
-                presence: PresenceHandlers(handlers: registrations.presence, log: log, logger: logger), cache: cache,
-                revocations: { knot.apply($0, from: $1, revocation, logger) },
+                postings: PostingService(configuration, backend, logger: logger),
+                presence: PresenceHandlers(
+                    handlers: registrations.presence, webhooks: webhooks, log: log, logger: logger), cache: cache,
+                revocations: { knot.apply($0, from: $1, revocation, logger) }, domains: domainConfigurations,
                 recheck: { sessions.recheckAll(isActive: isActive) }, logger: logger))
         knot.tie(life: life, sessions: sessions, isActive: isActive)
         let reference = Reference()
@@ -120,8 +137,10 @@ extension RunningStation {
         let station = RunningStation(
             configuration: configuration, logger: logger, backend: backend, live: live, life: life,
             revocation: revocation, authority: authority, pipeline: pipeline, tokens: tokens, ice: ice,
+            webhooks: webhooks, domains: domainConfigurations,
             keyWatch: configuration.keyWatch(keys, logger: logger) { sessions.forget(keys: $0) },
-            controlKeys: controlKeys, background: background, control: control, group: group,
+            controlKeys: controlKeys, problems: registrations.problems, background: background, control: control,
+            group: group,
             setup: registrations.setup, onStart: registrations.onStart)
         reference.set(station)
         return station
@@ -170,28 +189,6 @@ extension RunningStation {
         }
     }
 
-    /// The liveConnection hook: its reply's events go to the connection that came live (SPEC LC-5).
-    private static func liveConnectionRunner(
-        _ handlers: [Station.ActionlessHandler], _ logger: Logger
-    ) -> LiveConnectionRunner? {
-        guard !handlers.isEmpty else { return nil }
-        return { handshake, identity, socket in
-            let agent = Agent(
-                domain: identity.domain, user: identity.user, client: identity.client,
-                isDomestic: identity.isDomestic, address: handshake.source.address,
-                userAgent: handshake.headers.single("user-agent"))
-            for handler in handlers {
-                let reply = Reply(logger: logger)
-                do {
-                    try await handler(agent, reply)
-                    for event in try await reply.packets() { socket.send(event, .required) }
-                } catch {
-                    logger.error("liveConnection handler failed", metadata: ["error": "\(error)"])
-                }
-            }
-        }
-    }
-
     /// Holds what is made last for what was made first.
     private final class Knot: Sendable {
         private struct Ends {
@@ -226,6 +223,16 @@ extension RunningStation {
             node.committer.submit(
                 .forget(client: client, links: LinkCloseReason(reason)), key: RouteKey(domain: domain, user: user)
             ) { _ in }
+        }
+
+        /// One of several nodes that are told something which they find out by themselves, too.
+        func publish(_ message: BusMessage, to target: NodeRecord, _ logger: Logger) {
+            guard let node = self.life?.current else { return }
+            node.adapter.publish(message, to: target) { error in
+                guard let error, error != .targetGone else { return }
+                logger.notice(
+                    "another node was not told of a change", metadata: ["node": "\(target.id)", "error": "\(error)"])
+            }
         }
 
         /// A message of another node.

@@ -18,9 +18,16 @@ final class RunningStation: Sendable {
     let pipeline: ActionPipeline
     let tokens: TokenAuthority
     let ice: ICEServers
+    let webhooks: Webhooks
+    let domains: DomainConfigurations
     /// nil where the keys were made at start.
     let keyWatch: SigningKeyWatch?
     let controlKeys: ControlKeyring
+    /// What the node has complained about.
+    let problems: ProblemLog
+    let feed = FiguresFeed()
+    let idempotency: IdempotencyKeys
+    let shardWatch = ShardWatch()
     /// Background work of sessions and actions.
     let background: WorkPool
     private let control: ControlListener
@@ -31,7 +38,9 @@ final class RunningStation: Sendable {
     init(
         configuration: Configuration, logger: Logger, backend: Backend, live: LiveServer, life: ClusterLife,
         revocation: Revocation, authority: SessionAuthority, pipeline: ActionPipeline, tokens: TokenAuthority,
-        ice: ICEServers, keyWatch: SigningKeyWatch?, controlKeys: ControlKeyring, background: WorkPool,
+        ice: ICEServers, webhooks: Webhooks, domains: DomainConfigurations, keyWatch: SigningKeyWatch?,
+        controlKeys: ControlKeyring, problems: ProblemLog,
+        background: WorkPool,
         control: ControlListener,
         group: MultiThreadedEventLoopGroup, setup: [SetupHook], onStart: [@Sendable ([String]) -> Void]
     ) {
@@ -45,8 +54,13 @@ final class RunningStation: Sendable {
         self.pipeline = pipeline
         self.tokens = tokens
         self.ice = ice
+        self.webhooks = webhooks
+        self.domains = domains
         self.keyWatch = keyWatch
         self.controlKeys = controlKeys
+        self.problems = problems
+        self.idempotency = IdempotencyKeys(
+            store: backend.answers, window: configuration.controlAPI.idempotencyWindow, logger: logger)
         self.background = background
         self.control = control
         self.group = group
@@ -62,6 +76,7 @@ final class RunningStation: Sendable {
         } catch {
             failure = error
         }
+        self.webhooks.close()
         await self.backend.shutdown()
         try await self.group.shutdownGracefully()
         if let failure { throw failure }
@@ -74,10 +89,13 @@ final class RunningStation: Sendable {
             group.addTask { await self.background.run() }
             group.addTask { await self.control.run() }
             group.addTask { await self.tendKeys() }
+            group.addTask { await self.shardWatch.run { self.life.current?.committer } }
             do {
                 // Before there is a lease that would have to be renewed meanwhile.
                 try await cancelWhenGracefulShutdown { try await self.setup.runAll() }
                 let first = try await self.life.open()
+                // From here on other nodes tell of changes.
+                try await self.readDomains()
                 try await self.openListeners(first, &group)
                 // Whichever comes first: the order to stop, or the end of the cluster life.
                 try await group.next()
@@ -94,6 +112,8 @@ final class RunningStation: Sendable {
         await withDiscardingTaskGroup { group in
             group.addTask { await self.tokens.run() }
             group.addTask { await self.ice.run() }
+            group.addTask { await self.webhooks.run() }
+            group.addTask { await self.domains.run() }
             if let watch = self.keyWatch { group.addTask { await watch.run() } }
             group.addTask { await self.controlKeys.run() }
             group.addTask {
@@ -102,6 +122,15 @@ final class RunningStation: Sendable {
                     do { try await Task.sleep(for: .seconds(5)) } catch { return }
                 }
             }
+        }
+    }
+
+    private func readDomains() async throws {
+        do {
+            try await self.domains.start()
+        } catch {
+            throw StartError(
+                "cannot read the configurations of domains", why: "\(error)", remedy: "Check that MongoDB is well.")
         }
     }
 
@@ -151,6 +180,7 @@ final class RunningStation: Sendable {
         if self.configuration.mode == .development {
             lines.append("demo:    http://\(listener.localAddress.map(Self.text) ?? "?")/demo/")
         }
+        lines.append("dashboard: http://\(control.localAddress.map(Self.text) ?? "?")\(DashboardPages.prefix)")
         lines.append("control: http://\(control.localAddress.map(Self.text) ?? "?")/metrics")
         lines.append("ready")
         return lines
@@ -181,10 +211,10 @@ final class RunningStation: Sendable {
 
     func send(
         _ packet: OutboundPacket, to key: RouteKey, client: String?, _ delivery: EventDelivery,
-        _ confirm: SendConfirmation = .none, trace isTraced: Bool = false
+        _ confirm: SendConfirmation = .none, trace isTraced: Bool = false, in span: TraceSpan? = nil
     ) async throws(StationError) -> Receipt {
         guard let node = self.life.current else { throw .unavailable("this node has no lease at the moment") }
-        let trace = node.dispatcher.beginTrace(isAsked: isTraced)
+        let trace = node.dispatcher.beginTrace(isAsked: isTraced, in: span)
         if case .within(let timeout) = confirm {
             return try await self.live.sendConfirmed(packet, to: key, client, delivery, trace, timeout, on: node)
         }

@@ -5,11 +5,14 @@ public struct StartError: Error, Sendable, CustomStringConvertible {
     public let why: String
     /// What to do about it.
     public let remedy: String
+    /// The flags of `serve` that it is about, the likeliest first; empty where it is about the world.
+    package let about: [String]
 
-    init(_ what: String, why: String, remedy: String) {
+    package init(_ what: String, why: String, remedy: String, about: [String] = []) {
         self.what = what
         self.why = why
         self.remedy = remedy
+        self.about = about
     }
 
     public var description: String { "\(self.what): \(self.why). \(self.remedy)" }

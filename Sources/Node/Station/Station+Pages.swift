@@ -1,6 +1,7 @@
 extension Station {
     /// Serves files that are part of the program, before any action is asked: pages, scripts, styles. They may use what this
-    /// host serves and nothing else, be in no frame, and run no inline script or style (`Content-Security-Policy`).
+    /// host serves and nothing else, be in no frame, and run no inline script or style (`Content-Security-Policy`). Text is
+    /// compressed for who accepts gzip.
     ///
     /// - Parameters:
     ///   - prefix: a path with a slash at both ends, where `index.html` answers.

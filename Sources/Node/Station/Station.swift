@@ -40,6 +40,8 @@ public final class Station: Service {
         var onStart: [@Sendable ([String]) -> Void] = []
         var metrics: PrometheusMetricsFactory?
         var templates: Templates?
+        /// What the station's logger complains about.
+        var problems = ProblemLog()
         var isFrozen = false
 
         /// Namespaces whose names clients choose.
@@ -56,8 +58,9 @@ public final class Station: Service {
     public init(configuration: Configuration, logger: Logger = Logger(label: "submergence")) throws {
         try configuration.validate()
         self.configuration = configuration
-        self.logger = logger
-        self.registrations = Mutex(Registrations())
+        let registrations = Registrations()
+        self.logger = registrations.problems.watching(logger)
+        self.registrations = Mutex(registrations)
         if configuration.mode == .conformance { ConformanceApplication.install(on: self) }
         if configuration.servesDemo { DemoApplication.install(on: self) }
     }
@@ -87,7 +90,8 @@ public final class Station: Service {
     }
 
     /// Registers the hook that judges requests for Links; the last one registered counts, and without one all are denied
-    /// (SPEC LK-4, docs/links.md). It has 10 s, and one that throws denies.
+    /// (SPEC LK-4, docs/links.md). It has 10 s, and one that throws denies. In a domain whose webhook has this hook it is not
+    /// asked.
     public func on(_ hook: LinkHook, _ handler: @escaping PeerRequestHandler) {
         self.register { $0.peerRequest = handler }
     }

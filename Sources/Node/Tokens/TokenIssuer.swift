@@ -78,7 +78,7 @@ public struct TokenIssuer: Sendable, Equatable {
         }
         if !(0...86_400).contains(self.askBefore) { return "askBefore must be 0 to 86,400 seconds" }
         if case .url(let text) = self.keys {
-            guard let address = TokenKeyAddress(text) else { return "\(text) is not an address of keys" }
+            guard let address = OutboundAddress(text) else { return "\(text) is not an address of keys" }
             if !address.isSecure, !self.allowsPrivateAddresses { return "keys are fetched by https, not from \(text)" }
         }
         return nil

@@ -17,12 +17,14 @@ struct TokenKeyReader: Sendable {
     /// For everything: resolving, connecting, the answer.
     static let timeout: TimeAmount = .seconds(5)
 
-    /// Gives the texts of a host's addresses.
-    typealias Resolver = @Sendable (_ host: String) async throws -> [String]
+    private let trust: OutboundTrust
+    private let resolve: OutboundPolicy.Resolver
 
-    let resolve: Resolver
-
-    init(resolve: @escaping Resolver = HostResolver.addresses(of:)) {
+    init(
+        trusting trust: OutboundTrust = .system,
+        resolve: @escaping OutboundPolicy.Resolver = HostResolver.addresses(of:)
+    ) {
+        self.trust = trust
         self.resolve = resolve
     }
 
@@ -52,21 +54,17 @@ struct TokenKeyReader: Sendable {
     }
 
     private func fetch(_ text: String, allowsPrivate: Bool) async throws -> TokenKeySet {
-        guard let address = TokenKeyAddress(text) else { throw Failure(description: "\(text) is not an address") }
-        guard address.isSecure || allowsPrivate else { throw Failure(description: "\(text) is not https") }
+        guard let address = OutboundAddress(text) else { throw Failure(description: "\(text) is not an address") }
         let deadline = NIODeadline.now() + Self.timeout
-        let target = try await self.target(of: address, allowsPrivate: allowsPrivate)
-        var configuration = HTTPClient.Configuration()
-        configuration.dnsOverride = [address.host: target]
-        configuration.redirectConfiguration = .disallow
-        configuration.timeout.connect = Self.timeout
-        configuration.timeout.read = Self.timeout
-        configuration.httpVersion = .http1Only
+        let policy = OutboundPolicy(
+            allowing: allowsPrivate ? .all : .none, trusting: self.trust, resolve: self.resolve)
+        let target = try await policy.destination(of: address)
+        let configuration = policy.client(to: target, of: address.host, timeout: Self.timeout)
         // For one request every few minutes: nothing is kept open.
         let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
         let result: Result<ByteBuffer, any Error>
         do {
-            result = .success(try await Self.body(of: text, client, deadline))
+            result = .success(try await Self.body(of: address.url, client, deadline))
         } catch {
             result = .failure(error)
         }
@@ -84,14 +82,14 @@ struct TokenKeyReader: Sendable {
         guard response.status == .ok else { throw Failure(description: "it answers \(response.status.code)") }
         return try await response.body.collect(upTo: self.largestSet)
     }
+}
 
-    /// The address that is connected to. All that the name has must be public: one that has both is no name to trust.
-    private func target(of address: TokenKeyAddress, allowsPrivate: Bool) async throws -> String {
-        let found = try await self.resolve(address.host).compactMap { IPAddress($0) }
-        guard let first = found.first else { throw Failure(description: "\(address.host) has no address") }
-        guard allowsPrivate || found.allSatisfy(\.isPublic) else {
-            throw Failure(description: "\(address.host) has an address that is not public")
-        }
-        return first.text
+extension TokenIssuer {
+    /// Why the file of its keys cannot be read, if there is one. What is in it is for ``TokenKeyReader``.
+    var fileComplaint: StartError? {
+        guard case .file(let path) = self.keys, !FileManager.default.isReadableFile(atPath: path) else { return nil }
+        return StartError(
+            "cannot read the keys of \(self.issuer)", why: "\(path) is not there, or this user may not read it",
+            remedy: "Put the issuer's JSON Web Key Set there.", about: ["token-keys"])
     }
 }

@@ -47,7 +47,8 @@ package struct AddressLedger: Sendable {
     private var entries: [AddressKey: Entry] = [:]
     /// A full ledger is swept at most once a second: a sweep looks at everything.
     private var nextSweep = NIODeadline.uptimeNanoseconds(0)
-    private let limits: Limits
+    /// May change at any time: what is open stays.
+    package var limits: Limits
 
     package init(limits: Limits) {
         self.limits = limits

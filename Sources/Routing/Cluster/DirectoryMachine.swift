@@ -195,20 +195,20 @@ package struct DirectoryMachine: Sendable {
 
     /// What the others can take of a node that leaves (ND-12).
     /// - Returns: connects a second, this node's share where several leave at once; nil if there is nobody else. Who shows
-    ///   no sign of life for twice as long as makes it suspect takes nothing.
+    ///   no sign of life for twice as long as makes it suspect takes nothing: it may be dead, or the database so slow that
+    ///   nobody can take more than a few now.
     package func intake(at now: Int64) -> Double? {
         var sum = 0
         var leaving = 1
         var isAlone = true
         for (id, peer) in self.peers {
-            guard let record = self.snapshot.records[id], now - peer.since < 2 * self.options.suspectAfter else {
-                continue
-            }
+            guard let record = self.snapshot.records[id] else { continue }
+            let isSilent = now - peer.since >= 2 * self.options.suspectAfter
             switch record.state {
             case .up:
                 isAlone = false
-                sum += record.intake ?? NodeRecord.unknownIntake
-            case .draining: leaving += 1
+                if !isSilent { sum += record.intake ?? NodeRecord.unknownIntake }
+            case .draining: leaving += isSilent ? 0 : 1
             case .superseded, .claimed, .gone: break
             }
         }

@@ -15,6 +15,8 @@ package final class Incarnation: Sendable {
         package var graces = GraceOptions()
         /// Where presence handlers run; nil: the global executor.
         package var executor: (any TaskExecutor)?
+        /// ``RouteMachine/isHeard``: whether the handler does anything for a user.
+        package var isHeard: @Sendable (RouteKey) -> Bool = { _ in true }
 
         package init() {}
     }
@@ -24,6 +26,8 @@ package final class Incarnation: Sendable {
         package var nodeClaimed: @Sendable (NodeID) -> Void = { _ in }
         /// The incarnation is over: drop every socket and cache (ND-3); with `superseded` exit (ND-5).
         package var ended: @Sendable (LeaseMachine.End) -> Void = { _ in }
+        /// ``RouteCommitter/Observer/unheard``.
+        package var unheard: @Sendable (RouteTransition) -> Void = { _ in }
         /// ``RouteCommitter/Observer/superseded``.
         package var superseded: @Sendable (RouteKey, RouteDocument.Connection) -> Void = { _, _ in }
         /// ``RouteCommitter/Observer/links``.
@@ -71,9 +75,9 @@ package final class Incarnation: Sendable {
             failed: observer.failed)
         self.committer = RouteCommitter(
             node: record.id, store: routes, view: membership, clock: clock, limits: options.limits,
-            recovery: options.recovery, options: options.commit,
+            recovery: options.recovery, options: options.commit, isHeard: options.isHeard,
             observer: RouteCommitter.Observer(
-                committed: { emitter.offer($0) }, superseded: observer.superseded,
+                committed: { emitter.offer($0) }, unheard: observer.unheard, superseded: observer.superseded,
                 graces: { graces.note($0, due: $1, $2) }, links: observer.links, failed: observer.failed))
         self.reaper = reaper
         self.graces = graces

@@ -113,6 +113,12 @@ package final class Membership: ClusterView, NodeDirectory {
     /// - Parameter intake: connects a second that this node can take.
     package func report(intake: Int) { self.intake.store(max(intake, 0), ordering: .relaxed) }
 
+    /// What was reported last; nil before.
+    package var ownIntake: Int? {
+        let intake = self.intake.load(ordering: .relaxed)
+        return intake < 0 ? nil : intake
+    }
+
     /// ``DirectoryMachine/intake(at:)``, as of the newest reading.
     package var intakeOfOthers: Double? {
         let now = self.clock.now()
@@ -194,12 +200,17 @@ package final class Membership: ClusterView, NodeDirectory {
             try await self.registry.renew(self.own.id, beat: beat, intake: intake < 0 ? nil : intake)
         }
         let now = self.clock.now()
-        if let renewal, renewal.standing == .renewed {
-            let middle = (sent + now) / 2
-            self.timeOffset.store(renewal.serverTime - middle / 1_000_000, ordering: .relaxed)
-        }
+        if let renewal, renewal.standing == .renewed { self.setClock(renewal.serverTime, between: sent, now) }
         self.state.withLock { $0.lease.answered(renewal?.standing, at: now) }
         self.publish()
+    }
+
+    /// The primary has looked at its clock between the two. What this node goes by stays where that may well be right: else
+    /// each slow answer would make its time jump, and connections that came one after the other would differ in age.
+    private func setClock(_ serverTime: Int64, between sent: Int64, _ now: Int64) {
+        let offset = self.timeOffset.load(ordering: .relaxed)
+        if (serverTime - now / 1_000_000 - 1...serverTime - sent / 1_000_000 + 1).contains(offset) { return }
+        self.timeOffset.store(serverTime - (sent + now) / 2_000_000, ordering: .relaxed)
     }
 
     private func runReadings() async {

@@ -28,12 +28,15 @@ package final class ConnectionIndex: Sendable {
     package var loopCount: Int { self.tables.count }
 
     /// The first connection of a user joined the loop's table, or the last one left it. Call from that loop, at once.
-    package func note(_ key: RouteKey, onLoop loop: Int, isHeld: Bool) {
-        guard !self.holders.isEmpty else { return }
-        self.holders(of: key).masks.withLock { masks in
+    /// - Returns: whether it was the first, or the last, on all loops.
+    package func note(_ key: RouteKey, onLoop loop: Int, isHeld: Bool) -> Bool {
+        guard !self.holders.isEmpty else { return true }
+        return self.holders(of: key).masks.withLock { masks in
             let bit: UInt64 = 1 << UInt64(loop)
-            let mask = isHeld ? (masks[key] ?? 0) | bit : (masks[key] ?? 0) & ~bit
+            let old = masks[key] ?? 0
+            let mask = isHeld ? old | bit : old & ~bit
             masks[key] = mask == 0 ? nil : mask
+            return (old == 0) != (mask == 0)
         }
     }
 

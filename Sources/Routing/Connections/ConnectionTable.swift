@@ -132,7 +132,7 @@ package final class ConnectionTable {
             }
             if !current.streaming.isEmpty {
                 if !current.isDirty { self.markDirty(current) }
-                packet.writeFrames(into: &current.frames)
+                current.gather(packet)
             }
             // A copy of the list: a connection may take another seat.
             for connection in current.queueing { connection.enqueue(delivery.packet, stamp) }
@@ -220,8 +220,7 @@ package final class ConnectionTable {
 
     private func markDirty(_ device: Device) {
         device.isDirty = true
-        // Not as large as it was: where a slow reader still holds the last one, this allocates.
-        device.frames.clear(minimumCapacity: 256)
+        device.beginGathering()
         self.dirty.append(device)
         guard !self.isDrainScheduled else { return }
         self.isDrainScheduled = true
@@ -242,7 +241,8 @@ package final class ConnectionTable {
         device.isDirty = false
         let shared = NIOAny(device.frames)
         // A copy of the list: a write that fails closes its channel, which leaves the table.
-        for connection in device.streaming { connection.transmit(shared) }
+        let (packets, bytes) = (device.packets, device.bytes)
+        for connection in device.streaming { connection.transmit(shared, packets: packets, bytes: bytes) }
     }
 
     private func forget(_ device: Device) -> Bool {

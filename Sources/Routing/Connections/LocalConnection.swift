@@ -13,7 +13,10 @@ package protocol LocalConnection: AnyObject {
 
     /// Writes finished WebSocket frames, shared with other members, and flushes. Called for members that ``ConnectionTable``
     /// holds as streaming.
-    func transmit(_ frames: NIOAny)
+    /// - Parameters:
+    ///   - packets: how many are in the frames.
+    ///   - bytes: of these packets, without their framing.
+    func transmit(_ frames: NIOAny, packets: Int, bytes: Int)
 
     /// Takes one packet: polling connections queue it for the next poll, pending ones until `ready` (SPEC LC-5).
     /// - Parameters:

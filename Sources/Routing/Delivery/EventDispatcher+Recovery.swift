@@ -16,6 +16,8 @@ extension EventDispatcher {
         /// nil where nothing of it is to be logged.
         var place: String?
         var isLogged = false
+        /// The same for what is from the outbox.
+        var arePostingsLogged = false
         var isReread = false
     }
 
@@ -25,13 +27,14 @@ extension EventDispatcher {
     func perform(_ round: Round, _ lane: Lane, _ remote: Remote, _ appender: RecoveryAppender) async {
         let documents: [RouteKey: RouteDocument]
         do {
-            documents = try await remote.routes.read(round.map(\.key), shard: lane.shard)
+            documents = try await self.read(round, lane, remote)
         } catch {
             self.failedReads.increment()
-            appender.doubt()
+            // What is from the outbox comes again, and nobody is given it before it is in the log.
+            if round.contains(where: { $0.sends.contains { $0.posting == nil } }) { appender.doubt() }
             for (key, sends) in round {
                 for send in sends {
-                    self.deliverHere(send, key, mark: nil)
+                    if send.posting == nil { self.deliverHere(send, key) } else { send.skip() }
                     self.ask([], send)
                     self.note(send, .routesUnread)
                     send.report(isComplete: false)
@@ -40,6 +43,7 @@ extension EventDispatcher {
             return
         }
         var entries: [String: [RecoveryEntry]] = [:]
+        var postings: [String: [RecoveryEntry]] = [:]
         var plans: [Plan] = []
         plans.reserveCapacity(round.count)
         let now = appender.now
@@ -49,23 +53,33 @@ extension EventDispatcher {
                 for index in plan.sends.indices {
                     let send = plan.sends[index].send
                     guard document.isRecoverable(send, now: now) else { continue }
-                    let (mark, time) = appender.next()
+                    let (next, time) = appender.next()
+                    let mark = send.posting?.recoveryMark ?? next
                     plan.sends[index].mark = mark
                     plan.place = place
-                    entries[place, default: []].append(
-                        RecoveryEntry(
-                            key: key, mark: mark, version: document.version, client: send.client,
-                            socket: send.socket, time: time, content: .event(send.packet)))
+                    let entry = RecoveryEntry(
+                        key: key, mark: mark, version: document.version, client: send.client,
+                        socket: send.socket, time: time, content: .event(send.packet))
+                    if send.posting == nil {
+                        entries[place, default: []].append(entry)
+                    } else {
+                        postings[place, default: []].append(entry)
+                    }
                 }
             }
             plans.append(plan)
         }
-        if !entries.isEmpty {
+        if !entries.isEmpty || !postings.isEmpty {
             let logged = await self.append(entries, appender)
+            var loggedPostings: Set<String> = []
+            for (place, part) in postings where await appender.appendOnly(part, to: place) {
+                loggedPostings.insert(place)
+            }
             let reread = await self.reread(plans.filter { $0.place != nil }.map(\.key), lane, remote)
             for index in plans.indices {
                 guard let place = plans[index].place else { continue }
                 plans[index].isLogged = logged.contains(place)
+                plans[index].arePostingsLogged = loggedPostings.contains(place)
                 plans[index].isReread = reread != nil
                 if let reread { plans[index].document = reread[plans[index].key] }
             }
@@ -103,26 +117,31 @@ extension EventDispatcher {
 
     private func deliver(_ plan: Plan, _ remote: Remote) async {
         for (send, mark) in plan.sends {
+            let isLogged = send.posting == nil ? plan.isLogged : plan.arePostingsLogged
+            if send.posting != nil, mark != nil, !isLogged {
+                // It comes again under the same number: nobody is to have it before it is in the log.
+                send.skip()
+                self.ask([], send)
+                self.note(send, .logged(false))
+                send.report(isComplete: false)
+                continue
+            }
             // Marked also where it is not in the log: who gets it now has passed the hole.
             self.deliverHere(send, plan.key, mark: mark)
             if mark != nil {
-                self.note(send, .logged(plan.isLogged))
+                self.note(send, .logged(isLogged))
                 send.expect(1)
                 // Not "somebody is away": a socket that has just been lost is live in its route for a moment longer.
-                send.report(stored: plan.isLogged, isComplete: plan.isLogged && plan.isReread)
+                send.report(stored: isLogged, isComplete: isLogged && plan.isReread)
             }
             if let document = plan.document {
-                await self.publish(send, document, remote, number: mark?.number)
+                await self.publish(send, document, remote, mark: mark)
             } else {
                 self.ask([], send)
                 self.note(send, .routes(connections: 0, nodes: []))
                 send.report()
             }
         }
-    }
-
-    private func deliverHere(_ send: PendingSend, _ key: RouteKey, mark: RecoveryMark?) {
-        self.index.deliver(send.delivery(to: key, mark: mark)) { send.delivered($0) }
     }
 
     /// The queue is closed: nothing is logged any more.

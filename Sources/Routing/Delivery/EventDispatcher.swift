@@ -31,6 +31,7 @@ package final class EventDispatcher: Sendable {
     private let limits: Limits
     private let requests: ClusterRequests
     private let tracer: Tracer?
+    private let ledger: PostingLedger
     private let lanes: [Lane]
     private let refused = Counter(label: "submergence_send_refused_total")
     let failedReads = Counter(label: "submergence_send_route_reads_failed_total")
@@ -73,9 +74,11 @@ package final class EventDispatcher: Sendable {
     ///   - recovery: nil while recovery is off. Else there is a `remote`, as it works by the routes.
     ///   - requests: those of the rooms, too: other nodes report to both in the same way.
     ///   - tracer: nil where nothing can be traced.
+    ///   - ledger: of this node: what comes from other nodes is looked up in it, too.
     package init(
         node: NodeID, index: ConnectionIndex, remote: Remote?, recovery: RecoverySending? = nil,
-        limits: Limits = Limits(), requests: ClusterRequests = ClusterRequests(), tracer: Tracer? = nil
+        limits: Limits = Limits(), requests: ClusterRequests = ClusterRequests(), tracer: Tracer? = nil,
+        ledger: PostingLedger = PostingLedger()
     ) {
         precondition(recovery == nil || remote != nil, "recovery needs the routes")
         self.node = node
@@ -85,6 +88,7 @@ package final class EventDispatcher: Sendable {
         self.limits = limits
         self.requests = requests
         self.tracer = tracer
+        self.ledger = ledger
         self.lanes =
             remote.map { remote in
                 (0..<remote.routes.shardCount).map { Lane(shard: $0, limits: limits) }
@@ -92,19 +96,28 @@ package final class EventDispatcher: Sendable {
     }
 
     /// Whether the next send is traced, and under which name.
-    package func beginTrace(isAsked: Bool) -> TraceID? { self.tracer?.begin(isAsked: isAsked) }
+    /// - Parameter span: the part of the application's trace that it belongs to; one that is recorded asks for this one.
+    package func beginTrace(isAsked: Bool, in span: TraceSpan? = nil) -> TracedEvent? {
+        guard let tracer = self.tracer, let id = tracer.begin(isAsked: isAsked || span?.own.isSampled == true) else {
+            return nil
+        }
+        if let parent = span?.parent { tracer.note(id, .parent(parent)) }
+        return TracedEvent(id, in: span)
+    }
 
     /// - Parameters:
     ///   - client: only connections of this client; nil for all.
     ///   - socket: only this connection; nil for all.
     ///   - mode: events that need not arrive are never logged.
+    ///   - posting: for an event of the outbox: a node that has handed it out drops it, and with recovery on it is in the log
+    ///     before anybody gets it, or nobody gets it and the receipt says incomplete.
     ///   - completion: called once, on any thread; keep it short.
     package func send(
         _ packet: OutboundPacket, to key: RouteKey, client: String?, socket: SocketID? = nil,
-        mode: Delivery = .required, trace: TraceID? = nil,
+        mode: Delivery = .required, trace: TracedEvent? = nil, posting: PostingMark? = nil,
         completion: @escaping @Sendable (SendReceipt) -> Void
     ) {
-        self.send(packet, to: key, client, socket, mode, nil, trace, completion)
+        self.send(packet, to: key, client, socket, mode, nil, trace, posting, completion)
     }
 
     /// The same, and asks every node that has such connections what it has written to them (SPEC EV-2).
@@ -112,14 +125,14 @@ package final class EventDispatcher: Sendable {
     ///   - timeout: for the whole call. What is not known by then is unknown, and the receipt says incomplete.
     /// - Throws: too many requests are under way.
     package func sendConfirmed(
-        _ packet: OutboundPacket, to key: RouteKey, client: String?, mode: Delivery = .required, trace: TraceID? = nil,
-        timeout: Duration
+        _ packet: OutboundPacket, to key: RouteKey, client: String?, mode: Delivery = .required,
+        trace: TracedEvent? = nil, posting: PostingMark? = nil, timeout: Duration
     ) async throws(ClusterRequests.Full) -> ConfirmedReceipt {
         // The loops together are one participant, the send's own receipt is another.
         let id = try self.requests.begin(loops: 2)
         let box = ReceiptBox()
         let requests = self.requests
-        self.send(packet, to: key, client, nil, mode, id, trace) { receipt in
+        self.send(packet, to: key, client, nil, mode, id, trace, posting) { receipt in
             box.set(receipt)
             requests.report(id, .loop(1), expected: 0, items: [])
         }
@@ -129,11 +142,12 @@ package final class EventDispatcher: Sendable {
 
     private func send(
         _ packet: OutboundPacket, to key: RouteKey, _ client: String?, _ socket: SocketID?, _ mode: Delivery,
-        _ confirmation: UInt64?, _ trace: TraceID?, _ completion: @escaping @Sendable (SendReceipt) -> Void
+        _ confirmation: UInt64?, _ trace: TracedEvent?, _ posting: PostingMark?,
+        _ completion: @escaping @Sendable (SendReceipt) -> Void
     ) {
         let requests = self.requests
         let tracer = self.tracer
-        if let trace { tracer?.note(trace, .accepted(to: key, client: client, bytes: packet.byteCount)) }
+        if let trace { tracer?.note(trace.id, .accepted(to: key, client: client, bytes: packet.byteCount)) }
         var tally: WrittenTally?
         if confirmation != nil || trace != nil {
             tally = WrittenTally { devices in
@@ -142,17 +156,17 @@ package final class EventDispatcher: Sendable {
                 requests.report(confirmation, .loop(0), expected: devices.count, items: devices.map(\.item))
             }
         }
-        let delivery = ConnectionIndex.Delivery(
-            key: key, client: client, socket: socket, packet: packet, mode: mode, tally: tally)
         guard let remote = self.remote else {
             if let confirmation { requests.ask([], confirmation) }
+            let delivery = ConnectionIndex.Delivery(
+                key: key, client: client, socket: socket, packet: packet, mode: mode, tally: tally)
             return self.index.deliver(delivery) { count in
                 completion(SendReceipt(local: count, nodes: 0, isComplete: true))
             }
         }
         let send = PendingSend(
             packet: packet, client: client, socket: socket, mode: mode, parts: 2, confirmation: confirmation,
-            trace: trace, tally: tally, completion: completion)
+            trace: trace, posting: posting, tally: tally, completion: completion)
         let lane = self.lanes[remote.routes.shard(of: key)]
         // Before the local delivery, whose completion may send again: one caller's sends keep their order.
         let isTaken = lane.queue.withLock {
@@ -160,21 +174,28 @@ package final class EventDispatcher: Sendable {
         }
         // With recovery on nobody gets it before it is logged: the round delivers here as well.
         if self.appender != nil, isTaken { return lane.signal() }
-        self.index.deliver(delivery) { send.delivered($0) }
+        // What may be repeated is not given to anybody past the log.
+        if self.appender != nil, posting != nil { send.skip() } else { self.deliverHere(send, key) }
         if isTaken {
             lane.signal()
         } else {
             self.refused.increment()
-            self.appender?.doubt()
+            if posting == nil { self.appender?.doubt() }
             self.ask([], send)
             self.note(send, .dropped("too many sends wait for their routes"))
             send.report(isComplete: false)
         }
     }
 
+    /// Hands it to its connections on this node, unless it is from the outbox and they have it.
+    func deliverHere(_ send: PendingSend, _ key: RouteKey, mark: RecoveryMark? = nil) {
+        if let posting = send.posting, !self.ledger.admit(posting) { return send.skip() }
+        self.index.deliver(send.delivery(to: key, mark: mark)) { send.delivered($0) }
+    }
+
     /// Writes down what becomes of a send that is traced.
     func note(_ send: PendingSend, _ hop: @autoclosure () -> TraceHop) {
-        if let trace = send.trace { self.tracer?.note(trace, hop()) }
+        if let trace = send.trace { self.tracer?.note(trace.id, hop()) }
     }
 
     /// The nodes that are to say what they have written of it: once for each send, before any of them can.
@@ -238,10 +259,19 @@ package final class EventDispatcher: Sendable {
         }
     }
 
+    /// The reading that a round begins with.
+    func read(_ round: Round, _ lane: Lane, _ remote: Remote) async throws(StoreError) -> [RouteKey: RouteDocument] {
+        defer {
+            lane.queue.withLock { $0.sends.read(round.count) }
+            lane.signal()
+        }
+        return try await remote.routes.read(round.map(\.key), shard: lane.shard)
+    }
+
     private func perform(_ round: Round, _ lane: Lane, _ remote: Remote) async {
         let documents: [RouteKey: RouteDocument]
         do {
-            documents = try await remote.routes.read(round.map(\.key), shard: lane.shard)
+            documents = try await self.read(round, lane, remote)
         } catch {
             self.failedReads.increment()
             for (_, sends) in round {
@@ -267,7 +297,7 @@ package final class EventDispatcher: Sendable {
     }
 
     func publish(
-        _ send: PendingSend, _ document: RouteDocument, _ remote: Remote, number: Int64? = nil
+        _ send: PendingSend, _ document: RouteDocument, _ remote: Remote, mark: RecoveryMark? = nil
     ) async {
         var targets: [NodeRecord] = []
         var unresolved: [NodeID] = []
@@ -294,7 +324,8 @@ package final class EventDispatcher: Sendable {
         let payload: ByteBuffer
         do {
             payload = try EventPayload(
-                client: send.client, socket: send.socket?.text, number: number, mode: send.mode,
+                client: send.client, socket: send.socket?.text, number: send.posting == nil ? mark?.number : nil,
+                mode: send.mode,
                 packet: send.packet.text, attachments: send.packet.attachments
             ).encode()
         } catch {
@@ -305,9 +336,11 @@ package final class EventDispatcher: Sendable {
             }
             return send.report(isComplete: false)
         }
+        var posting = send.posting
+        posting?.isLogged = mark != nil
         let message = BusMessage(
             kind: .event, key: document.key.text, payload: payload,
-            source: EventConfirmation.source(send.confirmation, trace: send.trace))
+            source: EventConfirmation.source(send.confirmation, trace: send.trace, posting: posting))
         send.expect(targets.count)
         for target in targets {
             remote.adapter.publish(message, to: target) { error in

@@ -10,7 +10,9 @@ final class PendingSend: Sendable {
     /// Who is to say what was written; nil: nobody.
     let confirmation: UInt64?
     /// nil: its way is not written down.
-    let trace: TraceID?
+    let trace: TracedEvent?
+    /// nil for a send that is not from the outbox.
+    let posting: PostingMark?
     private let tally: WrittenTally?
     private let state: Mutex<State>
     private let completion: @Sendable (SendReceipt) -> Void
@@ -26,7 +28,7 @@ final class PendingSend: Sendable {
 
     init(
         packet: OutboundPacket, client: String?, socket: SocketID?, mode: Delivery, parts: Int,
-        confirmation: UInt64? = nil, trace: TraceID? = nil, tally: WrittenTally? = nil,
+        confirmation: UInt64? = nil, trace: TracedEvent? = nil, posting: PostingMark? = nil, tally: WrittenTally? = nil,
         completion: @escaping @Sendable (SendReceipt) -> Void
     ) {
         self.packet = packet
@@ -35,6 +37,7 @@ final class PendingSend: Sendable {
         self.mode = mode
         self.confirmation = confirmation
         self.trace = trace
+        self.posting = posting
         self.tally = tally
         self.state = Mutex(State(missing: parts, receipt: SendReceipt(local: 0, nodes: 0, isComplete: true)))
         self.completion = completion
@@ -69,6 +72,12 @@ final class PendingSend: Sendable {
         }
         for follower in followers { follower() }
         self.report(local: count)
+    }
+
+    /// Its connections on this node are not given it, and whoever wants to know is told so.
+    func skip() {
+        self.tally?.expect(0)
+        self.delivered(0)
     }
 
     /// Runs `body` once the connections on this node have it: at once, where they do.

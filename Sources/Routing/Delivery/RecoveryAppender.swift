@@ -62,6 +62,11 @@ package final class RecoveryAppender: Sendable {
         return false
     }
 
+    /// The same for what is sent again until it is in the log, and to nobody before: it leaves no holes.
+    package func appendOnly(_ entries: [RecoveryEntry], to place: String) async -> Bool {
+        await self.write(entries, to: place)
+    }
+
     /// - Parameter keys: whose holes have to get there as well; those of the entries' keys do in any case.
     private func write(_ entries: [RecoveryEntry], to place: String, keys: [RouteKey] = []) async -> Bool {
         let pending = self.state.withLock {

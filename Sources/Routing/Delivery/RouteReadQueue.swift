@@ -11,6 +11,8 @@ package struct RouteReadQueue<Send> {
     private var ready: [RouteKey] = []
     /// Keys that are being read, with the last send that this read serves.
     private var reading: [RouteKey: Send] = [:]
+    /// Keys whose documents have not come yet.
+    private var unread = 0
     private let countLimit: Int
     private let byteLimit: Int
     private let batch: Int
@@ -41,9 +43,12 @@ package struct RouteReadQueue<Send> {
     /// The last send to a key that has not been handed over yet; nil where none is under way.
     package func last(to key: RouteKey) -> Send? { self.waiting[key]?.sends.last ?? self.reading[key] }
 
-    /// The next read, with the sends that it serves; nil when nothing waits.
+    /// The next read, with the sends that it serves; nil when nothing waits, or what waits is better off in a later one.
     package mutating func next() -> [(key: RouteKey, sends: [Send])]? {
         guard !self.ready.isEmpty else { return nil }
+        // Beside what is under way goes only what is at least as much: a command costs the same whatever it asks for, and
+        // under load many small ones would slow each other.
+        guard self.ready.count >= min(self.unread, self.batch) else { return nil }
         let keys = self.ready.prefix(self.batch)
         let round = keys.map { key in
             let waiting = self.waiting.removeValue(forKey: key) ?? Waiting()
@@ -53,8 +58,12 @@ package struct RouteReadQueue<Send> {
             return (key, waiting.sends)
         }
         self.ready.removeFirst(keys.count)
+        self.unread += keys.count
         return round
     }
+
+    /// The documents of so many keys have come, or never will. Their sends may take a while yet: that holds nobody up.
+    package mutating func read(_ count: Int) { self.unread -= count }
 
     /// The sends of this read have been handed over: their keys may be read again.
     package mutating func finish(_ keys: some Sequence<RouteKey>) {

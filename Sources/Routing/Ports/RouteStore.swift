@@ -4,6 +4,9 @@ package protocol RouteStore: Sendable {
     /// How many shards keys fall on; queues are per shard, so that a hung one stalls its own users only (ND-14).
     var shardCount: Int { get }
 
+    /// What operators call the shards, in their order.
+    var shardNames: [String] { get }
+
     /// The shard of a key, below ``shardCount``. A stale answer costs speed, never correctness.
     func shard(of key: RouteKey) -> Int
 
@@ -23,6 +26,10 @@ package protocol RouteStore: Sendable {
     /// Keys of documents whose grace deadline is before `deadline` (milliseconds of the primary's clock; SPEC LC-8). A shard
     /// that does not answer is left out: asked again soon.
     func keys(dueBefore deadline: Int64, limit: Int) async throws(StoreError) -> [RouteKey]
+}
+
+extension RouteStore {
+    package var shardNames: [String] { (0..<self.shardCount).map { "shard \($0)" } }
 }
 
 /// One compare-and-set: `document` replaces the stored one if that still has `expectedVersion`.

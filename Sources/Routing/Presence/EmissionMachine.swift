@@ -54,7 +54,10 @@ package struct EmissionMachine: Sendable {
     /// A document as this node committed it; per key in the order of the commits.
     package mutating func offer(_ document: RouteDocument) {
         let own = document.outbox.filter { $0.owner == self.node }
-        guard var entry = self.entries[document.key] ?? (own.isEmpty ? nil : Entry(document: document)) else { return }
+        guard
+            var entry = self.entries.removeValue(forKey: document.key)
+                ?? (own.isEmpty ? nil : Entry(document: document))
+        else { return }
         entry.document = document
         let isWaiting = !entry.queue.isEmpty
         for transition in own where transition.sequence > entry.newest {
@@ -77,25 +80,27 @@ package struct EmissionMachine: Sendable {
         }
         var actions: [Action] = []
         while let key = self.acknowledgements.popFirst() {
-            guard let entry = self.entries[key], let handled = entry.handled else { continue }
-            actions.append(.acknowledge(key, through: handled, known: entry.document))
-            self.entries[key]?.handled = nil
-            self.entries[key]?.unacknowledged = 0
+            self.update(key) { entry in
+                guard let handled = entry.handled else { return }
+                actions.append(.acknowledge(key, through: handled, known: entry.document))
+                entry.handled = nil
+                entry.unacknowledged = 0
+            }
         }
         while mayCall, self.calls.count < self.options.handlers, let key = self.ready.popFirst() {
-            guard let transition = self.entries[key]?.queue.popFirst() else { continue }
-            self.callCount += 1
-            self.entries[key]?.call = self.callCount
-            self.calls[self.callCount] = Call(
+            let id = self.callCount + 1
+            var next: RouteTransition?
+            self.update(key) { entry in
+                next = entry.queue.popFirst()
+                if next != nil { entry.call = id }
+            }
+            guard let transition = next else { continue }
+            self.callCount = id
+            self.calls[id] = Call(
                 key: key, sequence: transition.sequence, deadline: now + self.options.handlerTimeout)
-            actions.append(.call(self.callCount, key, transition))
+            actions.append(.call(id, key, transition))
         }
         return actions
-    }
-
-    /// When a handler's time is up; nil: nothing to wait for but events.
-    package var nextDeadline: Int64? {
-        self.overdue < self.options.overdueHandlers ? self.calls.values.lazy.map(\.deadline).min() : nil
     }
 
     package mutating func finished(_ id: CallID) {
@@ -108,15 +113,19 @@ package struct EmissionMachine: Sendable {
 
     /// The acknowledgement is committed; what the same write announced anew was offered before.
     package mutating func acknowledged(_ key: RouteKey) {
-        self.entries[key]?.isAcknowledging = false
+        self.update(key) { $0.isAcknowledging = false }
         self.settle(key)
     }
 
     private mutating func end(_ call: Call) {
-        self.entries[call.key]?.call = nil
-        self.entries[call.key]?.handled = call.sequence
-        self.entries[call.key]?.unacknowledged += 1
-        if self.entries[call.key]?.queue.isEmpty == false { self.ready.append(call.key) }
+        var isMore = false
+        self.update(call.key) { entry in
+            entry.call = nil
+            entry.handled = call.sequence
+            entry.unacknowledged += 1
+            isMore = !entry.queue.isEmpty
+        }
+        if isMore { self.ready.append(call.key) }
         self.settle(call.key)
     }
 
@@ -124,10 +133,18 @@ package struct EmissionMachine: Sendable {
         guard let entry = self.entries[key], !entry.isAcknowledging else { return }
         let isDrained = entry.queue.isEmpty && entry.call == nil
         if entry.handled != nil, isDrained || entry.unacknowledged >= self.options.batch {
-            self.entries[key]?.isAcknowledging = true
+            self.update(key) { $0.isAcknowledging = true }
             self.acknowledgements.append(key)
         } else if isDrained, entry.handled == nil {
             self.entries[key] = nil
         }
+    }
+
+    /// Takes the entry out and puts it back: a change in place costs an allocation for each access, as an entry is large, and
+    /// one that is copied first copies its queue.
+    private mutating func update(_ key: RouteKey, _ body: (inout Entry) -> Void) {
+        guard var entry = self.entries.removeValue(forKey: key) else { return }
+        body(&entry)
+        self.entries[key] = entry
     }
 }

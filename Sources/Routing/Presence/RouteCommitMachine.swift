@@ -16,20 +16,6 @@ package struct RouteCommitMachine: Sendable {
         package let reads: [RouteKey]
     }
 
-    /// What a round brought; pass it on *before* ``release(_:)``, so that the order per key is kept.
-    package struct Settlement: Sendable {
-        package var results: [(id: OperationID, result: Result<RouteOutcome, RouteError>)] = []
-        /// Documents as this node committed them: their outbox tells what is to be emitted.
-        package var commits: [RouteDocument] = []
-        /// Connections that gave way in a write of unknown outcome, or for a connect that was given up since: no result
-        /// names them, as the next attempt may find them gone. Their nodes must be told too (LC-6).
-        package var superseded: [(key: RouteKey, connection: RouteDocument.Connection)] = []
-        /// What commits did to graces, and the deadline that is next now (LC-8).
-        package var graces: [(key: RouteKey, due: Int64?, changes: GraceChanges)] = []
-        /// Routes with Links that somebody joined or left, and what is to be closed (LK-11 to LK-13).
-        package var links: [(document: RouteDocument, changes: LinkChanges)] = []
-    }
-
     private struct Entry {
         var waiting: [RouteOperation] = []
         var flying: [RouteOperation] = []
@@ -150,6 +136,9 @@ package struct RouteCommitMachine: Sendable {
 
     /// When ``start(now:)`` may find something that it does not find now; nil: not before something is added.
     package var nextStart: Int64? { self.paused.lazy.compactMap { self.entries[$0]?.notBefore }.min() }
+
+    /// Whether ``start(now:)`` is likely to find something now.
+    package var isReady: Bool { !self.ready.isEmpty && self.rounds.count < self.options.roundsInFlight }
 
     package mutating func start(now: Int64) -> Round? {
         guard self.rounds.count < self.options.roundsInFlight else { return nil }
@@ -295,9 +284,8 @@ package struct RouteCommitMachine: Sendable {
             entry.mustCommit = false
             entry.known = step.document
             settlement.commits.append(step.document)
-            if step.graces != GraceChanges() {
-                settlement.graces.append((key, step.document.due, step.graces))
-            }
+            if step.isUnheard { settlement.unheard += step.transitions }
+            if step.graces != GraceChanges() { settlement.graces.append((key, step.document.due, step.graces)) }
         }
         self.entries[key] = entry
     }

@@ -11,6 +11,8 @@ package final class RouteCommitter: Sendable {
     package struct Observer: Sendable {
         /// A document as this node just committed it; per key in the order of the commits.
         package var committed: @Sendable (RouteDocument) -> Void
+        /// A transition that is committed, and that no handler waits for.
+        package var unheard: @Sendable (RouteTransition) -> Void
         /// This older connection gave way to its endpoint's new one in a write of unknown outcome (LC-6), which no
         /// ``RouteOutcome/connected(superseded:)`` tells: its node, which may be this one, must drop it. May be repeated.
         package var superseded: @Sendable (RouteKey, RouteDocument.Connection) -> Void
@@ -23,12 +25,14 @@ package final class RouteCommitter: Sendable {
 
         package init(
             committed: @escaping @Sendable (RouteDocument) -> Void = { _ in },
+            unheard: @escaping @Sendable (RouteTransition) -> Void = { _ in },
             superseded: @escaping @Sendable (RouteKey, RouteDocument.Connection) -> Void = { _, _ in },
             graces: @escaping @Sendable (RouteKey, _ due: Int64?, GraceChanges) -> Void = { _, _, _ in },
             links: @escaping @Sendable (RouteDocument, LinkChanges) -> Void = { _, _ in },
             failed: @escaping @Sendable (StoreError) -> Void = { _ in }
         ) {
             self.committed = committed
+            self.unheard = unheard
             self.superseded = superseded
             self.graces = graces
             self.links = links
@@ -43,11 +47,13 @@ package final class RouteCommitter: Sendable {
 
     /// - Parameters:
     ///   - recovery: nil while connection state recovery is off.
+    ///   - isHeard: ``RouteMachine/isHeard``.
     ///   - seed: for the random pauses; tests give one.
     package init(
         node: NodeID, store: any RouteStore, view: any ClusterView, clock: any ClusterClock,
         limits: RouteLimits = RouteLimits(), recovery: RouteRecovery? = nil,
         options: RouteCommitOptions = RouteCommitOptions(),
+        isHeard: @escaping @Sendable (RouteKey) -> Bool = { _ in true },
         observer: Observer = Observer(), seed: UInt64 = .random(in: .min ... .max)
     ) {
         self.node = node
@@ -57,8 +63,8 @@ package final class RouteCommitter: Sendable {
             RouteShardQueue(
                 shard: shard,
                 machine: RouteCommitMachine(
-                    machine: RouteMachine(node: node, limits: limits, recovery: recovery), options: options,
-                    seed: seed &+ UInt64(shard)),
+                    machine: RouteMachine(node: node, limits: limits, recovery: recovery, isHeard: isHeard),
+                    options: options, seed: seed &+ UInt64(shard)),
                 lanes: options.roundsInFlight, store: store, view: view, clock: clock, observer: observer)
         }
     }
@@ -104,8 +110,32 @@ package final class RouteCommitter: Sendable {
     /// Connects that wait or are in flight, over all shards (ND-15).
     package var pendingConnects: Int { self.shards.reduce(0) { $0 + $1.pendingConnects } }
 
+    /// Who asks for latencies; each hears of every round once.
+    package enum LatencyReader: CaseIterable, Sendable {
+        /// What the node says it can take (SPEC ND-12).
+        case intake
+        /// What operators are shown.
+        case figures
+    }
+
     /// Nanoseconds of the slowest round of any shard since the last call, those under way included (ND-12). For one reader.
-    package func takeLatency() -> Int64 { self.shards.reduce(0) { max($0, $1.takeLatency()) } }
+    package func takeLatency() -> Int64 { self.shards.reduce(0) { max($0, $1.takeLatency(for: .intake)) } }
+
+    /// What one shard's queue has to do.
+    package struct ShardFigures: Sendable, Equatable {
+        package var name: String
+        /// Connects that wait or are in flight.
+        package var pending: Int
+        /// Nanoseconds of the slowest round since the last call, those under way included.
+        package var slowest: Int64
+    }
+
+    /// By shard. For one reader.
+    package func takeFigures() -> [ShardFigures] {
+        zip(self.store.shardNames, self.shards).map { name, shard in
+            ShardFigures(name: name, pending: shard.pendingConnects, slowest: shard.takeLatency(for: .figures))
+        }
+    }
 
     /// Works until the task is cancelled or ``close()`` is called; then everything that waits fails with `closed`.
     package func run() async {

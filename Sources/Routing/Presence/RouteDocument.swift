@@ -8,14 +8,18 @@ package struct RouteDocument: Sendable, Equatable {
         /// The node that owns the socket. A recovered connection keeps its SID on another node, so this decides (LC-6).
         package var node: NodeID
         package var client: String
-        /// The page instance, kept over reconnects (SPEC §1 "endpoint").
+        /// The page instance, kept over reconnects (SPEC §1 "endpoint"); empty for a plain client, whose SID stands for it.
         package var endpoint: String
         /// Server time of the connect, in milliseconds since 1970.
         package var since: Int64
         /// Whether its client is told of the other side of Links: a plain one is not (SPEC §8).
         package var takesRosters: Bool
         /// nil for a connection that is not recoverable.
-        package var recovery: Recovery?
+        package var recovery: Recovery? {
+            get { self.rareRecovery.value }
+            set { self.rareRecovery.value = newValue }
+        }
+        private var rareRecovery: Rare<Recovery>
 
         package init(
             socket: SocketID, node: NodeID, client: String, endpoint: String, since: Int64, takesRosters: Bool = false,
@@ -27,7 +31,7 @@ package struct RouteDocument: Sendable, Equatable {
             self.endpoint = endpoint
             self.since = since
             self.takesRosters = takesRosters
-            self.recovery = recovery
+            self.rareRecovery = Rare(recovery)
         }
 
         /// Whether this is the entry of the connection that `prepared` was made for. A recovered connection has another
@@ -35,6 +39,14 @@ package struct RouteDocument: Sendable, Equatable {
         package func isHeld(by prepared: SocketID) -> Bool {
             if let take = self.recovery?.take { return take == prepared.token }
             return self.socket == prepared
+        }
+
+        /// What stands for the page instance outside: of a plain client its SID.
+        package var endpointText: String { self.endpoint.isEmpty ? self.socket.text : self.endpoint }
+
+        /// Whether that is the same page instance (LC-6). Plain clients have none: each connection stands for itself.
+        package func isInstance(_ endpoint: String, of client: String) -> Bool {
+            !self.endpoint.isEmpty && self.endpoint == endpoint && self.client == client
         }
     }
 
@@ -103,15 +115,15 @@ package struct RouteDocument: Sendable, Equatable {
     /// Where the user's events are logged; nil before its first recoverable connection.
     package var logPlace: String?
     /// Clients announced as online, each with its deadline when Offline is deferred (LC-8; nil = no grace running).
-    package var announcedClients: [String: Int64?]
-    /// Whether userOnline is the newest announcement of the user.
-    package var isUserAnnounced: Bool
+    package var announcedClients: AnnouncedClients
     /// Transitions that are committed but whose handlers have not all run yet, in `seq` order.
     package var outbox: [RouteTransition]
     /// The newest `seq` handed out. A new document starts at cluster seconds × 2^20 (LC-1).
     package var sequence: Int64
     /// Earliest grace deadline, of presence or of a Link, in milliseconds of the primary's clock; nil = none.
     package var due: Int64?
+    /// Whether userOnline is the newest announcement of the user.
+    package var isUserAnnounced: Bool
     /// Links that the user, or one of its clients, is a party of; at most ``RouteLimits/links``.
     package var links: [LinkHint]
     /// When an empty document goes, in milliseconds since 1970; nil while it holds anything (LC-1: 30 days).
@@ -121,7 +133,7 @@ package struct RouteDocument: Sendable, Equatable {
 
     /// The earliest of its deadlines: what ``due`` must be.
     package var earliestDeadline: Int64? {
-        let presence = self.announcedClients.values.compactMap(\.self).min()
+        let presence = self.announcedClients.earliestDeadline
         return self.links.isEmpty ? presence : [presence, self.links.compactMap(\.due).min()].compactMap(\.self).min()
     }
 

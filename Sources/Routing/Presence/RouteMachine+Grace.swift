@@ -27,7 +27,7 @@ extension RouteMachine {
     func announce(
         _ document: inout RouteDocument, _ departures: Departures, _ now: Int64, _ graces: inout GraceChanges
     ) -> [RouteTransition] {
-        let live = Set(document.live.map(\.client))
+        let live = Self.clients(of: document.live)
         // Transitions behind earlier ones belong to those: one node at a time calls handlers for a key.
         let owner = document.outbox.last?.owner ?? self.node
         var transitions: [RouteTransition] = []
@@ -41,7 +41,7 @@ extension RouteMachine {
             document.isUserAnnounced = true
             append(.userOnline, nil)
         }
-        for client in live.sorted() {
+        for client in live {
             switch document.announcedClients.updateValue(nil, forKey: client) {
             case .none: append(.clientOnline, client)
             case .some(.some): graces.returned += 1
@@ -58,14 +58,26 @@ extension RouteMachine {
             document.isUserAnnounced = false
             append(.userOffline, nil)
         }
-        document.outbox += transitions
         return transitions
+    }
+
+    /// Who has connections, each once and in order.
+    private static func clients(of live: [RouteDocument.Connection]) -> [String] {
+        var clients = live.map(\.client)
+        guard clients.count > 1 else { return clients }
+        clients.sort()
+        var last: String?
+        clients.removeAll { client in
+            defer { last = client }
+            return client == last
+        }
+        return clients
     }
 
     /// Stores the deadlines of who left with grace.
     /// - Returns: clients that are to be announced offline now.
     private func leaving(
-        _ document: inout RouteDocument, _ live: Set<String>, _ departures: Departures, _ now: Int64,
+        _ document: inout RouteDocument, _ live: [String], _ departures: Departures, _ now: Int64,
         _ graces: inout GraceChanges
     ) -> [String] {
         var leaving: [String] = []

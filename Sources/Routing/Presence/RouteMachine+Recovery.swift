@@ -32,7 +32,7 @@ extension RouteMachine {
             return nil
         }
         func givesWay(_ other: RouteDocument.Connection) -> Bool {
-            other.socket == socket || (other.endpoint == connection.endpoint && other.client == connection.client)
+            other.socket == socket || other.isInstance(connection.endpoint, of: connection.client)
         }
         let superseded = document.live.filter(givesWay)
         if document.live.count - superseded.count >= self.limits.perUser { return .refused(.user) }
@@ -56,15 +56,18 @@ extension RouteMachine {
     /// A new connection.
     func add(_ connection: RouteDocument.Connection, to document: inout RouteDocument) {
         var connection = connection
-        if connection.recovery != nil, let recovery = self.recovery {
-            connection.recovery?.base = document.version
-            connection.recovery?.first = connection.since
+        if var own = connection.recovery, let recovery = self.recovery {
+            own.base = document.version
+            own.first = connection.since
+            connection.recovery = own
             if document.logPlace == nil { document.logPlace = recovery.place(document.key) }
         } else {
             connection.recovery = nil
         }
         // The page came back as a new connection: its private ID is a new one, too.
-        document.away.removeAll { $0.endpoint == connection.endpoint && $0.client == connection.client }
+        document.away.removeAll {
+            !$0.endpoint.isEmpty && $0.endpoint == connection.endpoint && $0.client == connection.client
+        }
         document.live.append(connection)
     }
 

@@ -8,14 +8,21 @@ package struct RouteMachine: Sendable {
     package let limits: RouteLimits
     /// nil while connection state recovery is off.
     package let recovery: RouteRecovery?
+    /// Whether a handler waits for what is announced of a user. What nobody waits for is not stored, and needs no second
+    /// write that says it was told (LC-3).
+    package let isHeard: @Sendable (RouteKey) -> Bool
 
     /// LC-1: how long a document that holds nothing is kept, in milliseconds.
     package static let emptyLifespan: Int64 = 30 * 24 * 3600 * 1000
 
-    package init(node: NodeID, limits: RouteLimits = RouteLimits(), recovery: RouteRecovery? = nil) {
+    package init(
+        node: NodeID, limits: RouteLimits = RouteLimits(), recovery: RouteRecovery? = nil,
+        isHeard: @escaping @Sendable (RouteKey) -> Bool = { _ in true }
+    ) {
         self.node = node
         self.limits = limits
         self.recovery = recovery
+        self.isHeard = isHeard
     }
 
     package struct Step: Sendable, Equatable {
@@ -23,8 +30,10 @@ package struct RouteMachine: Sendable {
         package var document: RouteDocument
         /// One per change, in their order.
         package var outcomes: [RouteOutcome]
-        /// What this step announced; part of the document's outbox.
+        /// What this step announced; part of the document's outbox unless it ``isUnheard``.
         package var transitions: [RouteTransition]
+        /// Whether ``transitions`` is not in the outbox, as nobody waits for it.
+        package var isUnheard: Bool
         /// Whether anything but the version differs.
         package var isChanged: Bool
         /// A removal found nothing to remove. A deposed primary may have answered the read, so only a committed write
@@ -103,10 +112,14 @@ package struct RouteMachine: Sendable {
                 let count = document.outbox.count
                 document.outbox.removeAll { $0.owner == self.node && $0.sequence <= sequence }
                 if document.outbox.count == count { needsProof = true }
+                if document.outbox.isEmpty { document.outbox = [] }  // gives back its memory
                 return .applied
             }
         }
         let transitions = self.announce(&document, departures, now, &graces)
+        // Behind earlier ones they wait all the same: those may be another node's, which has handlers.
+        let isUnheard = !transitions.isEmpty && document.outbox.isEmpty && !self.isHeard(document.key)
+        if !isUnheard, !transitions.isEmpty { document.outbox += transitions }
         var links = LinkChanges()
         if !document.links.isEmpty {
             links.closings = self.settleLinks(&document, linkDepartures, now, settles: settlesLinks)
@@ -138,14 +151,15 @@ package struct RouteMachine: Sendable {
         if old.version == 0 { comparable.sequence = old.sequence }
         document.expires = isEmpty && !document.isUserAnnounced ? now + Self.emptyLifespan : nil
         return Step(
-            document: document, outcomes: outcomes, transitions: transitions, isChanged: comparable != old,
+            document: document, outcomes: outcomes, transitions: transitions, isUnheard: isUnheard,
+            isChanged: comparable != old,
             needsProof: needsProof, graces: graces, links: links)
     }
 
     private func connect(_ connection: RouteDocument.Connection, _ document: inout RouteDocument) -> RouteOutcome {
         func givesWay(_ other: RouteDocument.Connection) -> Bool {
             if other.socket == connection.socket { return other.node != connection.node }
-            return other.endpoint == connection.endpoint && other.client == connection.client
+            return other.isInstance(connection.endpoint, of: connection.client)
         }
         if document.live.contains(where: { $0.socket == connection.socket && $0.node == connection.node }) {
             return .connected(superseded: [])

@@ -9,8 +9,10 @@ final class RouteShardQueue: Sendable {
         var flushes: [CheckedContinuation<Void, Never>] = []
         /// When the round of each lane was started; nil while it has none.
         var started: [Int64?]
-        /// Of the rounds since the last call of ``RouteShardQueue/takeLatency()``.
-        var slowest: Int64 = 0
+        /// Lanes that wait for something to do, or were just woken for it.
+        var resting: Set<Int> = []
+        /// Of the rounds since the reader's last call of ``RouteShardQueue/takeLatency(for:)``.
+        var slowest: [RouteCommitter.LatencyReader: Int64] = [:]
     }
 
     private typealias Call = (completion: RouteCommitter.Completion, result: Result<RouteOutcome, RouteError>)
@@ -50,13 +52,12 @@ final class RouteShardQueue: Sendable {
 
     var pendingConnects: Int { self.state.withLock { $0.machine.pendingConnects } }
 
-    /// Nanoseconds of the slowest round since the last call, those under way included.
-    func takeLatency() -> Int64 {
+    /// Nanoseconds of the slowest round since the reader's last call, those under way included.
+    func takeLatency(for reader: RouteCommitter.LatencyReader) -> Int64 {
         let now = self.clock.now()
         return self.state.withLock { state in
             let running = state.started.reduce(0) { max($0, $1.map { now - $0 } ?? 0) }
-            defer { state.slowest = 0 }
-            return max(state.slowest, running)
+            return max(state.slowest.removeValue(forKey: reader) ?? 0, running)
         }
     }
 
@@ -64,25 +65,26 @@ final class RouteShardQueue: Sendable {
         _ change: RouteChange, key: RouteKey, known: RouteDocument?, completion: @escaping RouteCommitter.Completion
     ) {
         let now = self.clock.now()
-        let (refusal, calls, wasIdle) = self.state.withLock { state -> (RouteError?, [Call], Bool) in
-            if state.isClosed { return (.closed, [], false) }
+        let (refusal, calls, wasIdle, lane) = self.state.withLock { state -> (RouteError?, [Call], Bool, Int?) in
+            if state.isClosed { return (.closed, [], false, nil) }
             let wasIdle = state.machine.isIdle
             guard let (id, settlement) = state.machine.add(change, key: key, known: known, now: now) else {
-                return (.busy, [], false)
+                return (.busy, [], false, nil)
             }
             state.completions[id] = completion
-            return (nil, Self.take(settlement, &state), wasIdle)
+            return (nil, Self.take(settlement, &state), wasIdle, state.resting.min())
         }
         if let refusal { return completion(.failure(refusal)) }
         for call in calls { call.completion(call.result) }
-        for signal in self.signals { signal.raise() }
+        // One is enough, and until it runs it is still the first: what comes meanwhile goes into its round.
+        if let lane { self.signals[lane].raise() }
         if wasIdle { self.watch.raise() }
     }
 
     /// Carries out rounds, one at a time.
     func runLane(_ lane: Int) async {
         while true {
-            switch self.next() {
+            switch self.next(lane) {
             case .round(let round):
                 let started = self.clock.now()
                 self.state.withLock { $0.started[lane] = started }
@@ -90,7 +92,9 @@ final class RouteShardQueue: Sendable {
                 let took = self.clock.now() - started
                 self.state.withLock { state in
                     state.started[lane] = nil
-                    state.slowest = max(state.slowest, took)
+                    for reader in RouteCommitter.LatencyReader.allCases {
+                        state.slowest[reader] = max(state.slowest[reader] ?? 0, took)
+                    }
                 }
             case .wait(let deadline): await self.signals[lane].wait(until: deadline, clock: self.clock)
             case .stop: return
@@ -135,16 +139,23 @@ final class RouteShardQueue: Sendable {
         self.watch.raise()
     }
 
-    private func next() -> Next {
+    private func next(_ lane: Int) -> Next {
         if Task.isCancelled { return .stop }
         let mayWrite = self.view.standing.mayWriteRoutes
         let now = self.clock.now()
-        return self.state.withLock { state in
-            if state.isClosed { return .stop }
-            if !mayWrite { return .wait(until: state.machine.isIdle ? nil : now + Self.fencedPause) }
-            if let round = state.machine.start(now: now) { return .round(round) }
-            return .wait(until: state.machine.nextStart)
+        let (next, other) = self.state.withLock { state -> (Next, Int?) in
+            if state.isClosed { return (.stop, nil) }
+            state.resting.insert(lane)
+            if !mayWrite { return (.wait(until: state.machine.isIdle ? nil : now + Self.fencedPause), nil) }
+            guard let round = state.machine.start(now: now) else {
+                return (.wait(until: state.machine.nextStart), nil)
+            }
+            state.resting.remove(lane)
+            return (.round(round), state.machine.isReady ? state.resting.min() : nil)
         }
+        // More than one round takes.
+        if let other { self.signals[other].raise() }
+        return next
     }
 
     private func perform(_ round: RouteCommitMachine.Round) async {
@@ -194,6 +205,7 @@ final class RouteShardQueue: Sendable {
             return (settlement, calls, state.flushes)
         }
         for document in settlement.commits { self.observer.committed(document) }
+        for transition in settlement.unheard { self.observer.unheard(transition) }
         for (key, due, changes) in settlement.graces { self.observer.graces(key, due, changes) }
         for (document, changes) in settlement.links { self.observer.links(document, changes) }
         for (key, connection) in settlement.superseded { self.observer.superseded(key, connection) }

@@ -18,8 +18,8 @@ package final class TransitionEmitter: Sendable {
         var flushes: [CheckedContinuation<Void, Never>] = []
     }
 
-    /// How often the lease is looked at while it forbids handlers.
-    private static let silencedPause = Nanoseconds.milliseconds(100)
+    /// How often the lease is looked at while it forbids handlers, and the handlers' time.
+    private static let pause = Nanoseconds.milliseconds(100)
 
     private let view: any ClusterView
     private let clock: any ClusterClock
@@ -27,6 +27,7 @@ package final class TransitionEmitter: Sendable {
     private let handler: Handler
     private let state: Mutex<State>
     private let signal = WakeSignal()
+    private let watch = WakeSignal()
 
     /// - Parameter executor: where handlers run; nil: the global one.
     package init(
@@ -50,20 +51,28 @@ package final class TransitionEmitter: Sendable {
             state.machine.offer(document)
             return !state.machine.isIdle
         }
-        if isNew { self.signal.raise() }
+        if isNew {
+            self.signal.raise()
+            self.watch.raise()
+        }
     }
 
     /// Works until the task is cancelled or ``close()`` is called; handlers still running are then cancelled.
     package func run(acknowledging committer: RouteCommitter) async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await self.runWatch() }
+            await self.runCalls(acknowledging: committer)
+            group.cancelAll()
+        }
+        self.close()
+    }
+
+    private func runCalls(acknowledging committer: RouteCommitter) async {
         while !Task.isCancelled {
             let now = self.clock.now()
             let mayCall = self.view.standing.mayCallHandlers
-            let (actions, deadline, isClosed) = self.state.withLock {
-                state -> ([EmissionMachine.Action], Int64?, Bool) in
-                if state.isClosed { return ([], nil, true) }
-                let actions = state.machine.next(now: now, mayCall: mayCall)
-                let retry = mayCall || state.machine.isIdle ? nil : now + Self.silencedPause
-                return (actions, [state.machine.nextDeadline, retry].compactMap(\.self).min(), false)
+            let (actions, isClosed) = self.state.withLock { state -> ([EmissionMachine.Action], Bool) in
+                state.isClosed ? ([], true) : (state.machine.next(now: now, mayCall: mayCall), false)
             }
             if isClosed { break }
             for action in actions {
@@ -76,9 +85,23 @@ package final class TransitionEmitter: Sendable {
                     }
                 }
             }
-            await self.signal.wait(until: deadline, clock: self.clock)
+            await self.signal.wait()
         }
-        self.close()
+    }
+
+    /// Looks at the time and at the lease now and then while there is something to do: a timer for each handler would
+    /// cost more than most handlers.
+    private func runWatch() async {
+        while !Task.isCancelled {
+            let (isIdle, isClosed) = self.state.withLock { ($0.machine.isIdle, $0.isClosed) }
+            if isClosed { return }
+            if isIdle {
+                await self.watch.wait()
+            } else {
+                await self.clock.sleep(until: self.clock.now() + Self.pause)
+                self.signal.raise()
+            }
+        }
     }
 
     /// Returns when everything that this node owns has run and is acknowledged (drain, ND-12), or after ``close()``.
@@ -107,6 +130,7 @@ package final class TransitionEmitter: Sendable {
         for call in calls { call.cancel() }
         for flush in flushes { flush.resume() }
         self.signal.raise()
+        self.watch.raise()
     }
 
     private func start(_ id: EmissionMachine.CallID, _ key: RouteKey, _ transition: RouteTransition) {
@@ -121,7 +145,7 @@ package final class TransitionEmitter: Sendable {
         // The task may have been queued for a while: the lease is asked again, as near to the call as can be.
         while !self.view.standing.mayCallHandlers {
             if Task.isCancelled || self.view.standing.isIsolated { return }
-            await self.clock.sleep(until: self.clock.now() + Self.silencedPause)
+            await self.clock.sleep(until: self.clock.now() + Self.pause)
         }
         if Task.isCancelled { return }
         await self.handler(key, transition)

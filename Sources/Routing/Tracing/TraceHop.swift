@@ -3,7 +3,7 @@
 package struct TraceHop: Sendable, Equatable {
     /// In the order in which things of the same millisecond are told.
     package enum Kind: String, Sendable, CaseIterable {
-        case accepted, logged, routes, stored, unsent, copied, read, delivered, dropped
+        case parent, accepted, logged, routes, stored, unsent, copied, read, delivered, dropped
     }
 
     package let kind: String
@@ -22,6 +22,9 @@ package struct TraceHop: Sendable, Equatable {
         details["client"] = client
         return TraceHop(.accepted, details)
     }
+
+    /// It belongs to a trace of the application's.
+    package static func parent(_ parent: TraceParent) -> TraceHop { TraceHop(.parent, ["traceparent": parent.text]) }
 
     /// Written to the recovery log, as somebody may come back for it, or not.
     package static func logged(_ isLogged: Bool) -> TraceHop {
@@ -66,6 +69,7 @@ package struct TraceHop: Sendable, Equatable {
     package var sentence: String {
         func detail(_ name: String) -> String { self.details[name] ?? "?" }
         switch Kind(rawValue: self.kind) {
+        case .parent: return "in the trace \(detail("traceparent"))"
         case .accepted:
             let whom = self.details["client"].map { "device \($0) of \(detail("to"))" } ?? detail("to")
             return "accepted for \(whom), \(detail("bytes")) bytes"

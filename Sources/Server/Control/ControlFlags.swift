@@ -1,45 +1,15 @@
 import ArgumentParser
-import Foundation
 import Node
 
-/// Flags of the commands that ask a running node.
+/// Flags of the commands that ask a running node about people.
 struct ControlFlags: ParsableArguments {
-    @Option(help: ArgumentHelp("The node's control listener.", valueName: "url"))
-    var url = "http://127.0.0.1:9080"
-
-    @Option(
-        help: ArgumentHelp(
-            "File with the secret of a control key. Default: the environment's SUBMERGENCE_KEY; none in development mode.",
-            valueName: "file"))
-    var keyFile: String?
+    @OptionGroup var node: NodeFlags
 
     @Option(help: "The domain. Default: that of the key, or the only one there is.")
     var domain: String?
 
-    func validate() throws {
-        guard self.url.hasPrefix("http://") || self.url.hasPrefix("https://") else {
-            throw ValidationError("--url takes an address like http://127.0.0.1:9080")
-        }
-    }
-
     /// Asks, and ends the command where there is no answer.
     func ask(_ path: String, _ body: JSONValue? = nil) async throws -> JSONValue {
-        do {
-            return try await ControlClient(base: self.url, key: self.key()).ask(path, body)
-        } catch let failure as ControlClient.Failure {
-            Runner.complain(failure)
-            if case .unreachable = failure { throw ExitCode.cannotStart }
-            throw ExitCode.failure
-        }
-    }
-
-    private func key() throws -> String? {
-        guard let file = self.keyFile else { return ProcessInfo.processInfo.environment["SUBMERGENCE_KEY"] }
-        do {
-            return try String(contentsOfFile: file, encoding: .utf8).trimmingCharacters(in: .whitespacesAndNewlines)
-        } catch {
-            Runner.complain("cannot read the key file \(file): \(error.localizedDescription)")
-            throw ExitCode.cannotStart
-        }
+        try await self.node.ask(path, body)
     }
 }

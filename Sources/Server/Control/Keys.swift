@@ -35,7 +35,10 @@ struct Keys: ParsableCommand {
         @Option(help: "The only domain that it is good for. Default: all.")
         var domain: String?
 
-        @Option(help: "What it may do: send, presence, kick, links, sessions, status, metrics. May be repeated.")
+        @Option(
+            help:
+                "What it may do: send, presence, kick, links, sessions, status, config, audit, metrics. May be repeated."
+        )
         var scope: [Scope]
 
         func run() throws {

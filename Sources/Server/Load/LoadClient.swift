@@ -25,11 +25,11 @@ class LoadClient {
     private(set) var wasLive = false
     private var attempt = 0
 
-    init(loop: LoadLoop, index: Int, user: String) {
+    init(loop: LoadLoop, index: Int, user: String, isPublisher: Bool = false) {
         self.loop = loop
         self.index = index
         self.user = user
-        self.target = index % loop.plan.targets.count
+        self.target = loop.plan.firstTarget(ofPublisher: isPublisher, index: index)
     }
 
     var isLive: Bool { self.phase == .live }
@@ -143,6 +143,7 @@ class LoadClient {
     }
 
     private func comeBack(after end: ConnectionEnd) {
+        if end == .cut, case .storm = self.loop.plan.work { return self.loop.enqueue(self) }
         var wait = Self.firstWait
         if end == .cut, let cuts = self.loop.plan.cuts {
             wait = Int64(cuts.pause / 1000)

@@ -7,7 +7,7 @@ struct LoadCommand: AsyncParsableCommand {
         commandName: "load",
         abstract: "Load a Socket.IO server and check that nothing is lost, duplicated or reordered.",
         discussion: """
-            Any Socket.IO 4 server, over WebSocket without TLS. `connect` needs nothing of it; `echo` needs an event of that \
+            Any Socket.IO 4 server, over WebSocket without TLS. `connect` and `storm` need nothing of it; `echo` needs an event of that \
             name that acknowledges its arguments; the others need `pub` (user, payload) as `submergence conformance` has \
             it, and identities taken from the CONNECT payload {user, client}.
 
@@ -22,5 +22,8 @@ struct LoadCommand: AsyncParsableCommand {
               69  no server answers, not all connections came live in time, or too few descriptors are allowed
             """,
         version: Version.text,
-        subcommands: [ConnectLoad.self, EchoLoad.self, DeliverLoad.self, FanoutLoad.self, SlowLoad.self])
+        subcommands: [
+            ConnectLoad.self, StormLoad.self, EchoLoad.self, DeliverLoad.self, CrossLoad.self, FanoutLoad.self,
+            SlowLoad.self,
+        ])
 }

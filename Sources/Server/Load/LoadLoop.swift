@@ -59,7 +59,7 @@ final class LoadLoop {
             }
         for number in stride(from: index, to: plan.connections, by: plan.loops) {
             switch plan.work {
-            case .hold: self.holders.append(HoldingClient(loop: self, index: number))
+            case .hold, .storm: self.holders.append(HoldingClient(loop: self, index: number))
             case .echo: self.echoers.append(EchoingClient(loop: self, index: number))
             case .receive: self.receivers.append(ReceivingClient(loop: self, index: number))
             }
@@ -146,10 +146,20 @@ final class LoadLoop {
             self.repeatTask(every: Self.tick) { $0.sendWhatIsDue() }
         }
         for echoer in self.echoers { echoer.fill() }
+        for publisher in self.publishers { publisher.fill() }
         guard let cuts = self.plan.cuts else { return }
         for receiver in self.receivers where receiver.slow == nil {
             let first = start + cuts.every * UInt64(receiver.index + 1) / UInt64(self.plan.connections)
             self.cut(receiver, at: first, every: cuts.every, until: end)
+        }
+    }
+
+    /// Resets every live connection; each comes back at once.
+    func dropAll() {
+        self.refresh()
+        for client in self.clients where client.isLive {
+            self.tally.cuts += 1
+            client.socket?.cut()
         }
     }
 
@@ -213,7 +223,7 @@ final class LoadLoop {
     /// Events a second that this loop's clients send; nil for a load that is not paced.
     private var ownRate: Double? {
         switch self.plan.work {
-        case .hold: nil
+        case .hold, .storm: nil
         case .echo(_, let rate):
             rate.map { $0 * Double(self.echoers.count) / Double(max(1, self.plan.connections)) }
         case .receive:
@@ -226,14 +236,11 @@ final class LoadLoop {
         guard self.isRunning else { return }
         while let due = self.pacer?.next(at: self.now) {
             switch self.plan.work {
-            case .hold: break
+            case .hold, .storm: break
             case .echo: self.echoers[self.paced % self.echoers.count].send(due: due)
             case .receive:
-                // Every publisher goes round all users; they start at different ones.
                 let publisher = self.publishers[self.paced % self.publishers.count]
-                let start = publisher.index * self.plan.users / self.plan.publishers
-                let user = (self.paced / self.publishers.count + start) % self.plan.users
-                publisher.publish(to: user, due: due)
+                publisher.publish(to: publisher.round(), due: due)
             }
             self.paced += 1
         }

@@ -1,4 +1,5 @@
 import NIOCore
+import Wire
 
 /// The payload of published events: `[stream, number, due, "padding"]`. Its last member is no string argument of the
 /// event, so that a recovery offset is never mistaken (SOCKETIO §14.1).
@@ -59,26 +60,5 @@ struct LoadPayload: Equatable, Sendable {
             position += 1
         }
         return position > start ? value : nil
-    }
-}
-
-extension ByteBuffer {
-    /// Appends decimal digits without making a string.
-    mutating func writeDecimal(_ value: UInt64) {
-        self.writeWithUnsafeMutableBytes(minimumWritableBytes: 20) { target in
-            var count = 1
-            var power: UInt64 = 10
-            while count < 20, value >= power {
-                count += 1
-                guard count < 20 else { break }
-                power *= 10
-            }
-            var rest = value
-            for index in stride(from: count - 1, through: 0, by: -1) {
-                target[index] = UInt8(ascii: "0") + UInt8(rest % 10)
-                rest /= 10
-            }
-            return count
-        }
     }
 }

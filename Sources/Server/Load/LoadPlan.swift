@@ -8,6 +8,8 @@ struct LoadPlan: Sendable {
         case echo(inFlight: Int, rate: Double?)
         /// Receive `msg` events; the publishers send them.
         case receive
+        /// Lose all connections at once and come back, so many times.
+        case storm(rounds: Int)
     }
 
     struct Cuts: Sendable {
@@ -21,6 +23,10 @@ struct LoadPlan: Sendable {
         var bytesPerSecond: Int
     }
 
+    /// Events of one run. Send times are kept for every event, eight bytes each, so that it can be told afterwards what is
+    /// missing.
+    static let mostEvents = 100_000_000
+
     var scenario: String
     var targets: [LoadTarget]
     var loops = 1
@@ -29,8 +35,12 @@ struct LoadPlan: Sendable {
     /// Connections that share a user.
     var tabs = 1
     var publishers = 0
-    /// Events a second and user, from all publishers together.
+    /// Events a second and user, from all publishers together; not with `publishInFlight`.
     var rate = 0.0
+    /// Events of one publisher that wait for their receipt: the next one goes out when a receipt comes.
+    var publishInFlight: Int?
+    /// Whether publishers connect to the first URL and all others to the rest.
+    var keepsPublishersApart = false
     /// Bytes of padding in a payload.
     var padding = 0
     /// Whether `{pid, offset}` are presented on a return.
@@ -54,6 +64,12 @@ struct LoadPlan: Sendable {
     var pid: Int?
     /// Prometheus page of the node.
     var metrics: LoadTarget?
+
+    /// What a client connects to first, as an index of `targets`.
+    func firstTarget(ofPublisher isPublisher: Bool, index: Int) -> Int {
+        guard self.keepsPublishersApart, self.targets.count > 1 else { return index % self.targets.count }
+        return isPublisher ? 0 : 1 + index % (self.targets.count - 1)
+    }
 
     var users: Int { max(1, self.connections / self.tabs) }
 

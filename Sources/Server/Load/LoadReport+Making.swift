@@ -13,7 +13,7 @@ extension LoadReport {
             awayAtEnd: wanted - result.snapshot.live - slowGone, failures: tally.failures, drops: tally.drops,
             connectTime: Latency(tally.connectTime))
         switch plan.work {
-        case .hold: break
+        case .hold, .storm: break
         case .echo: self.echo = Echo(tally, unanswered: result.unanswered, seconds: seconds)
         case .receive: self.delivery = Delivery(result, seconds: seconds)
         }

@@ -16,6 +16,10 @@ extension LoadReport {
         if let echo = self.echo { rows += Self.rows(echo) }
         if let delivery = self.delivery { rows += Self.rows(delivery) }
         if let recovery = self.recovery { rows += Self.rows(recovery) }
+        if let storm = self.storm {
+            let rounds = storm.rounds.map { "\($0)" }.joined(separator: ", ")
+            rows.append(("all back after", "\(storm.median) s (median of \(rounds))"))
+        }
         for slow in self.slowReaders ?? [] {
             rows.append(
                 (

@@ -78,6 +78,18 @@ struct LoadReport: Encodable, Sendable {
         var returnedWithoutAsking = 0
     }
 
+    /// Seconds from the loss of all connections until all were live again.
+    struct Storm: Encodable, Sendable {
+        let rounds: [Double]
+        let median: Double
+
+        /// - Parameter rounds: microseconds, at least one.
+        init(_ rounds: [UInt64]) {
+            self.rounds = rounds.map { Double($0 / 1000) / 1000 }
+            self.median = self.rounds.sorted()[rounds.count / 2]
+        }
+    }
+
     struct Memory: Encodable, Sendable {
         let firstKiB, lastKiB, maxKiB: Int
     }
@@ -92,6 +104,7 @@ struct LoadReport: Encodable, Sendable {
     var echo: Echo?
     var delivery: Delivery?
     var recovery: Recovery?
+    var storm: Storm?
     var slowReaders: [SlowReader]?
     var memory: Memory?
     /// By how much counters of the node grew during the run, by series.
@@ -102,7 +115,7 @@ struct LoadReport: Encodable, Sendable {
     var held: Bool { self.broken.isEmpty }
 
     private enum CodingKeys: String, CodingKey {
-        case scenario, urls, seconds, clientLag, connections, echo, delivery, recovery, slowReaders, memory
+        case scenario, urls, seconds, clientLag, connections, echo, delivery, recovery, storm, slowReaders, memory
         case nodeCounted, broken
     }
 }

@@ -48,19 +48,12 @@ struct LoadRun {
 
         let began = watch.now
         try await watch.connectAll()
-        while true {
-            try await Task.sleep(for: Self.poll)
-            let snapshot = try await watch.snapshot()
-            ticker.tick("connecting", snapshot, at: watch.now)
-            if snapshot.live >= wanted { break }
-            guard watch.now < began + self.plan.rampTimeout else {
-                let failures = snapshot.tally.failures.merging(snapshot.tally.drops, uniquingKeysWith: +)
-                _ = try await watch.finish()
-                throw Failure.incomplete(live: snapshot.live, wanted: wanted, reasons: failures)
-            }
-        }
-        let ramp = try await watch.snapshot().lastLiveAt - began
+        let ramp = try await self.allLive(watch, connects: wanted, &ticker) - began
 
+        var storms: [UInt64] = []
+        if case .storm(let rounds) = self.plan.work {
+            for _ in 0..<rounds { storms.append(try await self.storm(watch, &ticker)) }
+        }
         let start = watch.now + 20_000
         let end = start + self.plan.duration
         try await watch.beginWork(start: start, end: end)
@@ -75,8 +68,37 @@ struct LoadRun {
         let result = try await watch.finish()
         var report = LoadReport(
             plan: self.plan, result: result, rampSeconds: Double(ramp) / 1_000_000, memory: ticker.memory)
+        if !storms.isEmpty { report.storm = LoadReport.Storm(storms) }
         if let before, let after { report.nodeCounted = MetricsProbe.growth(from: before, to: after) }
         return report
+    }
+
+    /// Waits until all connections are live and so many connects have succeeded.
+    ///
+    /// - Returns: when the last one came live, microseconds.
+    private func allLive(_ watch: LoadWatch, connects: Int, _ ticker: inout LoadTicker) async throws -> UInt64 {
+        let wanted = self.plan.connections + self.plan.publishers
+        let began = watch.now
+        while true {
+            let snapshot = try await watch.snapshot()
+            ticker.tick("connecting", snapshot, at: watch.now)
+            if snapshot.live >= wanted, snapshot.tally.connects >= connects { return snapshot.lastLiveAt }
+            guard watch.now < began + self.plan.rampTimeout else {
+                let failures = snapshot.tally.failures.merging(snapshot.tally.drops, uniquingKeysWith: +)
+                _ = try await watch.finish()
+                throw Failure.incomplete(live: snapshot.live, wanted: wanted, reasons: failures)
+            }
+            try await Task.sleep(for: Self.poll)
+        }
+    }
+
+    /// - Returns: microseconds from the moment at which all connections were dropped until all were live again.
+    private func storm(_ watch: LoadWatch, _ ticker: inout LoadTicker) async throws -> UInt64 {
+        let before = try await watch.snapshot().tally.connects
+        let dropped = watch.now
+        try await watch.dropAll()
+        let wanted = self.plan.connections + self.plan.publishers
+        return try await self.allLive(watch, connects: before + wanted, &ticker) - dropped
     }
 
     /// Waits until nothing is under way any more.

@@ -29,7 +29,7 @@ struct LoadTicker {
         let failures = tally.failures.values.reduce(0, +)
         if failures > 0 { line += "  failed connects \(failures)" }
         switch self.plan.work {
-        case .hold: break
+        case .hold, .storm: break
         case .echo: line += "  answered \(rate(\.acknowledged))/s"
         case .receive:
             line += "  published \(rate(\.sent))/s  received \(rate(\.received))/s"

@@ -37,6 +37,8 @@ final class LoadWatch: Sendable {
         _ = try await self.each { $0.beginWork(start: start, end: end) }
     }
 
+    func dropAll() async throws { _ = try await self.each { $0.dropAll() } }
+
     func stopWork() async throws { _ = try await self.each { $0.stopWork() } }
 
     func snapshot() async throws -> LoadSnapshot {

@@ -15,9 +15,11 @@ final class PublishingClient: LoadClient {
     private var pending: [Int64: Pending] = [:]
     private var nextAck: Int64 = 0
     private var scratch = ByteBuffer()
+    private var rounds = 0
 
     init(loop: LoadLoop, index: Int) {
-        super.init(loop: loop, index: index, user: "\(loop.plan.userPrefix)-publisher-\(index)")
+        super.init(
+            loop: loop, index: index, user: "\(loop.plan.userPrefix)-publisher-\(index)", isPublisher: true)
     }
 
     var unacknowledged: Int { self.pending.count }
@@ -26,6 +28,25 @@ final class PublishingClient: LoadClient {
         // Order is promised to one connection of a sender, so that each is a stream of its own.
         self.log = PublishLog(stream: self.loop.streams.next(), users: self.loop.plan.users)
         self.nextAck = 0
+        if self.loop.isRunning { self.fill() }
+    }
+
+    /// Publishes as many as may be in flight; nothing for a load that is paced.
+    func fill() {
+        guard let inFlight = self.loop.plan.publishInFlight else { return }
+        while self.isLive, self.loop.isRunning, self.unacknowledged < inFlight, self.socket?.isWritable == true,
+            self.loop.tally.sent < LoadPlan.mostEvents
+        {
+            self.publish(to: self.round(), due: self.loop.now)
+        }
+    }
+
+    /// Every publisher goes round all users; they start at different ones.
+    func round() -> Int {
+        let users = self.loop.plan.users
+        let start = self.index * users / max(1, self.loop.plan.publishers)
+        defer { self.rounds += 1 }
+        return (self.rounds + start) % users
     }
 
     override func didDisconnect(_ end: ConnectionEnd, bytesReceived: Int) {
@@ -68,6 +89,7 @@ final class PublishingClient: LoadClient {
         self.log?.settle(user: event.user, number: event.number, ReceiptReader.fate(of: arguments))
         self.loop.tally.acknowledged += 1
         self.loop.tally.ackTime.record(self.loop.now - event.sentAt)
+        self.fill()
     }
 
     var logs: [PublishLog] { self.closedLogs + (self.log.map { [$0] } ?? []) }

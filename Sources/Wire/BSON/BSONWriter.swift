@@ -60,6 +60,9 @@ package struct BSONWriter: Sendable {
 
     package mutating func element(_ value: some BSONScalar) { self.append(self.nextKey(), value) }
 
+    /// A value as it was read, of whatever type.
+    package mutating func element(_ value: BSONElement) { self.append(self.nextKey(), value) }
+
     package mutating func documentElement<Failure: Error>(
         _ build: (inout BSONWriter) throws(Failure) -> Void
     ) throws(Failure) {

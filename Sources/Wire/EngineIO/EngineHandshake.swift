@@ -9,11 +9,18 @@ package enum EngineHandshake {
         sid: String, transport: EngineTransport, options: EngineOptions, into buffer: inout ByteBuffer
     ) {
         let offersUpgrade = transport == .polling && options.allowsUpgrades && options.allowsWebSocket
-        buffer.writeString("0{\"sid\":")
+        buffer.reserveCapacity(minimumWritableBytes: 128)
+        buffer.writeStaticString("0{\"sid\":")
         buffer.writeJSONString(sid)
-        buffer.writeString(offersUpgrade ? ",\"upgrades\":[\"websocket\"]" : ",\"upgrades\":[]")
-        buffer.writeString(",\"pingInterval\":\(options.pingInterval.nanoseconds / 1_000_000)")
-        buffer.writeString(",\"pingTimeout\":\(options.pingTimeout.nanoseconds / 1_000_000)")
-        buffer.writeString(",\"maxPayload\":\(options.maxPayload)}")
+        buffer.writeStaticString(offersUpgrade ? ",\"upgrades\":[\"websocket\"]" : ",\"upgrades\":[]")
+        buffer.writeStaticString(",\"pingInterval\":")
+        buffer.writeDecimal(Self.milliseconds(options.pingInterval))
+        buffer.writeStaticString(",\"pingTimeout\":")
+        buffer.writeDecimal(Self.milliseconds(options.pingTimeout))
+        buffer.writeStaticString(",\"maxPayload\":")
+        buffer.writeDecimal(UInt64(options.maxPayload))
+        buffer.writeStaticString("}")
     }
+
+    private static func milliseconds(_ time: TimeAmount) -> UInt64 { UInt64(time.nanoseconds / 1_000_000) }
 }

@@ -35,4 +35,23 @@ extension ByteBuffer {
         self.writeBytes(UnsafeRawBufferPointer(rebasing: bytes[start...]))
         self.writeInteger(UInt8(ascii: "\""))
     }
+
+    /// Appends decimal digits without making a string.
+    package mutating func writeDecimal(_ value: UInt64) {
+        self.writeWithUnsafeMutableBytes(minimumWritableBytes: 20) { target in
+            var count = 1
+            var power: UInt64 = 10
+            while count < 20, value >= power {
+                count += 1
+                guard count < 20 else { break }
+                power *= 10
+            }
+            var rest = value
+            for index in stride(from: count - 1, through: 0, by: -1) {
+                target[index] = UInt8(ascii: "0") + UInt8(rest % 10)
+                rest /= 10
+            }
+            return count
+        }
+    }
 }

@@ -33,7 +33,12 @@ package struct AckTable<Entry> {
     package var isEmpty: Bool { self.outstanding.isEmpty }
 
     /// The earliest deadline; nil while no reply is awaited. Looks at each entry.
-    package var nextDeadline: NIODeadline? { self.outstanding.values.lazy.map(\.deadline).min() }
+    package var nextDeadline: NIODeadline? {
+        // A loop of its own: a key path would be made anew at each call, in a generic type.
+        var earliest: NIODeadline?
+        for reply in self.outstanding.values { earliest = min(earliest ?? reply.deadline, reply.deadline) }
+        return earliest
+    }
 
     /// A reply with this id is awaited from now on.
     ///

@@ -14,7 +14,7 @@ package struct WebSocketHandshake {
     }
 
     private static let keyCount = 24
-    private static let suffix = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+    private static let suffix: StaticString = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
     private var key: [UInt8] = []
     private var keys = 0
@@ -69,7 +69,9 @@ package struct WebSocketHandshake {
         if !reader.isAtEnd { self.isMalformed = true }
     }
 
-    package mutating func note(name: String, value: String) {
+    package mutating func note(name: String, value: String) { self.note(name: name[...], value: value[...]) }
+
+    package mutating func note(name: Substring, value: Substring) {
         var name = name
         var value = value
         name.withUTF8 { name in value.withUTF8 { self.note(name: .init(name), value: .init($0)) } }
@@ -89,8 +91,16 @@ package struct WebSocketHandshake {
 
     /// Appends the 28 characters that answer the key.
     package func writeAccept(into buffer: inout ByteBuffer) {
-        let digest = SHA1.hash(self.key + Array(Self.suffix.utf8))
-        digest.withUnsafeBytes { Base64.encode($0, into: &buffer) }
+        let (a, b, c, d, e) = withUnsafeTemporaryAllocation(
+            byteCount: self.key.count + Self.suffix.utf8CodeUnitCount, alignment: 1
+        ) { message in
+            self.key.withUnsafeBytes { message.copyMemory(from: $0) }
+            let suffix = UnsafeRawBufferPointer(start: Self.suffix.utf8Start, count: Self.suffix.utf8CodeUnitCount)
+            UnsafeMutableRawBufferPointer(rebasing: message[self.key.count...]).copyMemory(from: suffix)
+            return SHA1.hash(UnsafeRawBufferPointer(message))
+        }
+        let digest = (a.bigEndian, b.bigEndian, c.bigEndian, d.bigEndian, e.bigEndian)
+        withUnsafeBytes(of: digest) { Base64.encode($0, into: &buffer) }
     }
 
     /// Base64 of 16 bytes: 22 characters and two of padding.

@@ -3,11 +3,19 @@ import Logging
 import Metrics
 import Node
 
-// The application of the end-to-end tests of Links (Tests/ClusterTests/EndToEnd/test_links.py): development mode. Settings come
-// from the environment, as for the examples.
+// The application of the end-to-end tests of Links (Tests/ClusterTests/EndToEnd/test_links.py): development mode, or with
+// domains production. Settings come from the environment, as for the examples.
 
 let environment = ProcessInfo.processInfo.environment
+let domains = environment["SUBMERGENCE_DOMAINS"]?.split(separator: ",").map { Configuration.Domain(String($0)) } ?? []
 var configuration = Configuration.development
+if !domains.isEmpty {
+    configuration = Configuration(mode: .production)
+    configuration.domains = domains
+    (configuration.listener, configuration.control) = (
+        Configuration.development.listener, Configuration.development.control
+    )
+}
 // Its events would come between those of the tests.
 configuration.servesDemo = false
 configuration.name = environment["SUBMERGENCE_NAME"]

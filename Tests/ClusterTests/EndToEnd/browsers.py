@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import copy
 import json
 import os
 import pathlib
@@ -10,8 +11,9 @@ import signal
 import subprocess
 from urllib.parse import quote
 
+import pytest
 from bundle import bundle
-from chromium import MEDIA, Chromium, Window
+from chromium import MEDIA, Chromium, ChromiumWindow
 from firefox import Firefox, FirefoxWindow
 from processes import PROJECT, Node, executable, free_port, wait_for
 
@@ -157,10 +159,24 @@ class Cluster:
         self._stack.close()
 
 
+# What carries the module's events (CLIENT.md §11, T-22): its own WebSocket, or the official client, by each transport.
+CLIENTS = (None, "websocket", "polling")
+
+IS_FIREFOX = os.environ.get("SUBMERGENCE_BROWSER") == "firefox"
+
+# What needs the DevTools protocol, or of what Firefox does otherwise.
+only_chromium = pytest.mark.skipif(IS_FIREFOX, reason="not in Firefox")
+
+
+def browser_among(hosts, certificate):
+    """The browser of these tests, for which names lead to ports of this machine: `hosts` by "name:port"."""
+    return Firefox(hosts) if IS_FIREFOX else Chromium.among(hosts, certificate.fingerprint)
+
+
 class Page:
     """What a page with the module can do. Its functions are in pages/page.js."""
 
-    node = None
+    node = client = None
 
     async def ready(self):
         await self.until("window.isReady")
@@ -176,10 +192,12 @@ class Page:
 
     async def cut_signalling(self):
         """As a connection that broke; the module comes back by itself."""
-        await self.run("made.sockets.forEach(socket => socket.close())")
+        # Polls have no socket to close.
+        is_polling = self.client == "polling"
+        await self.run("server._line.lost(), 0" if is_polling else "made.sockets.forEach(socket => socket.close())")
 
 
-class Tab(Page, Window):
+class Tab(Page, ChromiumWindow):
     """In Chromium."""
 
 
@@ -193,11 +211,13 @@ class Person:
     def __init__(self, stage, name, device, context):
         self.stage, self.name, self.device, self.context = stage, name, device, context
 
-    async def tab(self, node=0, live=True, watch=True, window=True, options=None):
-        """Opens a page on that node's port; `window`: visible beside the person's others."""
-        url = self.stage.cluster.url(node) + "/page/" + (f"#{quote(json.dumps(options))}" if options else "")
+    async def tab(self, node=0, live=True, watch=True, window=True, options=None, url=None):
+        """Opens a page on that node's port, or at another URL; `window`: visible beside the person's others."""
+        client = self.stage.client
+        options = {**({"client": client} if client else {}), **(options or {})}
+        url = (url or self.stage.cluster.url(node)) + "/page/" + (f"#{quote(json.dumps(options))}" if options else "")
         tab = await self.stage.browser.open(url, context=self.context, window=window, kind=self.stage.kind)
-        tab.node = node
+        tab.node, tab.client = node, client
         if watch:
             self.stage.tabs.append(tab)
         await tab.ready()
@@ -214,12 +234,21 @@ class Stage:
     def __init__(self, cluster, options=(), throttled=False):
         self.cluster = cluster
         self.tabs = []
+        self.kind = FirefoxTab if IS_FIREFOX else Tab
+        self._browser = Firefox() if IS_FIREFOX else Chromium([*MEDIA, *options], throttled)
+        self._cast(None)
+
+    def _cast(self, client):
         # Two people whom no other test knows, as a Link outlives its last tab for a while.
         Stage.count += 1
         self.alice, self.bob = f"alice-{Stage.count}", f"bob-{Stage.count}"
-        is_firefox = os.environ.get("SUBMERGENCE_BROWSER") == "firefox"
-        self.kind = FirefoxTab if is_firefox else Tab
-        self._browser = Firefox() if is_firefox else Chromium([*MEDIA, *options], throttled)
+        self.client = client
+
+    def with_client(self, client):
+        """The same browser with another two people, whose pages use that client, one of CLIENTS."""
+        stage = copy.copy(self)
+        stage._cast(client)
+        return stage
 
     async def __aenter__(self):
         self.browser = await self._browser.__aenter__()
@@ -257,11 +286,19 @@ class Stage:
         return Person(self, name, device, context)
 
 
-def play(cluster, scenario, seconds=180, **options):
-    """Runs a scenario, which is given a stage."""
+def play(cluster, scenario, seconds=180, clients=(None,), **options):
+    """Runs a scenario, which is given a stage, with each client: at once, as they mostly wait, in one browser."""
+
+    async def act(stage):
+        try:
+            await scenario(stage)
+        except Exception as error:
+            error.add_note(f"with the client: {stage.client or 'own'}")
+            raise
 
     async def run():
-        async with Stage(cluster, **options) as stage:
-            await asyncio.wait_for(scenario(stage), seconds)
+        async with Stage(cluster, **options) as stage, asyncio.timeout(seconds), asyncio.TaskGroup() as group:
+            for client in clients:
+                group.create_task(act(stage.with_client(client)))
 
     asyncio.run(run())

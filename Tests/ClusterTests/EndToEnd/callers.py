@@ -15,10 +15,10 @@ class Caller:
     `v` makes it a client that speaks the product's own events; with a `browser` its session counts.
     """
 
-    def __init__(self, url, user=None, v=None, browser=None, transports=("websocket",)):
+    def __init__(self, url, user=None, v=None, browser=None, transports=("websocket",), headers=None):
         self._url = url
         self._transports = list(transports)
-        self._headers = {"cookie": browser.header} if browser else {}
+        self._headers = {**(headers or {}), **({"cookie": browser.header} if browser else {})}
         self._auth = {}
         if user:
             self._auth |= {"user": user, "client": "laptop"}

@@ -3,21 +3,8 @@
 import asyncio
 import json
 import os
-import shutil
-import signal
-import subprocess
-import tempfile
 
-import aiohttp
-
-
-def find_chromium():
-    for name in ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"):
-        path = shutil.which(name)
-        if path:
-            return path
-    raise FileNotFoundError("no Chromium in the PATH: apt-get install chromium")
-
+from driving import Browser, Window
 
 # Calls between pages of one machine: host candidates on loopback under their addresses, devices that are not there, and
 # nobody to press a button.
@@ -30,8 +17,9 @@ MEDIA = (
 )
 
 
-class Chromium:
-    """The browser process. `async with Chromium() as browser`; it takes its whole process group along when it ends."""
+class Chromium(Browser):
+    name = "Chromium"
+    programs = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
     def __init__(self, options=(), throttled=False):
         """`options`: further ones of the command line, `--host-resolver-rules` for one. `throttled`: the timers of
@@ -39,85 +27,40 @@ class Chromium:
         self._options = list(options)
         self._throttled = throttled
 
-    async def __aenter__(self):
-        self._profile = tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True)
-        arguments = [find_chromium(), "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+    @classmethod
+    def among(cls, hosts, fingerprint):
+        """One for which names lead to ports of this machine: `hosts` by "name:port". It trusts the certificate of
+        that fingerprint."""
+        rules = ",".join(f"MAP {host} 127.0.0.1:{port}" for host, port in hosts.items())
+        certificates = f"--ignore-certificate-errors-spki-list={fingerprint}"
+        return cls([f"--host-resolver-rules={rules}", certificates, "--disable-features=HttpsUpgrades"])
+
+    def _arguments(self):
+        arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
         arguments += ["--no-first-run", "--disable-background-networking", "--disable-component-update"]
         if not self._throttled:
             # Windows that nobody looks at must run as if somebody did.
             arguments += ["--disable-background-timer-throttling", "--disable-renderer-backgrounding"]
             arguments += ["--disable-backgrounding-occluded-windows"]
         arguments += self._options
-        arguments += [f"--user-data-dir={self._profile.name}", "--remote-debugging-port=0", "about:blank"]
-        self._process = subprocess.Popen(
-            arguments,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        try:
-            address = await asyncio.wait_for(self._devtools_address(), 60)
-            self._http = aiohttp.ClientSession()
-            self._socket = await self._http.ws_connect(address, max_msg_size=0, heartbeat=None)
-        except BaseException:
-            self._end_process()
-            raise
-        self._replies = {}
-        self._windows = {}
-        self._count = 0
-        self._reader = asyncio.create_task(self._read())
-        return self
+        return [*arguments, f"--user-data-dir={self._profile}", "--remote-debugging-port=0", "about:blank"]
 
-    async def __aexit__(self, *_):
-        self._reader.cancel()
-        await self._socket.close()
-        await self._http.close()
-        self._end_process()
-
-    def _end_process(self):
-        try:
-            os.killpg(self._process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-        self._process.wait()
-        self._profile.cleanup()
-
-    async def _devtools_address(self):
+    def _address(self):
         """Chromium writes the port that it chose into its profile."""
-        path = os.path.join(self._profile.name, "DevToolsActivePort")
-        while True:
-            if self._process.poll() is not None:
-                raise RuntimeError(f"Chromium ended with status {self._process.returncode}")
-            if os.path.exists(path):
-                with open(path, encoding="ascii") as file:
-                    lines = file.read().split("\n")
-                if len(lines) >= 2 and lines[1]:
-                    return f"ws://127.0.0.1:{lines[0]}{lines[1]}"
-            await asyncio.sleep(0.05)
+        path = os.path.join(self._profile, "DevToolsActivePort")
+        if not os.path.exists(path):
+            return None
+        with open(path, encoding="ascii") as file:
+            lines = file.read().split("\n")
+        return f"ws://127.0.0.1:{lines[0]}{lines[1]}" if len(lines) >= 2 and lines[1] else None
 
-    async def _read(self):
-        async for message in self._socket:
-            if message.type != aiohttp.WSMsgType.TEXT:
-                break
-            message = json.loads(message.data)
-            future = self._replies.pop(message.get("id"), None)
-            if future and not future.done():
-                future.set_result(message)
-            elif "method" in message and message.get("sessionId") in self._windows:
-                self._windows[message["sessionId"]]._event(message["method"], message["params"])
-        for future in self._replies.values():
-            if not future.done():
-                future.set_exception(ConnectionError("Chromium is gone"))
+    def _told(self, message):
+        window = self._windows.get(message.get("sessionId"))
+        if window:
+            window._event(message["method"], message["params"])
 
     async def command(self, method, session=None, patience=60, **parameters):
-        self._count += 1
-        request = {"id": self._count, "method": method, "params": parameters}
-        if session:
-            request["sessionId"] = session
-        reply = self._replies[self._count] = asyncio.get_running_loop().create_future()
-        await self._socket.send_str(json.dumps(request))
-        answer = await asyncio.wait_for(reply, patience)
+        answer = await self._ask(method, parameters, patience, **({"sessionId": session} if session else {}))
         if "error" in answer:
             raise RuntimeError(f"{method}: {answer['error']['message']}")
         return answer["result"]
@@ -126,11 +69,16 @@ class Chromium:
         """Cookies and storage of their own: another person's browser."""
         return (await self.command("Target.createBrowserContext"))["browserContextId"]
 
+    async def cookies(self, context):
+        """Values by name, also of what scripts do not see."""
+        found = (await self.command("Storage.getCookies", browserContextId=context))["cookies"]
+        return {cookie["name"]: cookie["value"] for cookie in found}
+
     async def open(self, url, width=1280, height=900, dark=False, beside=None, context=None, window=False, kind=None):
         """Opens a tab, with cookies and storage of its own, or with those of the window `beside`, or of the context.
 
         `window`: in a window of its own, so that it stays visible beside others of its context. `kind`: a subclass of
-        Window.
+        ChromiumWindow.
         """
         if beside:
             context = beside.context
@@ -139,7 +87,7 @@ class Chromium:
         place = {"browserContextId": context, **({"newWindow": True} if window else {})}
         target = await self.command("Target.createTarget", url="about:blank", **place)
         attached = await self.command("Target.attachToTarget", targetId=target["targetId"], flatten=True)
-        window = (kind or Window)(self, attached["sessionId"], target["targetId"], context)
+        window = (kind or ChromiumWindow)(self, target["targetId"], context, attached["sessionId"])
         self._windows[attached["sessionId"]] = window
         for domain in ("Page", "Runtime", "Log"):
             await window.command(f"{domain}.enable")
@@ -152,40 +100,28 @@ class Chromium:
         return window
 
 
-class Window:
-    """One page. `problems` collects what the page complains about: exceptions, console errors, refused resources.
+class ChromiumWindow(Window):
+    """One page of Chromium."""
 
-    What the network has failed at is in `failures` once a test has said that it cuts it, by `keep_failures_apart()`.
-    """
-
-    def __init__(self, browser, session, target, context):
-        self.context = context
-        self.failures = None
-        self._browser = browser
+    def __init__(self, browser, target, context, session):
+        super().__init__(browser, target, context)
         self._session = session
-        self._target = target
         self._loaded = asyncio.Event()
         self._crashed = asyncio.Event()
-        self.problems = []
 
     def _event(self, method, parameters):
         if method == "Page.loadEventFired":
             self._loaded.set()
         elif method == "Runtime.exceptionThrown":
             details = parameters["exceptionDetails"]
-            self.problems.append(details.get("exception", {}).get("description", details["text"]))
+            self._complained(details.get("exception", {}).get("description", details["text"]))
         elif method == "Runtime.consoleAPICalled" and parameters["type"] in ("error", "assert"):
-            self.problems.append(" ".join(str(part.get("value", part)) for part in parameters["args"]))
+            self._complained(" ".join(str(part.get("value", part)) for part in parameters["args"]))
         elif method == "Log.entryAdded" and parameters["entry"]["level"] == "error":
             entry = parameters["entry"]
-            is_failure = entry["source"] == "network" or "WebSocket connection" in entry["text"]
-            (self.problems if self.failures is None or not is_failure else self.failures).append(entry["text"])
+            self._complained(entry["text"], entry["source"] == "network" or "WebSocket connection" in entry["text"])
         elif method == "Inspector.targetCrashed":
             self._crashed.set()
-
-    def keep_failures_apart(self):
-        """From now on the network may fail: that is no problem of the page."""
-        self.failures = []
 
     def command(self, method, **parameters):
         return self._browser.command(method, self._session, **parameters)
@@ -212,27 +148,10 @@ class Window:
             raise RuntimeError(details.get("exception", {}).get("description", details["text"]))
         return result["result"].get("value")
 
-    async def until(self, condition, seconds=30):
-        """Waits until the expression is true, looking at it after every frame or change; returns its value."""
-        script = f"""new Promise((resolve, reject) => {{
-            const end = Date.now() + {int(seconds * 1000)};
-            const look = () => {{
-                const value = ({condition});
-                if (value) resolve(value);
-                else if (Date.now() > end) reject(new Error("still not true: " + {json.dumps(condition)}));
-                else setTimeout(look, 20);
-            }};
-            look();
-        }})"""
-        return await self.run(script, patience=seconds + 30)
-
     async def type(self, selector, text):
         """Fills an input field the way a person's typing would."""
         await self.run(f"document.querySelector({json.dumps(selector)}).focus()")
         await self.command("Input.insertText", text=text)
-
-    async def click(self, selector):
-        await self.run(f"document.querySelector({json.dumps(selector)}).click()")
 
     async def screenshot(self, path):
         import base64

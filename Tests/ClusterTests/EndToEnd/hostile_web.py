@@ -18,6 +18,7 @@ import subprocess
 import urllib.request
 
 from aiohttp import web
+from certificates import Certificate
 from chromium import Chromium
 from processes import PROJECT, executable, free_port, wait_for
 
@@ -27,34 +28,6 @@ ATTACKER = "https://attacker.example"
 OTHER_PORT = "https://app.example:8443"
 PLAIN = "http://app.example"
 NAMES = ["app.example", "*.app.example", "other.example", "attacker.example", "board.example"]
-
-
-class Certificate:
-    """A key and a certificate for `NAMES`, signed by a CA that lives as long."""
-
-    def __init__(self, folder):
-        self.chain, self.key = folder / "chain.pem", folder / "key.pem"
-        authority, authority_key, request = folder / "ca.pem", folder / "ca.key", folder / "request.pem"
-        curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-        self._openssl(
-            "req", "-x509", *curve, "-keyout", authority_key, "-out", authority, "-days", "2", "-subj", "/CN=CA"
-        )
-        self._openssl("req", *curve, "-keyout", self.key, "-out", request, "-subj", "/CN=app.example")
-        extensions = folder / "extensions"
-        extensions.write_text("subjectAltName=" + ",".join(f"DNS:{name}" for name in NAMES) + "\n")
-        leaf = folder / "leaf.pem"
-        signing = ["-CA", authority, "-CAkey", authority_key, "-CAcreateserial", "-extfile", extensions]
-        self._openssl("x509", "-req", "-in", request, *signing, "-days", "2", "-out", leaf)
-        self.chain.write_bytes(leaf.read_bytes() + authority.read_bytes())
-        public = self._openssl("x509", "-in", leaf, "-pubkey", "-noout")
-        der = self._openssl("pkey", "-pubin", "-outform", "der", given=public)
-        digest = self._openssl("dgst", "-sha256", "-binary", given=der)
-        self.fingerprint = base64.b64encode(digest).decode()
-
-    @staticmethod
-    def _openssl(*arguments, given=b""):
-        done = subprocess.run(["openssl", *map(str, arguments)], input=given, check=True, capture_output=True)
-        return done.stdout
 
 
 class TLSNginx:
@@ -246,31 +219,24 @@ class Stage:
         stage = cls()
         stage.folder = pathlib.Path(folder)
         stage.people = 0
-        stage.certificate = Certificate(stage.folder)
+        stage.certificate = Certificate(stage.folder, NAMES)
         stage.bank = Bank(stage.folder, ["app.example", "other.example"])
         stage.development = Bank(stage.folder)
         stage.nginx = TLSNginx(stage.folder, [stage.bank.port], stage.certificate)
         stage.attacker = await AttackServer().start(stage.certificate)
-        here = "127.0.0.1"
-        rules = [
-            f"MAP app.example:443 {here}:{stage.nginx.port}",
-            f"MAP app.example:80 {here}:{stage.attacker.plain_port}",
-            f"MAP app.example:8443 {here}:{stage.attacker.port}",
-            f"MAP evil.app.example:443 {here}:{stage.attacker.port}",
-            f"MAP attacker.example:443 {here}:{stage.attacker.port}",
-            f"MAP attacker.example:80 {here}:{stage.attacker.plain_port}",
-            f"MAP rebind.example:443 {here}:{stage.nginx.port}",
-            f"MAP rebind.example:80 {here}:{stage.nginx.plain_port}",
-            f"MAP rebind.example:{stage.bank.port} {here}:{stage.bank.port}",
-            f"MAP rebind.example:{stage.development.port} {here}:{stage.development.port}",
-        ]
-        stage.browser = await Chromium(
-            [
-                f"--host-resolver-rules={','.join(rules)}",
-                f"--ignore-certificate-errors-spki-list={stage.certificate.fingerprint}",
-                "--disable-features=HttpsUpgrades",
-            ]
-        ).__aenter__()
+        hosts = {
+            "app.example:443": stage.nginx.port,
+            "app.example:80": stage.attacker.plain_port,
+            "app.example:8443": stage.attacker.port,
+            "evil.app.example:443": stage.attacker.port,
+            "attacker.example:443": stage.attacker.port,
+            "attacker.example:80": stage.attacker.plain_port,
+            "rebind.example:443": stage.nginx.port,
+            "rebind.example:80": stage.nginx.plain_port,
+            f"rebind.example:{stage.bank.port}": stage.bank.port,
+            f"rebind.example:{stage.development.port}": stage.development.port,
+        }
+        stage.browser = await Chromium.among(hosts, stage.certificate.fingerprint).__aenter__()
         return stage
 
     async def down(self):

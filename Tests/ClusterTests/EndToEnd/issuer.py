@@ -76,7 +76,7 @@ def token(key, payload=None, **header):
 class KeyServer:
     """Publishes a key set at an address, and counts who asks."""
 
-    def __init__(self, *keys):
+    def __init__(self, *keys, certificate=None):
         self.keys = list(keys)
         self.requests = 0
         self.is_broken = False
@@ -95,8 +95,15 @@ class KeyServer:
             def log_message(self, *_):
                 pass
 
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class Server(http.server.ThreadingHTTPServer):
+            def handle_error(self, *_):
+                """Whoever does not trust the certificate has gone."""
+
+        self._server = Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}/keys"
+        if certificate:
+            certificate.protect(self._server)
+            self.url = f"https://localhost:{self._server.server_port}/keys"
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
 

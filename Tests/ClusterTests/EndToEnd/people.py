@@ -76,7 +76,7 @@ class Tab:
             last = self.received[-3:]
             raise TimeoutError(f"{self.auth}: {len(self.received)} events in {seconds} s, the last {last}") from None
 
-    async def gone(self, seconds=30):
+    async def gone(self, seconds=60):
         """Waits until the server has ended the connection."""
 
         async def look():

@@ -45,7 +45,7 @@ def free_port():
         return port
 
 
-def wait_for(what, condition, seconds=30, interval=0.05):
+def wait_for(what, condition, seconds=60, interval=0.05):
     """Polls a condition of another process until it is true; returns its value."""
     deadline = time.monotonic() + seconds
     while True:
@@ -107,11 +107,27 @@ class Mongo:
         self._folder.cleanup()
 
 
+class ReplicaSet(Mongo):
+    """One replica set without a router, on free ports: it has transactions, which the stand-in for a router has not."""
+
+    def __init__(self, replicas=1):
+        self._folder = tempfile.TemporaryDirectory(prefix="submergence-mongo-", ignore_cleanup_errors=True)
+        try:
+            # Without the parameter a server takes 15 s to end.
+            patience = ["--set", "shutdownTimeoutMillisForSignaledShutdown=0"]
+            up = self.command("replset", "--replicas", replicas, "--base-port", 0, *patience)
+        except BaseException:
+            self.down()
+            raise
+        self.uri = up.strip().split("\n")[-1]
+        assert self.uri.startswith("mongodb://"), up
+
+
 class Watched:
     """A process with a control listener and a log."""
 
     def control(self, path):
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.control_port}{path}", timeout=5) as response:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.control_port}{path}", timeout=30) as response:
             return response.read().decode()
 
     def metric(self, name):

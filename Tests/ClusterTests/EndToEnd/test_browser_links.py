@@ -3,14 +3,14 @@
 import asyncio
 
 import socketio
-from browsers import play
+from browsers import CLIENTS, play
 
 # A peer's first event of that name, as JSON, or null.
 SAID = "(peers[0]?.said.find(([name]) => name === {}) ?? null)"
 
 
 def test_data_crosses_nodes_both_ways(cluster):
-    """T-7; the label is the hook's, and the requester's own query (LK-6)."""
+    """T-7, T-22; the label is the hook's, and the requester's own query (LK-6)."""
 
     async def scenario(stage):
         alice, bob = await stage.pair()
@@ -25,11 +25,11 @@ def test_data_crosses_nodes_both_ways(cluster):
         # The same query, spelled anew, is the same object.
         assert await alice.run("server.getPeer({to: peers[0].query.to}) === peers[0]")
 
-    play(cluster, scenario)
+    play(cluster, scenario, clients=CLIENTS)
 
 
 def test_simultaneous_requests_meet_in_one_link(cluster):
-    """T-9: fifty rounds; one token, one connection for the pair, whoever asks first."""
+    """T-9, T-22: fifty rounds; one token, one connection for the pair, whoever asks first."""
 
     async def scenario(stage):
         alice = await (await stage.person(stage.alice)).tab(node=0)
@@ -51,7 +51,7 @@ def test_simultaneous_requests_meet_in_one_link(cluster):
                 await tab.until("openConnections().length === 0 && peers.every(peer => peer.state !== 'open')")
         assert await alice.run("errors") == await bob.run("errors") == []
 
-    play(cluster, scenario)
+    play(cluster, scenario, clients=CLIENTS)
 
 
 def test_refusals_reach_connect(cluster):

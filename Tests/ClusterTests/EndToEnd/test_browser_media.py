@@ -46,7 +46,7 @@ def test_camera_is_seen_and_replaced_and_gone(cluster):
         assert await bob.run("differ()")
         # Another track in its place: seen, without another stream or another offer.
         offers = await alice.run("made.offers.length") + await bob.run("made.offers.length")
-        await alice.run(f"window.red = {RED}; peers[0].replaceTrack(camera.getVideoTracks()[0], red)")
+        await alice.run(f"peers[0].replaceTrack(camera.getVideoTracks()[0], window.red = {RED})")
         await bob.run("""(async () => {
             for (;;) {
                 const [red, green, blue] = await frame();

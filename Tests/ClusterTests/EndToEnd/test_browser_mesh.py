@@ -3,7 +3,7 @@
 import asyncio
 import random
 
-from browsers import play
+from browsers import CLIENTS, only_chromium, play
 from meshing import Mesh
 
 
@@ -15,12 +15,12 @@ async def meshed(alices, bobs):
 
 
 def test_mesh_of_three_and_two(cluster):
-    """T-8: in whatever order they come, six connections, each offered once, and each event once in each tab."""
+    """T-8, T-22: in whatever order they come, six connections, each offered once, and each event once in each tab."""
     seed = random.randrange(1 << 32)
     print(f"seed {seed}")
-    chance = random.Random(seed)
 
     async def scenario(stage):
+        chance = random.Random(f"{seed} {stage.client}")
         alice, bob = await stage.person(stage.alice), await stage.person(stage.bob)
         alices = [await alice.tab(node=chance.randrange(2), live=False) for _ in range(3)]
         bobs = [await bob.tab(node=chance.randrange(2), live=False) for _ in range(2)]
@@ -50,9 +50,10 @@ def test_mesh_of_three_and_two(cluster):
             expected = sorted([word, number] for word in ("once", "then") for number in others)
             assert sorted(await tab.run("peers[0].messages")) == expected
 
-    play(cluster, scenario)
+    play(cluster, scenario, clients=CLIENTS)
 
 
+@only_chromium
 def test_random_changes_leave_nobody_alone(cluster):
     """Fifteen seconds of what scripts/mesh.sh does for ten minutes."""
     seed = random.randrange(1 << 32)
@@ -67,7 +68,7 @@ def test_random_changes_leave_nobody_alone(cluster):
 
 
 def test_new_tab_joins_unasked(cluster):
-    """T-10: ten seconds after the Link was made, which is longer than any of its graces."""
+    """T-10, T-22: ten seconds after the Link was made, which is longer than any of its graces."""
 
     async def scenario(stage):
         alice, bob = await stage.person(stage.alice), await stage.person(stage.bob)
@@ -80,11 +81,12 @@ def test_new_tab_joins_unasked(cluster):
         # A second tab of the requester has the requester's label (LK-6).
         assert await own.run("incoming.map(peer => peer.query)") == [{"to": stage.bob}]
 
-    play(cluster, scenario)
+    play(cluster, scenario, clients=CLIENTS)
 
 
+@only_chromium
 def test_tab_that_closes_or_crashes_is_noticed(cluster):
-    """T-11: and nobody else is disturbed."""
+    """T-11, T-22: and nobody else is disturbed."""
 
     async def scenario(stage):
         alice, bob = await stage.person(stage.alice), await stage.person(stage.bob)
@@ -104,4 +106,4 @@ def test_tab_that_closes_or_crashes_is_noticed(cluster):
         assert await tabs[1].run("peers[0].emit('message', 1)") == 1
         await others[0].until("peers[0].messages.length === 1")
 
-    play(cluster, scenario)
+    play(cluster, scenario, clients=CLIENTS)

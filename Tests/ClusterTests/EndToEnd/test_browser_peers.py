@@ -180,28 +180,53 @@ def test_who_offers(theatre):
     theatre.play(scenario)
 
 
+async def glare(alice, bob):
+    """Both sides add a stream in the same moment, again and again; both arrive, and nothing goes wrong."""
+    for page in (alice, bob):
+        await page.run("navigator.mediaDevices.getUserMedia({video: true}).then(stream => { window.camera = stream; })")
+    for round_ in range(10):
+        for page in (alice, bob):
+            await page.run("peers[0].addStream(window.copy = camera.clone())")
+        for page in (alice, bob):
+            await page.until(f"peers[0].said.filter(([name]) => name === 'stream').length === {round_ + 1}")
+        for page in (alice, bob):
+            await page.run("peers[0].removeStream(copy)")
+        for page in (alice, bob):
+            await page.until(f"peers[0].said.filter(([name]) => name === 'streamend').length === {round_ + 1}")
+    await settled(alice, bob)
+    for page in (alice, bob):
+        assert await page.run("peers[0].said.filter(([name]) => name === 'error')") == []
+        assert await page.run("made.connections.length") == 1
+
+
 def test_glare(theatre):
-    """C-26: both sides add a stream in the same moment, again and again; both arrive, and nothing goes wrong."""
+    """C-26: offers that cross each other."""
+
+    async def scenario(play):
+        await glare(*await couple(play))
+
+    theatre.play(scenario)
+
+
+def test_descriptions_that_are_told_again(theatre):
+    """C-26, C-28: a description that may not have arrived is told again. Where it had, what has begun since goes on,
+    and no answer meets another offer than its own."""
 
     async def scenario(play):
         alice, bob = await couple(play)
-        for page in (alice, bob):
-            await page.run(
-                "navigator.mediaDevices.getUserMedia({video: true}).then(stream => { window.camera = stream; })"
-            )
-        for round_ in range(10):
-            for page in (alice, bob):
-                await page.run("peers[0].addStream(window.copy = camera.clone())")
-            for page in (alice, bob):
-                await page.until(f"peers[0].said.filter(([name]) => name === 'stream').length === {round_ + 1}")
-            for page in (alice, bob):
-                await page.run("peers[0].removeStream(copy)")
-            for page in (alice, bob):
-                await page.until(f"peers[0].said.filter(([name]) => name === 'streamend').length === {round_ + 1}")
         await settled(alice, bob)
-        for page in (alice, bob):
-            assert await page.run("peers[0].said.filter(([name]) => name === 'error')") == []
-            assert await page.run("made.connections.length") == 1
+        relay, told = play.stub.on["peer"], {}
+
+        async def repeating(line, packet):
+            await relay(line, packet)
+            if packet.get("sdp"):
+                before = told.get((line.sid, packet["to"]), packet)
+                told[line.sid, packet["to"]] = packet
+                await relay(line, packet)
+                await relay(line, before)
+
+        play.stub.on["peer"] = repeating
+        await glare(alice, bob)
 
     theatre.play(scenario)
 

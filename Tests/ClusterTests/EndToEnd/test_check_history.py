@@ -687,6 +687,19 @@ def test_claimed_without_a_fault(rules):
     assert rules(story) == {"node-without-cause"}
 
 
+@pytest.mark.parametrize("late, found", [(0.1, set()), (2, {"node-without-cause"})])
+def test_killed_right_after_its_start(rules, late, found):
+    """What a node wrote before it was killed is read a moment later, and the kill excuses it no less; a node that
+    began well after the kill is another process."""
+    story = busy()
+    kill = story.fault("kill", "node-4", seconds=20)
+    story.add("nodes", name="node-4", e="serves", node="DDDDDDDDDDDDDDDD", at=kill["at"] + late)
+    story.at += 10
+    story.add("nodes", name="node-3", e="reaping", node="DDDDDDDDDDDDDDDD")
+    story.settle()
+    assert rules(story) == found
+
+
 def test_isolated_for_an_outage_of_the_registry(rules):
     story = busy()
     story.fault("router-kill", "router0", seconds=40)

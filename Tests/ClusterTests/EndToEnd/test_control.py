@@ -1,6 +1,7 @@
 """The control API and the commands that use it, over two nodes (SPEC RM-1)."""
 
 import asyncio
+import json
 import subprocess
 
 import openapi_spec_validator
@@ -177,6 +178,60 @@ def test_mistakes_are_named(two):
         answer = requests.post(control.url + "/v1/event", data=body, headers=headers, timeout=30)
         assert (answer.status_code, answer.json()) == (403, {"error": "FOREIGN"})
     openapi_spec_validator.validate(control.get("openapi.json")[1])
+
+
+def test_repeated_requests_are_carried_out_once(two):
+    asyncio.run(repeated(*two))
+
+
+async def repeated(first, second):
+    """The same key and body, on any node and at once: one event, one answer."""
+    async with Tab(second.url, "alice") as tab:
+
+        def ask(node, key, number, path="event"):
+            body = {"user": "alice", "event": ["msg", number]}
+            return requests.post(
+                f"http://127.0.0.1:{node.control_port}/v1/{path}",
+                json=body if path == "event" else {"events": [body]},
+                headers={"idempotency-key": key},
+                timeout=30,
+            )
+
+        answers = await asyncio.gather(
+            *(asyncio.to_thread(ask, node, "one", 1) for node in (first, second) for _ in range(8))
+        )
+        assert {answer.status_code for answer in answers} <= {200, 409}
+        done = [answer.text for answer in answers if answer.status_code == 200]
+        assert len(set(done)) == 1 and json.loads(done[0])["receipts"][0]["receipt"]["didReceive"]
+        for node in (first, second):
+            again = await asyncio.to_thread(ask, node, "one", 1)
+            assert (again.status_code, again.text) == (200, done[0])
+            for number, path in ((2, "event"), (1, "events")):
+                other = await asyncio.to_thread(ask, node, "one", number, path)
+                assert (other.status_code, other.json()["error"]) == (422, "IDEMPOTENCY_KEY")
+        assert (await asyncio.to_thread(ask, first, "not a key", 1)).status_code == 400
+        assert (await asyncio.to_thread(ask, first, "last", "end")).status_code == 200
+        await tab.until(lambda tab: "end" in tab.texts)
+        assert tab.messages() == [1, "end"]
+    name = 'submergence_control_idempotent_requests_total{outcome="first"}'
+    assert first.metric(name) + second.metric(name) == 2
+
+
+def test_a_key_has_a_rate(nodes, tmp_path):
+    file = tmp_path / "control-keys"
+    secrets = [
+        command("keys", "create", name, "--file", file, "--scope", "status")[1].strip() for name in ("fast", "slow")
+    ]
+    (node,) = nodes.start(1, command="serve", options=["--control-keys", str(file), "--control-rate", "1"])
+    headers = {"authorization": f"Bearer {secrets[0]}"}
+    with requests.Session() as session:
+        for _ in range(1_100):
+            answer = session.get(f"http://127.0.0.1:{node.control_port}/v1/status", headers=headers, timeout=30)
+            if answer.status_code != 200:
+                break
+    assert (answer.status_code, answer.json()) == (429, {"error": "RATE"}) and answer.headers["Retry-After"] == "1"
+    assert node.metric("submergence_control_rate_limited_total") == 1
+    assert Control(node, secrets[1]).get("status")[0] == 200
 
 
 def test_keys_are_made_used_and_revoked(nodes, tmp_path):

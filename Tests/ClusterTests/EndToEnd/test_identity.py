@@ -161,7 +161,7 @@ def test_renewals_race_with_a_logout(mongo, nodes, key_file):
 
     async def run():
         three = nodes.start(
-            3, mongo=mongo, options=options(key_file, "--session-lifespan", 1, "--session-renewal-timeout", 60)
+            3, mongo=mongo, options=options(key_file, "--session-lifespan", 1, "--session-renewal-timeout", 400)
         )
         for attempt in range(8):
             user = f"ken{attempt}"

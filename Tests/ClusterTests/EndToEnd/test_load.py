@@ -114,6 +114,43 @@ def test_own_fan_out_and_slow_readers(nodes):
     asyncio.run(scenario())
 
 
+def test_own_storm_and_closed_loop(nodes):
+    """All connections are dropped at once and come back; publishers that wait for receipts lose nothing."""
+    (node,) = nodes.start(1, options=PATIENT)
+
+    async def scenario():
+        storm = ("--connections", 60, "--concurrency", 30, "--rounds", 2, "--hold", 0.5)
+        status, report, err = await load("storm", "--url", node.url, *storm)
+        assert status == 0, err
+        assert report["connections"]["connects"] == 3 * 60 and report["connections"]["liveAtEnd"] == 60
+        assert len(report["storm"]["rounds"]) == 2 and min(report["storm"]["rounds"]) > 0
+        status, report, err = await load(
+            "fanout", "--url", node.url, "--connections", 10, "--in-flight", 4, "--duration", 1
+        )
+        assert status == 0, err
+        delivery = report["delivery"]
+        assert delivery["received"] == 10 * delivery["published"] == 10 * delivery["acknowledged"] > 100
+
+    asyncio.run(scenario())
+
+
+def test_own_cross_node(nodes, mongo):
+    """Every event goes from the first node to the others (SPEC EV-1)."""
+    first, second = nodes.start(2, mongo=mongo, options=PATIENT)
+
+    async def scenario():
+        status, report, err = await load(
+            *("cross", "--url", first.url, "--url", second.url, "--connections", 20, "--publishers", 2),
+            *("--in-flight", 8, "--duration", 1),
+        )
+        assert status == 0, err
+        assert report["delivery"]["received"] == report["delivery"]["published"] > 50
+        sent, received = (node.metric("submergence_live_connects_total") for node in (first, second))
+        assert (sent, received) == (2, 20)
+
+    asyncio.run(scenario())
+
+
 def test_a_url_that_refuses(nodes):
     """Connections go round the URLs, and on to the next one where one refuses."""
     (node,) = nodes.start(1, options=PATIENT)
@@ -140,6 +177,9 @@ def test_a_url_that_refuses(nodes):
         ("deliver", "--url", "http://127.0.0.1:1", "--connections", "3", "--tabs", "2"),
         ("slow", "--url", "http://127.0.0.1:1", "--connections", "2", "--slow", "2"),
         ("echo", "--url", "http://127.0.0.1:1", "--rate", "0"),
+        ("cross", "--url", "http://127.0.0.1:1"),
+        ("storm", "--url", "http://127.0.0.1:1", "--rounds", "0"),
+        ("fanout", "--url", "http://127.0.0.1:1", "--in-flight", "0"),
     ],
     ids=" ".join,
 )
@@ -176,6 +216,8 @@ def test_any_socketio_server():
     async def scenario():
         async with serving(python_socketio()) as url:
             status, report, err = await load("connect", "--url", url, "--connections", 20, "--hold", 0.5)
+            assert status == 0, err
+            status, report, err = await load("storm", "--url", url, "--connections", 20, "--rounds", 1, "--hold", 0.5)
             assert status == 0, err
             status, report, err = await load("echo", "--url", url, "--connections", 5, "--rate", 100, "--duration", 1)
             assert status == 0, err

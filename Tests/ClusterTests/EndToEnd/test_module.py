@@ -1,5 +1,6 @@
 """The module for browsers, as nodes serve it, in production as well (CLIENT.md)."""
 
+import gzip
 import http.client
 import secrets
 
@@ -57,6 +58,13 @@ def test_module_is_served(node, name, kind):
         assert unchanged.status == 304 and nothing == b"" and unchanged.headers["ETag"] == tag
     changed, body = ask(node, f"/{name}", **{"If-None-Match": '"other"'})
     assert changed.status == 200 and body == source
+
+    packed, body = ask(node, f"/{name}", **{"Accept-Encoding": "gzip, deflate, br"})
+    assert packed.headers["Content-Encoding"] == "gzip" and packed.headers["Vary"] == "Accept-Encoding"
+    assert gzip.decompress(body) == source and int(packed.headers["Content-Length"]) == len(body) < 27_000
+    assert packed.headers["ETag"] != tag and answer.headers["Vary"] == "Accept-Encoding"
+    unchanged, nothing = ask(node, f"/{name}", **{"Accept-Encoding": "gzip", "If-None-Match": packed.headers["ETag"]})
+    assert unchanged.status == 304 and nothing == b""
 
     refused, _ = ask(node, f"/{name}", "POST")
     assert refused.status == 405 and refused.headers["Allow"] == "GET, HEAD"

@@ -15,8 +15,9 @@ import urllib.request
 import aiohttp
 import pytest
 from bundle import bundle
+from certificates import Certificate
 from chromium import Chromium
-from hostile_web import Certificate, TLSNginx
+from hostile_web import NAMES, TLSNginx
 from processes import SLOT_MIB, executable, free_port, wait_for
 from spread import Relay
 
@@ -76,7 +77,7 @@ class Cluster:
         keys = folder / "keys"
         keys.write_text(base64.urlsafe_b64encode(secrets.token_bytes(32)).decode().rstrip("=") + "\n")
         keys.chmod(0o600)
-        certificate = Certificate(folder)
+        certificate = Certificate(folder, NAMES)
         async with contextlib.AsyncExitStack() as stack:
             cluster.nodes = {}
             for name in ("node-1", "node-2", "node-3"):

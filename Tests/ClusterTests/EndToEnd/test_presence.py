@@ -1,10 +1,12 @@
 """Presence is announced once per change, whichever nodes the tabs are on (SPEC LC-1 to LC-6)."""
 
 import asyncio
+import threading
 from collections import Counter
 
 from people import AT_ONCE, PATIENT, Tab
 from processes import wait_for
+from receiver import Backend
 
 
 def announced(nodes, user):
@@ -70,3 +72,28 @@ def test_drained_node_leaves_nothing_to_reap(mongo, nodes):
         )
 
     asyncio.run(scenario())
+
+
+def test_presence_that_a_dead_node_left_is_repeated(tmp_path, mongo):
+    """The change is in the user's document until the target has taken it (SPEC LC-3)."""
+    held = threading.Event()
+
+    async def leave(backend):
+        async with Tab(backend.node.url, "erna"):
+            await asyncio.to_thread(backend.receiver.until, lambda receiver: receiver.of("presence"))
+            backend.node.kill()
+
+    with Backend(tmp_path, mongo=mongo, actions=[]) as backend:
+        backend.receiver.answers["presence"] = lambda _: held.wait(60) and None
+        asyncio.run(leave(backend))
+        (first,) = backend.receiver.of("presence")
+        held.set()
+        # A node of the same name takes over at once what the dead one owned (SPEC ND-5).
+        backend.node.start(environment=backend.environment)
+        backend.node.wait_until_ready()
+        backend.receiver.until(lambda receiver: len(receiver.of("presence")) >= 3, 60)
+        requests = backend.receiver.of("presence")
+        assert requests[1]["sequence"] == first["sequence"]
+        assert requests[1]["request"] != first["request"]
+        assert int(requests[2]["sequence"]) == int(first["sequence"]) + 1
+        assert backend.receiver.unsigned == []

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pymongo
 import pytest
 from people import PATIENT, Tab, is_positive
 from secured_mongo import SecuredMongo, init_db
@@ -49,6 +50,28 @@ def test_two_nodes_with_the_least_rights(secured, roles, nodes):
     for node in two:
         assert "change stream on" in node.log()
         assert "secret" not in node.log()
+
+
+def test_an_application_may_insert_into_the_outbox_and_nothing_else(secured, roles):
+    status, _, errors = init_db("--slot-size", "16", "--mongodb", secured.uri("submergenceSetUp"))
+    assert status == 0, errors
+    with pymongo.MongoClient(secured.uri("root")) as client:
+        for role in ("submergencePublisher", "submergenceReceipts"):
+            client.admin.command("createUser", role, pwd="secret", roles=[role])
+    with pymongo.MongoClient(secured.uri("submergencePublisher")) as client:
+        outbox = client.submergence.Outbox
+        with client.start_session() as session, session.start_transaction():
+            outbox.insert_one({"_id": 1, "user": "alice", "event": "x"}, session=session)
+        for attempt in (
+            lambda: outbox.find_one(),
+            lambda: outbox.delete_one({"_id": 1}),
+            lambda: outbox.update_one({"_id": 1}, {"$set": {"user": "bob"}}),
+            lambda: client.submergence.Sessions.insert_one({}),
+        ):
+            with pytest.raises(pymongo.errors.OperationFailure, match="not authorized"):
+                attempt()
+    with pymongo.MongoClient(secured.uri("submergenceReceipts")) as client:
+        assert client.submergence.Outbox.find_one()["user"] == "alice"
 
 
 async def scenario(first, second):

@@ -9,6 +9,7 @@ import openapi_spec_validator
 import pytest
 import requests
 import socketio
+from certificates import Certificate
 from issuer import AUDIENCE, ISSUER, KeyServer, RSAKey, SharedSecret, claims, token
 from people import PATIENT, Tab
 from test_identity import ProductTab, plain
@@ -212,11 +213,29 @@ def test_keys_at_an_address_rotate(nodes, tmp_path):
     asyncio.run(run())
 
 
+def test_keys_of_an_issuer_with_a_certificate_of_a_private_authority(nodes, tmp_path):
+    """`--outbound-ca`: without it nobody can know whose keys they are."""
+    certificate = Certificate(tmp_path, ["localhost"])
+    key = RSAKey(tmp_path, "signer")
+    with KeyServer(key, certificate=certificate) as server:
+        asked = options(server.url, "--token-keys-may-be-private")
+        (plain_node,) = nodes.start(1, options=asked)
+        (trusting,) = nodes.start(1, options=[*asked, "--outbound-ca", certificate.authority])
+
+        async def run():
+            async with plain() as http:
+                assert (await agent(http, trusting, token(key)))[0] == 200
+                assert (await agent(http, plain_node, token(key)))[0] == 503
+
+        asyncio.run(run())
+        assert "token keys could not be read" in plain_node.log() and "token keys" not in trusting.log()
+
+
 def test_keys_are_not_fetched_from_private_addresses(nodes, tmp_path):
     """The node starts, takes no token, and asks nobody."""
 
     async def run():
-        key = RSAKey(tmp_path, "key")
+        key = RSAKey(tmp_path, "signer")
         with KeyServer(key) as server:
             address = server.url.replace("http://127.0.0.1", "https://localhost")
             (node,) = nodes.start(1, options=options(address))

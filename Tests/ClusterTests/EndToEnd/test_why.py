@@ -7,6 +7,7 @@ import subprocess
 
 import pymongo
 import pytest
+import requests
 from people import PATIENT, LeanTab
 from processes import executable, wait_for
 
@@ -91,6 +92,64 @@ def test_two_nodes(mongo, nodes, confirm):
     lines = text.stdout.splitlines()
     assert len(lines) == len(found) and "accepted for localhost/alice" in lines[0]
     assert any(there in line and "written to 2 sockets of phone" in line for line in lines), text.stdout
+
+
+PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7"
+TRACE, CALLER = PARENT.split("-")[1:]
+
+
+def lines(node, message):
+    """Lines of its log that have this message and belong to the trace."""
+    found = [json.loads(line) for line in node.log().split("\n")[:-1] if line.startswith("{")]
+    return [line for line in found if line["message"] == message and line.get("trace_id") == TRACE]
+
+
+def test_a_trace_of_the_applications(mongo, nodes):
+    """W3C Trace Context, from a request to the control API of one node to the log of another one."""
+    first, second = nodes.start(2, mongo=mongo, options=[*PATIENT, "--log-format", "json"])
+    wait_for("the nodes to know each other", lambda: second.metric("submergence_cluster_nodes") == 2)
+
+    def ask(path, body, **fields):
+        address = f"http://127.0.0.1:{first.control_port}/v1/{path}"
+        answer = requests.post(address, json=body, headers=fields, timeout=30)
+        assert answer.status_code == 200
+        return answer.json()
+
+    async def send():
+        async with LeanTab(second.url, "alice", "phone") as tab:
+            event = {"user": "alice", "event": ["msg", "traced"]}
+            sent = await asyncio.to_thread(ask, "event", event, traceparent=f"{PARENT}-01", tracestate="a=1")
+            more = {"events": [event, event]}
+            many = await asyncio.to_thread(ask, "events", more, traceparent=f"{PARENT}-01")
+            # A trace that its caller does not record, one that is none, none at all: nothing is written down.
+            for fields in ({"traceparent": f"{PARENT}-00"}, {"traceparent": f"ff{PARENT[2:]}-01"}, {}):
+                last = {"user": "alice", "event": ["msg", f"not traced {fields}"]}
+                untraced = await asyncio.to_thread(ask, "event", last, **fields)
+                assert "event" not in untraced["receipts"][0]["receipt"]
+                await tab.until(lambda tab, text=last["event"][1]: text in tab.texts)
+            answers = [sent, *many["events"]]
+            return [answer["receipts"][0]["receipt"]["event"] for answer in answers]
+
+    events = asyncio.run(send())
+    found = steps(mongo, events[0], ("delivered", 1))
+    assert {(step["node"], step["step"]) for step in found} >= {(first.name, "parent"), (second.name, "delivered")}
+    (told,) = [step for step in found if step["step"] == "parent"]
+    assert told["details"] == {"traceparent": f"{PARENT}-01"}
+    text = why(mongo, events[0]).stdout
+    assert f"in the trace {PARENT}-01" in text
+
+    asked = lines(first, "action")
+    assert [line["action"] for line in asked] == ["POST /v1/event", "POST /v1/events", "POST /v1/event"]
+    assert {line["parent_span_id"] for line in asked} == {CALLER}
+    assert [line["trace_flags"] for line in asked] == ["01", "01", "00"]
+    spans = [line["span_id"] for line in asked]
+    assert len({CALLER, *spans}) == 4 and lines(first, "event delivered") == []
+    wait_for("three deliveries", lambda: len(lines(second, "event delivered")) == 3)
+    delivered = lines(second, "event delivered")
+    assert [line["event"] for line in delivered] == events
+    assert [line["parent_span_id"] for line in delivered] == [spans[0], spans[1], spans[1]]
+    assert len({CALLER, *spans, *(line["span_id"] for line in delivered)}) == 7
+    assert {(line["written"], line["pending"]) for line in delivered} == {("1", "0")}
 
 
 def test_nobody_and_recovery(mongo, nodes):

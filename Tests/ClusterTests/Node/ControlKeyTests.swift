@@ -79,15 +79,18 @@ struct ControlKeyTests {
         let open = try ControlKeyring(path: nil, isOpen: true, interval: .zero, logger: .init(label: "test"))
         #expect(closed.asksForKeys && !open.asksForKeys)
         #expect(throws: ActionError(401, "KEY")) {
-            _ = try ControlAccess(closed).agent(authorization: ["Bearer smk_x"], address: "")
+            _ = try ControlAccess(closed, sessions: DashboardSessions()).agent(
+                authorization: ["Bearer smk_x"], address: "")
         }
-        #expect(try ControlAccess(open).agent(authorization: [], address: "").user == "development")
+        #expect(
+            try ControlAccess(open, sessions: DashboardSessions()).agent(authorization: [], address: "").user
+                == "development")
     }
 
     @Test("RM-1: a key is good for its scopes and its domain")
     func access() throws {
         let (key, secret) = try #require(ControlKey.make(name: "key", domain: "a.example", scopes: [.send]))
-        let access = ControlAccess(ControlKeyring([key], logger: .init(label: "test")))
+        let access = ControlAccess(ControlKeyring([key], logger: .init(label: "test")), sessions: DashboardSessions())
         let agent = try access.agent(authorization: ["bearer \(secret)"], address: "")
         #expect(agent.user == "key" && agent.domain == "a.example")
         try access.check(agent, .send, domain: "a.example")

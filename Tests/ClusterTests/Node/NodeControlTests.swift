@@ -25,7 +25,12 @@ struct NodeControlTests {
     ) throws -> ControlResponder {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let keyring = ControlKeyring(keys, logger: logger)
-        let actions = ControlActions(ControlAccess(keyring), station: { nil }, audit: logger).all
+        let sessions = DashboardSessions()
+        let access = ControlAccess(keyring, sessions: sessions)
+        let audit = AuditLog(capacity: 10, logger: logger)
+        let actions = ControlActions(
+            access, station: { nil }, audit: audit, streams: ControlStreams(limit: 1)
+        ).all
         let router = try ActionRouter(actions.map(\.action))
         let pipeline = ActionPipeline(
             router: router,
@@ -34,7 +39,11 @@ struct NodeControlTests {
                 return true
             }, logger: logger)
         return try ControlResponder(
-            host: host, keyring: keyring, metrics: metrics, unreadiness: unreadiness, api: pipeline,
+            host: host, keyring: keyring, access: access,
+            dashboard: Dashboard(
+                keyring: keyring, access: access, sessions: sessions, audit: audit, domains: ["app.example"]),
+            proxies: try ProxyTrust(), rates: ControlRates(perSecond: 0, burst: 1), metrics: metrics,
+            unreadiness: unreadiness, api: pipeline,
             document: .controlAPI(actions, router))
     }
 

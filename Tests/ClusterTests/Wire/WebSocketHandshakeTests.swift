@@ -90,7 +90,11 @@ import Testing
     @Test("SHA-1 of RFC 3174's examples, over block borders")
     func sha1() {
         func hex(_ text: String) -> String {
-            SHA1.hash(Array(text.utf8)).map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
+            let (a, b, c, d, e) = Array(text.utf8).withUnsafeBytes { SHA1.hash($0) }
+            return [a, b, c, d, e].map { word in
+                let digits = String(word, radix: 16)
+                return String(repeating: "0", count: 8 - digits.count) + digits
+            }.joined()
         }
         #expect(hex("abc") == "a9993e364706816aba3e25717850c26c9cd0d89d")
         #expect(hex("") == "da39a3ee5e6b4b0d3255bfef95601890afd80709")

@@ -5,31 +5,38 @@ import Routing
 /// The control API's requests, as actions on a router of their own: so they have schemas, limits, errors, a log and an
 /// OpenAPI document like those of applications (SPEC RM-1).
 struct ControlActions: Sendable {
-    private let access: ControlAccess
+    let access: ControlAccess
     /// The station that is asked; nil before it runs and after.
     private let station: @Sendable () -> RunningStation?
-    private let audit: Logger
+    let audit: AuditLog
+    let streams: ControlStreams
 
-    init(_ access: ControlAccess, station: @escaping @Sendable () -> RunningStation?, audit: Logger) {
+    init(
+        _ access: ControlAccess, station: @escaping @Sendable () -> RunningStation?, audit: AuditLog,
+        streams: ControlStreams
+    ) {
         self.access = access
         self.station = station
         self.audit = audit
+        self.streams = streams
     }
 
     private static let bodyLimit = 4_194_304
 
-    var all: [ControlEndpoint] {
+    var all: [ControlEndpoint] { self.commands + self.configuring + self.watching }
+
+    private var commands: [ControlEndpoint] {
         [
-            self.post("event", EventCommand.self, .send, "Sends an event to one or several people.") {
-                command, agent, station in
-                try await self.send(command, agent, station)
+            self.sending("event", EventCommand.self, "Sends an event to one or several people.") {
+                command, agent, trace, station in
+                try await self.send(command, agent, trace, station)
             },
-            self.post("events", EventsCommand.self, .send, "Sends many events, in their order.") {
-                command, agent, station in
+            self.sending("events", EventsCommand.self, "Sends many events, in their order.") {
+                command, agent, trace, station in
                 var answers: [EventAnswer] = []
                 for event in command.events {
                     do {
-                        answers.append(try await self.send(event, agent, station))
+                        answers.append(try await self.send(event, agent, trace, station))
                     } catch let error as ActionError {
                         answers.append(EventAnswer(error: error.content))
                     }
@@ -37,16 +44,11 @@ struct ControlActions: Sendable {
                 return ["events": answers]
             },
             ControlEndpoint(
-                .presence, "Whether somebody is there, and on which devices.",
-                Action(
-                    .get, "/v1/active", options: ActionOptions(querySchema: ActionSchema(of: PresenceQuery.self))
-                ) { request, agent, reply in
-                    let query = try request.query(as: PresenceQuery.self)
-                    reply.content(
-                        try await self.running { station in
-                            let domain = try self.domain(query.domain, agent, .presence, station)
-                            return try await station.presence(of: [query.user], client: query.client, domain: domain)
-                        })
+                .presence, "Whether somebody is there, on which devices, and in which tabs.",
+                self.get("active", PresenceQuery.self) { query, agent, station in
+                    let domain = try self.domain(query.domain, agent, .presence, station)
+                    return try await station.presence(
+                        of: [query.user], client: query.client, domain: domain, namesTabs: true)
                 }),
             self.post("active", PresenceCommand.self, .presence, "Who of many people is there.") {
                 command, agent, station in
@@ -78,6 +80,13 @@ struct ControlActions: Sendable {
                 self.note("closeLinks", agent, key, command.client)
                 return ["closed": count]
             },
+            ControlEndpoint(
+                .links, "The Links of somebody, or of one device.",
+                self.get("links", PresenceQuery.self) { query, agent, station in
+                    let domain = try self.domain(query.domain, agent, .links, station)
+                    return try await station.links(
+                        of: try station.key(domain: domain, user: query.user), client: query.client)
+                }),
             self.post("sessions", SessionCommand.self, .sessions, "Logs somebody in: cookies, or a token.") {
                 command, agent, station in
                 let domain = try self.domain(command.domain, agent, .sessions, station)
@@ -96,6 +105,17 @@ struct ControlActions: Sendable {
         ]
     }
 
+    func get<Query: Decodable & Sendable & SendableMetatype, Content: Encodable & Sendable & SendableMetatype>(
+        _ name: String, _ query: Query.Type,
+        _ handler: @escaping @Sendable (Query, Agent, RunningStation) async throws -> Content
+    ) -> Action {
+        let options = ActionOptions(querySchema: ActionSchema(of: query))
+        return Action(.get, ActionPath("/v1/\(name)"), options: options) { request, agent, reply in
+            let query = try request.query(as: Query.self)
+            reply.content(try await self.running { try await handler(query, agent, $0) })
+        }
+    }
+
     private func post<Body: Decodable & Sendable & SendableMetatype, Content: Encodable & Sendable & SendableMetatype>(
         _ name: String, _ body: Body.Type, _ scope: ControlScope, _ summary: String,
         _ handler: @escaping @Sendable (Body, Agent, RunningStation) async throws -> Content
@@ -105,12 +125,37 @@ struct ControlActions: Sendable {
             scope, summary,
             Action(.post, ActionPath("/v1/\(name)"), options: options) { request, agent, reply in
                 let body = try request.body(as: Body.self)
+                // What changes something else than events do may be repeated as it is, or must not be kept.
                 reply.content(try await self.running { try await handler(body, agent, $0) })
             })
     }
 
+    /// Sends events: may be in a trace of the application's, and has `Idempotency-Key`.
+    private func sending<
+        Body: Decodable & Sendable & SendableMetatype, Content: Encodable & Sendable & SendableMetatype
+    >(
+        _ name: String, _ body: Body.Type, _ summary: String,
+        _ handler: @escaping @Sendable (Body, Agent, TraceSpan?, RunningStation) async throws -> Content
+    ) -> ControlEndpoint {
+        let options = ActionOptions(maxBodyLength: Self.bodyLimit).typed(body: body)
+        return ControlEndpoint(
+            .send, summary,
+            Action(.post, ActionPath("/v1/\(name)"), options: options) { request, agent, reply in
+                let body = try request.body(as: Body.self)
+                reply.content(
+                    try await self.running { station in
+                        let perform = {
+                            try JSONValue(encoding: try await handler(body, agent, request.trace?.span, station))
+                        }
+                        guard let key = request.idempotencyKey else { return try await perform() }
+                        return try await station.idempotency.answer(
+                            key, who: agent.user ?? "", path: request.path, body: request.checkedBody ?? .null, perform)
+                    })
+            })
+    }
+
     /// Errors of the station in the words of the API.
-    private func running<Content: Sendable>(
+    func running<Content: Sendable>(
         _ body: (RunningStation) async throws -> Content
     ) async throws -> Content {
         guard let station = self.station() else { throw ActionError.unavailable }
@@ -119,10 +164,10 @@ struct ControlActions: Sendable {
         } catch let error as StationError {
             throw Self.answer(to: error)
         } catch let error as SessionError {
-            self.audit.warning("a session could not be made", metadata: ["error": "\(error)"])
+            self.audit.logger.warning("a session could not be made", metadata: ["error": "\(error)"])
             throw error == .identityInvalid ? ActionError(400, "IDENTITY") : ActionError.unavailable
         } catch let error as StoreError {
-            self.audit.warning("the store did not answer", metadata: ["error": "\(error)"])
+            self.audit.logger.warning("the store did not answer", metadata: ["error": "\(error)"])
             throw ActionError.unavailable
         }
     }
@@ -139,7 +184,8 @@ struct ControlActions: Sendable {
         }
     }
 
-    private func domain(
+    /// The domain that is meant, by its canonical name, where the key is good for it.
+    func domain(
         _ name: String?, _ agent: Agent, _ scope: ControlScope, _ station: RunningStation
     ) throws -> String {
         // A key of one domain means that one.
@@ -149,7 +195,7 @@ struct ControlActions: Sendable {
     }
 
     private func send(
-        _ command: EventCommand, _ agent: Agent, _ station: RunningStation
+        _ command: EventCommand, _ agent: Agent, _ trace: TraceSpan?, _ station: RunningStation
     ) async throws -> EventAnswer {
         do {
             let domain = try self.domain(command.domain, agent, .send, station)
@@ -157,20 +203,16 @@ struct ControlActions: Sendable {
             let packet = try station.live.packet(command.name(), Array(command.event.dropFirst()), namespace: "/")
             let keys = try users.map { try station.key(domain: domain, user: $0) }
             let receipts = try await station.send(
-                packet, to: keys, client: command.client, try command.mode(), command.confirmation)
+                packet, to: keys, client: command.client, try command.mode(), command.confirmation, in: trace)
+            self.audit.note("event", agent, domain: domain, user: users.count == 1 ? users[0] : nil, count: users.count)
             return EventAnswer(receipts: zip(users, receipts).map { EventAnswer.Recipient(user: $0, receipt: $1) })
         } catch let error as StationError {
             throw Self.answer(to: error)
         }
     }
 
-    /// What was done to whom by which key. Events are counted, not noted.
+    /// What was done to whom by which key.
     private func note(_ what: String, _ agent: Agent, _ key: RouteKey, _ client: String?) {
-        self.audit.notice(
-            "control",
-            metadata: [
-                "key": "\(agent.user ?? "?")", "action": "\(what)", "domain": "\(key.domain)", "user": "\(key.user)",
-                "client": "\(client ?? "*")", "address": "\(agent.address)",
-            ])
+        self.audit.note(what, agent, domain: key.domain, user: key.user, client: client)
     }
 }

@@ -9,7 +9,8 @@ enum ControlDocument {
         var paths: [String: [String: JSONValue]] = [:]
         for (endpoint, action) in zip(endpoints, router.actions) {
             let method = (action.method ?? .get).rawValue.lowercased()
-            paths[action.path.description, default: [:]][method] = self.operation(endpoint, action)
+            let path = OpenAPIPath(action.path)?.template ?? action.path.description
+            paths[path, default: [:]][method] = self.operation(endpoint, action)
         }
         return [
             "openapi": "3.1.0",
@@ -44,6 +45,11 @@ enum ControlDocument {
             "description": .string("Needs a key with the scope `\(endpoint.scope.rawValue)`."),
             "responses": .object(self.responses),
         ]
+        var parameters = (OpenAPIPath(action.path)?.names ?? []).map { name in
+            ["name": .string(name), "in": "path", "required": true, "schema": ["type": "string"]] as JSONValue
+        }
+        if endpoint.scope == .send { parameters += [self.idempotencyKey, self.traceParent] }
+        if action.method == .put { parameters.append(self.ifMatch) }
         if case .object(let published) = action.schemas?.published {
             if let body = published["body"] {
                 members["requestBody"] = [
@@ -55,24 +61,52 @@ enum ControlDocument {
                 if case .array(let names) = published["query"]?["required"] {
                     required.formUnion(names.compactMap(\.string))
                 }
-                members["parameters"] = .array(
-                    properties.sorted { $0.key < $1.key }.map { name, schema in
-                        [
-                            "name": .string(name), "in": "query", "required": .bool(required.contains(name)),
-                            "schema": schema,
-                        ]
-                    })
+                parameters += properties.sorted { $0.key < $1.key }.map { name, schema -> JSONValue in
+                    [
+                        "name": .string(name), "in": "query", "required": .bool(required.contains(name)),
+                        "schema": schema,
+                    ]
+                }
             }
         }
+        if !parameters.isEmpty { members["parameters"] = .array(parameters) }
         return .object(members)
     }
 
+    private static let idempotencyKey: JSONValue = [
+        "name": "Idempotency-Key", "in": "header", "required": false,
+        "schema": ["type": "string", "minLength": 1, "maxLength": .int(Int64(IdempotencyKeys.longest))],
+        "description":
+            "Which request it is: one that is repeated with the same key and body, on any node, is answered as the first one, and not carried out again.",
+    ]
+
+    private static let traceParent: JSONValue = [
+        "name": "traceparent", "in": "header", "required": false, "schema": ["type": "string"],
+        "description":
+            "The trace that the request belongs to (W3C Trace Context). One that is sampled is written down for `submergence why` on all nodes; one that is not of the form is ignored.",
+    ]
+
+    private static let ifMatch: JSONValue = [
+        "name": "If-Match", "in": "header", "required": false, "schema": ["type": "string"],
+        "description": "The ETag of what is to be replaced, in place of `version` in the body.",
+    ]
+
     private static let errors: [(code: Int, description: String)] = [
-        (400, "The body does not fit its schema (SCHEMA), or what it names cannot be: IDENTITY, RESERVED, EVENT."),
+        (
+            400,
+            "The body does not fit its schema (SCHEMA), or what it names cannot be: IDENTITY, RESERVED, EVENT, IDEMPOTENCY_KEY, CONFIGURATION, IF_MATCH."
+        ),
         (401, "No control key, or one that is not known (KEY)."),
         (403, "The key lacks the scope (SCOPE), or is for another domain (DOMAIN)."),
         (404, "There is no such request (NOT_FOUND), or the domain is not served (DOMAIN)."),
+        (
+            409,
+            "The first request with this Idempotency-Key has no answer yet (UNDER_WAY), or the node has no secret to sign requests by (SECRET)."
+        ),
+        (412, "Another version is stored than the one that was to be replaced (VERSION)."),
         (413, "The body is too large (TOO_LARGE)."),
+        (422, "This Idempotency-Key was used for another request (IDEMPOTENCY_KEY)."),
+        (429, "The key asks too fast (RATE): Retry-After says when to come again."),
         (503, "The node has no lease, or its database does not answer (UNAVAILABLE), or it is too busy (BUSY)."),
     ]
 

@@ -12,6 +12,19 @@ struct PresenceAnswer: Encodable, Sendable {
         let connections: Int
         /// Names, or ids, of the nodes that have them.
         let nodes: [String]
+        /// One for each connection, oldest first; nil where they are not asked for.
+        let tabs: [Tab]?
+    }
+
+    /// A connection.
+    struct Tab: Encodable, Sendable {
+        let sid: String
+        /// The page instance, which stays over reconnects.
+        let endpoint: String
+        /// Name, or id.
+        let node: String
+        /// Milliseconds since 1970.
+        let since: Int64
     }
 
     let users: [Person]

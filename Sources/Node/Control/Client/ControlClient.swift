@@ -25,6 +25,7 @@ package struct ControlClient: Sendable {
                 switch status {
                 case 401: " Name a control key with --key-file or SUBMERGENCE_KEY."
                 case 403: " The key may not do that: see `submergence keys list`."
+                case 412: " Somebody else has changed it: get it again, and change that."
                 case 404: " Is that the control listener, and of this version?"
                 case 503: " Try again, or ask another node."
                 default: ""
@@ -47,16 +48,20 @@ package struct ControlClient: Sendable {
     private static let timeout: TimeAmount = .seconds(40)
     private static let largestAnswer = 16 << 20
 
-    /// - Parameter body: nil: GET.
+    /// - Parameters:
+    ///   - body: nil: GET.
+    ///   - method: of a request with a body.
     /// - Throws: ``Failure``.
-    package func ask(_ path: String, _ body: JSONValue? = nil) async throws(Failure) -> JSONValue {
+    package func ask(
+        _ path: String, _ body: JSONValue? = nil, method: ActionMethod = .post
+    ) async throws(Failure) -> JSONValue {
         var request = HTTPClientRequest(url: self.base + path)
         request.headers.add(name: "Accept", value: "application/json")
         if let key = self.key { request.headers.add(name: "Authorization", value: "Bearer \(key)") }
         if let body {
             var text = ByteBuffer()
             body.write(to: &text)
-            request.method = .POST
+            request.method = HTTPMethod(rawValue: method.rawValue)
             request.headers.add(name: "Content-Type", value: "application/json")
             request.body = .bytes(text)
         }

@@ -35,6 +35,8 @@ package final class ControlKeyring: Sendable {
         self.logger = logger
     }
 
+    var isEmpty: Bool { self.keys.withLock(\.isEmpty) }
+
     var asksForKeys: Bool { self.path != nil || !self.isOpen }
 
     /// Whose secret that is. Takes the same time for every wrong one.

@@ -12,6 +12,10 @@ package enum ControlScope: String, CaseIterable, Sendable {
     case sessions
     /// What the node says about itself and the cluster.
     case status
+    /// A domain's configuration: whoever has this says where its actions and hooks go.
+    case config
+    /// What control keys have done.
+    case audit
     /// The metrics page, where the control listener is not on loopback.
     case metrics
 }

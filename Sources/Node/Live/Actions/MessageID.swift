@@ -1,10 +1,10 @@
-import NIOCore
+package import NIOCore
 import Wire
 
 /// The `_id` by which a client knows the answer to what it has sent (SPEC WS-1): an integer, or a string of at most 64 bytes.
-struct MessageID: Sendable {
+package struct MessageID: Sendable {
     /// Bytes of a string.
-    static let longest = 64
+    package static let longest = 64
 
     private enum Value: Hashable {
         case integer(Int64)
@@ -13,7 +13,7 @@ struct MessageID: Sendable {
 
     private let value: Value
     /// As the client wrote it, which is how it goes back.
-    let json: ByteBuffer
+    package let json: ByteBuffer
 
     /// - Parameter json: one valid JSON value, without white space around it.
     /// - Returns: nil for anything but an id. A whole number that 64 bits cannot hold is none.
@@ -34,7 +34,7 @@ struct MessageID: Sendable {
 
 /// Two spellings of one string are the same id.
 extension MessageID: Hashable {
-    static func == (one: MessageID, other: MessageID) -> Bool { one.value == other.value }
+    package static func == (one: MessageID, other: MessageID) -> Bool { one.value == other.value }
 
-    func hash(into hasher: inout Hasher) { hasher.combine(self.value) }
+    package func hash(into hasher: inout Hasher) { hasher.combine(self.value) }
 }

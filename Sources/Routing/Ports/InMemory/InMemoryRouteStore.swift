@@ -3,8 +3,15 @@ internal import Synchronization
 
 /// Route documents in this process: for one node without MongoDB, and for tests (several nodes may share one).
 package final class InMemoryRouteStore: RouteStore {
+    /// In an object of its own: a table has room for a third more documents than it holds.
+    private final class Stored: Sendable {
+        let document: RouteDocument
+
+        init(_ document: RouteDocument) { self.document = document }
+    }
+
     private struct State {
-        var documents: [RouteKey: RouteDocument] = [:]
+        var documents: [RouteKey: Stored] = [:]
         /// `live.n` and `out.n`.
         var holders: [NodeID: Set<RouteKey>] = [:]
         /// `due`, by the second that it lies in.
@@ -13,6 +20,7 @@ package final class InMemoryRouteStore: RouteStore {
         var expiries: Deque<(time: Int64, key: RouteKey)> = []
     }
 
+    package let shardNames = ["memory"]
     /// Documents, 4 million unless told; beyond: `busy`.
     private let capacity: Int
     /// Documents that hold nothing, 100,000 unless told; beyond, the oldest go before their time. A new one starts its
@@ -47,7 +55,7 @@ package final class InMemoryRouteStore: RouteStore {
     package func read(_ keys: [RouteKey], shard: Int) async throws(StoreError) -> [RouteKey: RouteDocument] {
         try await self.perform("routes.read") { state in
             var found: [RouteKey: RouteDocument] = [:]
-            for key in keys { found[key] = state.documents[key] }
+            for key in keys { found[key] = state.documents[key]?.document }
             return found
         }
     }
@@ -56,13 +64,13 @@ package final class InMemoryRouteStore: RouteStore {
         try await self.perform("routes.write") { state in
             writes.map { write in
                 let key = write.new.key
-                let old = state.documents[key]
+                let old = state.documents[key]?.document
                 guard (old?.version ?? 0) == write.expectedVersion else { return .conflict }
                 if old == nil, state.documents.count >= self.capacity {
                     return .failed(StoreError(.busy, operation: "routes.write", message: "the store is full"))
                 }
                 Self.index(old, write.new, &state)
-                state.documents[key] = write.new
+                state.documents[key] = Stored(write.new)
                 if let expires = write.new.expires, expires != old?.expires { state.expiries.append((expires, key)) }
                 return .committed
             }
@@ -77,7 +85,7 @@ package final class InMemoryRouteStore: RouteStore {
         try await self.perform("routes.due") { state in
             var found: [RouteKey] = []
             for second in state.dues.keys.filter({ $0 <= deadline / 1_000 }).sorted() {
-                for key in state.dues[second] ?? [] where (state.documents[key]?.due ?? .max) < deadline {
+                for key in state.dues[second] ?? [] where (state.documents[key]?.document.due ?? .max) < deadline {
                     guard found.count < limit else { return found }
                     found.append(key)
                 }
@@ -108,24 +116,29 @@ package final class InMemoryRouteStore: RouteStore {
     private func expire(_ state: inout State, _ now: Int64) {
         while let (time, key) = state.expiries.first, time <= now || state.expiries.count > self.emptyCapacity {
             state.expiries.removeFirst()
-            guard let document = state.documents[key], document.expires == time else { continue }
+            guard let document = state.documents[key]?.document, document.expires == time else { continue }
             Self.index(document, nil, &state)
             state.documents[key] = nil
         }
     }
 
     private static func index(_ old: RouteDocument?, _ new: RouteDocument?, _ state: inout State) {
-        func nodes(_ document: RouteDocument?) -> Set<NodeID> {
-            guard let document else { return [] }
-            return Set(document.live.map(\.node)).union(document.outbox.map(\.owner))
+        func isHeld(_ document: RouteDocument?, by node: NodeID) -> Bool {
+            guard let document else { return false }
+            return document.live.contains { $0.node == node } || document.outbox.contains { $0.owner == node }
+        }
+        func visitNodes(_ document: RouteDocument?, _ body: (NodeID) -> Void) {
+            guard let document else { return }
+            for connection in document.live { body(connection.node) }
+            for transition in document.outbox { body(transition.owner) }
         }
         guard let key = (new ?? old)?.key else { return }
-        let (before, after) = (nodes(old), nodes(new))
-        for node in before.subtracting(after) {
+        visitNodes(old) { node in
+            guard !isHeld(new, by: node) else { return }
             state.holders[node]?.remove(key)
             if state.holders[node]?.isEmpty == true { state.holders[node] = nil }
         }
-        for node in after.subtracting(before) { state.holders[node, default: []].insert(key) }
+        visitNodes(new) { node in if !isHeld(old, by: node) { state.holders[node, default: []].insert(key) } }
         let (earlier, later) = (old?.due.map { $0 / 1_000 }, new?.due.map { $0 / 1_000 })
         guard earlier != later else { return }
         if let earlier {

@@ -60,10 +60,13 @@ import Wire
         var machine = OutboxMachine<Int>(node: Self.me, limits: OutboxLimits())
         let target = Self.target()
         var inserts: [OutboxInsert<Int>] = []
-        for number in 1...4 {
-            _ = machine.enqueue(
-                BusMessage(kind: .event, key: "\(number)", payload: ByteBuffer()), receipt: number, to: target,
-                now: Self.start)
+        // Each as much as what is under way (ADR 0036).
+        for numbers in [1...1, 2...2, 3...4, 5...8] {
+            for number in numbers {
+                _ = machine.enqueue(
+                    BusMessage(kind: .event, key: "\(number)", payload: ByteBuffer()), receipt: number, to: target,
+                    now: Self.start)
+            }
             inserts += (0..<2).compactMap { machine.take(lane: $0, now: Self.start) }
         }
         #expect(inserts.flatMap { $0.envelopes.map(\.sequence) } == [1, 2, 3, 4])

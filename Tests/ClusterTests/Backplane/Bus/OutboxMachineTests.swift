@@ -6,78 +6,12 @@ import Wire
 @testable import Backplane
 
 @Suite("Outbox machine") struct OutboxMachineTests {
-    private static let me = NodeID(high: 1, low: 1)
-    private static let start = NIODeadline.uptimeNanoseconds(1_000_000_000_000)
-
-    private static func target(_ low: UInt32, slot: Int = 0, homes: [String] = ["a", "b"]) -> NodeRecord {
-        NodeRecord(
-            id: NodeID(high: 2, low: low), name: nil, address: nil, started: 0,
-            homes: homes.map { .init(shard: $0, slot: slot) })
-    }
-
-    private static func message(_ key: Int, kind: BusMessage.Kind = .event, size: Int = 4) -> BusMessage {
-        BusMessage(kind: kind, key: "\(key)", payload: ByteBuffer(repeating: 0, count: size))
-    }
-
-    /// A machine with its own clock, and shorthands that read like a transcript.
-    private struct Bench {
-        var machine: OutboxMachine<Int>
-        var now = OutboxMachineTests.start
-        var fates: [Int: PublishError?] = [:]
-
-        init(_ limits: OutboxLimits = OutboxLimits()) {
-            self.machine = OutboxMachine(node: OutboxMachineTests.me, limits: limits)
-        }
-
-        @discardableResult
-        mutating func enqueue(
-            _ number: Int, to target: NodeRecord, kind: BusMessage.Kind = .event, size: Int = 4
-        ) -> OutboxMachine<Int>.Acceptance {
-            self.machine.enqueue(
-                OutboxMachineTests.message(number, kind: kind, size: size), receipt: number, to: target, now: self.now)
-        }
-
-        mutating func take(_ shard: String) -> OutboxInsert<Int>? {
-            let lane = self.machine.lane(of: shard)
-            return self.machine.take(lane: lane, now: self.now)
-        }
-
-        /// The next insert of whatever shard has one.
-        mutating func takeAny() -> OutboxInsert<Int>? { self.take("a") ?? self.take("b") }
-
-        /// The next insert with an envelope, trials passed over; fails the test when there is none. (A macro cannot call
-        /// what changes its operand.)
-        mutating func mustTake(_ shard: String? = nil) throws -> OutboxInsert<Int> {
-            let insert = if let shard { self.take(shard) } else { self.takeAny() }
-            if let insert, insert.envelopes.isEmpty, shard == nil { return try self.mustTake() }
-            return try #require(insert)
-        }
-
-        mutating func finish(_ insert: OutboxInsert<Int>, stored: Bool, isReachable: Bool? = nil) {
-            let result = self.machine.finish(
-                insert, stored: insert.envelopes.map { _ in stored }, isReachable: isReachable ?? stored, now: self.now)
-            self.note(result.completions)
-        }
-
-        mutating func pass(_ time: TimeAmount) {
-            self.now = self.now + time
-            self.note(self.machine.tick(now: self.now).completions)
-        }
-
-        mutating func note(_ completions: [OutboxCompletion<Int>]) {
-            for completion in completions {
-                for entry in completion.entries {
-                    #expect(self.fates[entry.receipt] == nil, "one fate per message")
-                    self.fates[entry.receipt] = .some(completion.error)
-                }
-            }
-        }
-    }
+    private typealias Bench = OutboxBench
 
     @Test("ND-6: what arrives while an insert is in flight goes into the next envelope, numbered without a hole")
     func groupCommit() throws {
         var bench = Bench()
-        let target = Self.target(1)
+        let target = Bench.target(1)
         bench.enqueue(1, to: target)
         let first = try bench.mustTake()
         #expect(first.envelopes.map(\.sequence) == [1])
@@ -99,20 +33,20 @@ import Wire
         var bench = Bench()
         var taken = 0
         for number in 1...12 {
-            bench.enqueue(number, to: Self.target(UInt32(number), slot: number, homes: ["a"]))
+            bench.enqueue(number, to: Bench.target(UInt32(number), slot: number, homes: ["a"]))
             if bench.take("a") != nil { taken += 1 }
         }
         #expect(taken == 4)
-        bench.enqueue(99, to: Self.target(99, homes: ["b"]))
+        bench.enqueue(99, to: Bench.target(99, homes: ["b"]))
         #expect(bench.take("b") != nil)
     }
 
     @Test("ND-6: one insert carries an envelope for each target of a slot; other slots have inserts of their own")
     func slots() throws {
         var bench = Bench()
-        bench.enqueue(1, to: Self.target(1, slot: 3, homes: ["a"]))
-        bench.enqueue(2, to: Self.target(2, slot: 4, homes: ["a"]))
-        bench.enqueue(3, to: Self.target(3, slot: 3, homes: ["a"]))
+        bench.enqueue(1, to: Bench.target(1, slot: 3, homes: ["a"]))
+        bench.enqueue(2, to: Bench.target(2, slot: 4, homes: ["a"]))
+        bench.enqueue(3, to: Bench.target(3, slot: 3, homes: ["a"]))
         let first = try bench.mustTake("a")
         #expect(first.home.slot == 3)
         #expect(first.envelopes.map { $0.entries.map(\.receipt) } == [[1], [3]])
@@ -124,7 +58,7 @@ import Wire
     @Test("ND-6: an envelope holds at most 4 MiB; the rest goes into the next ones, in order")
     func envelopeSize() throws {
         var bench = Bench()
-        let target = Self.target(1, homes: ["a"])
+        let target = Bench.target(1, homes: ["a"])
         let size = BusMessage.maximumSize - MessageBatch.messageOverhead - 2
         for number in 1...9 { bench.enqueue(number, to: target, size: size) }
         var seen: [Int] = []
@@ -138,10 +72,43 @@ import Wire
         #expect(seen == Array(1...9))
     }
 
+    @Test("Beside what is under way goes only as much again; the rest waits for an answer, or for a repeat (ADR 0036)")
+    func heldBack() throws {
+        var bench = Bench()
+        let target = Bench.target(1)
+        bench.enqueue(1, to: target)
+        let first = try bench.mustTake()
+        bench.enqueue(2, to: target)
+        let second = try bench.mustTake()
+        bench.enqueue(3, to: target)
+        #expect(bench.takeAny() == nil, "one beside two")
+        bench.enqueue(4, to: target)
+        let third = try bench.mustTake()
+        #expect(third.envelopes.map { $0.entries.map(\.receipt) } == [[3, 4]])
+        bench.enqueue(5, to: target)
+        #expect(bench.takeAny() == nil, "one beside four")
+        bench.finish(third, stored: true)
+        #expect(bench.takeAny() == nil, "one beside two")
+        bench.finish(first, stored: true)
+        let fourth = try bench.mustTake()
+        #expect(fourth.envelopes.map { $0.entries.map(\.receipt) } == [[5]])
+        for number in 6...7 { bench.enqueue(number, to: target) }
+        let fifth = try bench.mustTake()
+        bench.enqueue(8, to: target)
+        #expect(bench.takeAny() == nil, "one beside four")
+        // What has to be repeated holds nobody up.
+        bench.finish(second, stored: false)
+        bench.finish(fourth, stored: false)
+        bench.finish(fifth, stored: false)
+        var carried: [Int] = []
+        while let insert = bench.takeAny() { carried += insert.envelopes.flatMap { $0.entries.map(\.receipt) } }
+        #expect(Set(carried) == [2, 5, 6, 7, 8])
+    }
+
     @Test("ND-7: without an answer for 1 s the same envelope goes to the other home, then to both in turn")
     func otherHome() throws {
         var bench = Bench()
-        let target = Self.target(1)
+        let target = Bench.target(1)
         bench.enqueue(1, to: target)
         let first = try bench.mustTake()
         bench.pass(.milliseconds(999))
@@ -168,7 +135,7 @@ import Wire
     @Test("ND-7: a failed insert goes to the other home at once; once both failed, a pause comes between attempts")
     func failure() throws {
         var bench = Bench()
-        bench.enqueue(1, to: Self.target(1))
+        bench.enqueue(1, to: Bench.target(1))
         let first = try bench.mustTake()
         bench.finish(first, stored: false)
         let second = try bench.mustTake()
@@ -190,7 +157,7 @@ import Wire
     @Test("ND-7: a target with one home is repeated there, same number")
     func singleHome() throws {
         var bench = Bench()
-        bench.enqueue(1, to: Self.target(1, homes: ["a"]))
+        bench.enqueue(1, to: Bench.target(1, homes: ["a"]))
         let first = try bench.mustTake("a")
         bench.finish(first, stored: false)
         bench.pass(.milliseconds(200))
@@ -204,7 +171,7 @@ import Wire
     @Test("ND-7: after 10 s an envelope is given up; an empty one of the same number takes its place")
     func givenUp() throws {
         var bench = Bench()
-        let target = Self.target(1)
+        let target = Bench.target(1)
         bench.enqueue(1, to: target, kind: .event)
         bench.enqueue(2, to: target, kind: .kick)
         let first = try bench.mustTake()
@@ -238,7 +205,7 @@ import Wire
         var limits = OutboxLimits()
         limits.openEnvelopes = 1
         var bench = Bench(limits)
-        let target = Self.target(1, homes: ["a"])
+        let target = Bench.target(1, homes: ["a"])
         bench.enqueue(1, to: target)
         let first = try bench.mustTake("a")
         bench.enqueue(2, to: target)
@@ -259,20 +226,20 @@ import Wire
     @Test("ND-7: a sender holds at most 32 MiB for one target, and as much for the next")
     func backlogLimit() {
         var bench = Bench()
-        let target = Self.target(1)
+        let target = Bench.target(1)
         let size = BusMessage.maximumSize - 200
         var accepted = 0
         while bench.enqueue(accepted, to: target, size: size) != .refused(.backlog) { accepted += 1 }
         #expect(accepted == 32)
         #expect(bench.machine.backlog <= 32 << 20)
         #expect(bench.enqueue(99, to: target, kind: .kick, size: size) == .refused(.backlog))
-        #expect(bench.enqueue(100, to: Self.target(2), size: size) != .refused(.backlog))
+        #expect(bench.enqueue(100, to: Bench.target(2), size: size) != .refused(.backlog))
     }
 
     @Test("ND-7: for a claimed target nothing is queued, and what was queued is told so")
     func claimedTarget() throws {
         var bench = Bench()
-        let target = Self.target(1)
+        let target = Bench.target(1)
         for number in 1...2 { bench.enqueue(number, to: target) }
         let first = try bench.mustTake()
         bench.enqueue(3, to: target, kind: .kick)
@@ -284,11 +251,11 @@ import Wire
         #expect(bench.machine.pending == 0)
         #expect(bench.machine.backlog == 0)
         for state in [NodeRecord.State.claimed, .gone] {
-            var record = Self.target(7)
+            var record = Bench.target(7)
             record.state = state
             #expect(bench.enqueue(5, to: record) == .refused(.targetGone))
         }
-        var superseded = Self.target(8)
+        var superseded = Bench.target(8)
         superseded.state = .superseded
         #expect(bench.enqueue(6, to: superseded) != .refused(.targetGone))
     }
@@ -296,13 +263,13 @@ import Wire
     @Test("ND-14: a shard without answers is avoided until a trial succeeds; its waiting messages go to the other home")
     func suspectShard() throws {
         var bench = Bench()
-        let target = Self.target(1)
-        for number in 1...4 {
-            bench.enqueue(number, to: target)
+        let target = Bench.target(1)
+        for numbers in [1...1, 2...2, 3...4, 5...8] {
+            for number in numbers { bench.enqueue(number, to: target) }
             #expect(bench.takeAny() != nil)
         }
-        // The shard hangs, its lane is full, this one waits.
-        bench.enqueue(5, to: target)
+        // The shard hangs, its lane is full, these wait.
+        for number in 9...16 { bench.enqueue(number, to: target) }
         #expect(bench.takeAny() == nil)
         bench.pass(.seconds(1))
         var shards: Set<String> = []
@@ -315,11 +282,11 @@ import Wire
             if !insert.envelopes.isEmpty { bench.finish(insert, stored: true) }
         }
         #expect(shards.count == 1)
-        #expect(carried.sorted() == [1, 2, 3, 4, 5])
+        #expect(carried.sorted() == Array(1...16))
         #expect(trial == nil, "the hanging lane has no room even for a trial")
         let hung = shards == ["a"] ? "b" : "a"
         // New messages avoid the shard too.
-        bench.enqueue(6, to: target)
+        bench.enqueue(17, to: target)
         #expect(bench.take(hung) == nil)
         let avoided = try bench.mustTake()
         #expect(avoided.home.shard != hung)
@@ -329,7 +296,7 @@ import Wire
     @Test("ND-14: after a failure a shard gets one trial a second; its success brings the traffic back")
     func recovery() throws {
         var bench = Bench()
-        let target = Self.target(1)
+        let target = Bench.target(1)
         bench.enqueue(1, to: target)
         let failed = try bench.mustTake()
         bench.finish(failed, stored: false)
@@ -364,7 +331,7 @@ import Wire
     @Test("ND-12: after shutting down everything completes as closed, and nothing is taken")
     func shutDown() throws {
         var bench = Bench()
-        let target = Self.target(1)
+        let target = Bench.target(1)
         bench.enqueue(1, to: target)
         let insert = try bench.mustTake()
         bench.enqueue(2, to: target)
@@ -379,7 +346,7 @@ import Wire
     @Test("ND-7: a silent target is forgotten after an hour, one that is in use is not")
     func forget() {
         var bench = Bench()
-        let target = Self.target(1, homes: ["a"])
+        let target = Bench.target(1, homes: ["a"])
         bench.enqueue(1, to: target)
         bench.machine.forgetIfSilent(target.id, now: bench.now + .hours(2))
         #expect(bench.machine.knownTargets().count == 1)
@@ -393,6 +360,6 @@ import Wire
     @Test("ND-6: a message for a node without a home is refused")
     func homeless() {
         var bench = Bench()
-        #expect(bench.enqueue(1, to: Self.target(1, homes: [])) == .refused(.targetGone))
+        #expect(bench.enqueue(1, to: Bench.target(1, homes: [])) == .refused(.targetGone))
     }
 }

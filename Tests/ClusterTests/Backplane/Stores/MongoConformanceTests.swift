@@ -73,6 +73,16 @@ struct MongoConformanceTests {
         try await check.run(try await self.cluster(fixture).tickets)
     }
 
+    @Test("AnswerStore (RM-1)", arguments: AnswerStoreConformance.checks, MongoFixture.allCases)
+    func answers(check: ConformanceCheck<any AnswerStore>, fixture: MongoFixture) async throws {
+        try await check.run(try await self.cluster(fixture).answers)
+    }
+
+    @Test("DomainStore (SPEC RM-4)", arguments: DomainStoreConformance.checks, MongoFixture.allCases)
+    func domains(check: ConformanceCheck<any DomainStore>, fixture: MongoFixture) async throws {
+        try await check.run(try await self.cluster(fixture).domains)
+    }
+
     @Test("LinkStore (SPEC LK-2 to LK-5)", arguments: LinkStoreConformance.checks, MongoFixture.allCases)
     func links(check: ConformanceCheck<any LinkStore>, fixture: MongoFixture) async throws {
         try await check.run(try await self.cluster(fixture).links)

@@ -76,7 +76,7 @@ struct MongoRecoveryLogTests {
             deployment: cluster.topology.deployment, shards: narrow, bus: cluster.topology.bus,
             routes: ShardMap(single: narrow[0]), sessions: cluster.topology.sessions,
             nodes: cluster.topology.nodes, tickets: cluster.topology.tickets,
-            links: cluster.topology.links)
+            links: cluster.topology.links, answers: cluster.topology.answers)
         let log = MongoRecoveryLog(
             settings: cluster.settings, topology: topology, lanes: [cluster.commands], general: cluster.commands,
             logger: Self.quiet)
@@ -102,7 +102,8 @@ struct MongoRecoveryLogTests {
         // In eight sheets: what is asked for is in the last one.
         try await log.append((1...500).map { user.entry($0) }, to: place)
         let query = user.query(position: [user.stream: 490])
-        let find = try BSONDocument(MongoRecoveryLog.find(user.key, MongoRecoveryLog.ownClauses(query), maxTime: 1_000))
+        let find = try BSONDocument(
+            MongoRecoveryLog.find(user.key, in: "recovery", MongoRecoveryLog.ownClauses(query), maxTime: 1_000))
         let explain = BSONWriter.document { command in
             command.document("explain") { inner in
                 for element in find { inner.append(element.name, element) }

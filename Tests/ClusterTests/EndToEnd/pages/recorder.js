@@ -20,11 +20,12 @@ window.made = { sockets: [], connections: [], offers: [], timers: new Set() };
     };
 }
 
-{
-    const send = WebSocket.prototype.send;
-    WebSocket.prototype.send = function (data) {
-        if (typeof data === "string" && data.includes('"offer"')) {
-            const found = /"to":"([^"]+)"/.exec(data);
+for (const { prototype } of [WebSocket, XMLHttpRequest]) {
+    const { send } = prototype;
+    prototype.send = function (data) {
+        // A request of long-polling has several packets.
+        for (const packet of typeof data === "string" ? data.split("\x1e") : []) {
+            const found = packet.includes('"offer"') && /"to":"([^"]+)"/.exec(packet);
             if (found) made.offers.push(found[1]);
         }
         return send.call(this, data);

@@ -227,7 +227,7 @@ struct TokenAuthorityTests {
         do {
             _ = try await reader.read(issuer)
             Issue.record("it was fetched")
-        } catch let error as TokenKeyReader.Failure {
+        } catch let error as OutboundPolicy.Refusal {
             #expect(error.description.contains("not public"))
         }
     }
@@ -248,7 +248,7 @@ struct TokenAuthorityTests {
             #expect(complaint(url) != nil, "\(url)")
         }
         let issuer = TokenIssuer(issuer: "i", audience: "a", keys: .url("http://id.example/keys"))
-        await #expect(throws: TokenKeyReader.Failure.self) {
+        await #expect(throws: OutboundPolicy.Refusal.self) {
             try await TokenKeyReader(resolve: { _ in ["93.184.216.34"] }).read(issuer)
         }
     }

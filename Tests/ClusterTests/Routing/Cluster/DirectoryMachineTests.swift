@@ -66,10 +66,13 @@ import Testing
         #expect(machine.intake(at: Self.at(4)) == 200)
         // The first has not been seen to renew for 6 s: it takes nothing.
         #expect(machine.intake(at: Self.at(6)) == 50)
-        // Nobody is there who might take anything, which is not the same as nobody taking anything now.
-        #expect(machine.intake(at: Self.at(10)) == nil)
+        // Nobody has been seen for 6 s. A database that stands still looks like this: nobody is asked for more than before.
+        #expect(machine.intake(at: Self.at(10)) == 0)
         _ = machine.read(Self.reading(Self.record(Self.own), other(3, 0, beat: 7)), at: Self.at(11))
         #expect(machine.intake(at: Self.at(11)) == 0)
+        // Nobody is there who might take anything, which is not the same as nobody taking anything now.
+        _ = machine.read(Self.reading(Self.record(Self.own), other(3, 0, beat: 7, state: .claimed)), at: Self.at(12))
+        #expect(machine.intake(at: Self.at(12)) == nil)
     }
 
     @Test("ND-4: suspected from 3 s on every 2 s, claimed at 10 s")

@@ -22,7 +22,7 @@ import Testing
 
         init(_ table: ConnectionTable) { self.table = table }
 
-        func transmit(_ frames: NIOAny) {
+        func transmit(_ frames: NIOAny, packets: Int, bytes: Int) {
             var bytes = self.unwrapInboundIn(frames)
             while let header = bytes.readBytes(length: 2), let body = bytes.readString(length: Int(header[1])) {
                 self.texts.append(String(body.dropFirst()))

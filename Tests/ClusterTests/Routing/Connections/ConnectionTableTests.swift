@@ -25,7 +25,7 @@ import Testing
 
         init() { self.socket = .random(on: NodeID(high: 1, low: 1)) }
 
-        func transmit(_ frames: NIOAny) {
+        func transmit(_ frames: NIOAny, packets: Int, bytes: Int) {
             self.writes += 1
             var bytes = self.unwrapInboundIn(frames)
             while bytes.readableBytes > 0 {

@@ -117,7 +117,7 @@ final class RecoveryTestMember: LocalConnection, RoomMember, ChannelInboundHandl
     func disconnect(closes: Bool) {}
     func describe() -> ByteBuffer { ByteBuffer() }
 
-    func transmit(_ frames: NIOAny) {
+    func transmit(_ frames: NIOAny, packets: Int, bytes: Int) {
         var bytes = self.unwrapInboundIn(frames)
         while let header = bytes.readBytes(length: 2) {
             let length = header[1] < 126 ? Int(header[1]) : Int(bytes.readInteger(as: UInt16.self) ?? 0)

@@ -41,7 +41,8 @@ final class RecoveryTestNode: Sendable {
             )
         }.wait()
         self.index = ConnectionIndex(tables: [self.table])
-        let receiver = Receiver(index: self.index)
+        let ledger = PostingLedger()
+        let receiver = Receiver(index: self.index, ledger: ledger)
         self.adapter = hub.open(self.id, receiver: receiver)
         let sending = log.map { RecoverySending(log: $0, clock: Self.clock) { Self.clock.wallTime() } }
         self.rooms = RoomDispatcher(
@@ -55,13 +56,14 @@ final class RecoveryTestNode: Sendable {
         self.dispatcher = EventDispatcher(
             node: self.id, index: self.index,
             remote: .init(routes: routes, adapter: self.adapter, directory: directory),
-            recovery: sending)
+            recovery: sending, ledger: ledger)
     }
 
-    func send(_ number: Int, to key: RouteKey) async -> SendReceipt {
+    /// - Parameter posting: as for an event of the outbox.
+    func send(_ number: Int, to key: RouteKey, posting: PostingMark? = nil) async -> SendReceipt {
         let packet = OutboundPacket(text: ByteBuffer(string: "2[\"\(self.name)\",\(number)]"))
         return await withCheckedContinuation { continuation in
-            self.dispatcher.send(packet, to: key, client: nil) { continuation.resume(returning: $0) }
+            self.dispatcher.send(packet, to: key, client: nil, posting: posting) { continuation.resume(returning: $0) }
         }
     }
 
@@ -81,14 +83,20 @@ final class RecoveryTestNode: Sendable {
     private final class Receiver: ClusterReceiver {
         let index: ConnectionIndex
         let rooms = Mutex<RoomDispatcher?>(nil)
-        init(index: ConnectionIndex) { self.index = index }
+        private let ledger: PostingLedger
+
+        init(index: ConnectionIndex, ledger: PostingLedger) {
+            self.index = index
+            self.ledger = ledger
+        }
 
         func receive(_ messages: [BusMessage], from sender: NodeID) {
             let batch = messages.compactMap { message -> ConnectionIndex.Delivery? in
                 guard message.kind == .event, let key = RouteKey(message.key),
-                    let payload = try? EventPayload.decode(message.payload)
+                    let payload = try? EventPayload.decode(message.payload),
+                    var delivery = ConnectionIndex.Delivery(payload, to: key, from: sender)
                 else { return nil }
-                return ConnectionIndex.Delivery(payload, to: key, from: sender)
+                return self.ledger.admit(&delivery, of: message) ? delivery : nil
             }
             self.index.deliver(batch) {}
             let rooms = self.rooms.withLock { $0 }

@@ -29,10 +29,31 @@ import Testing
         #expect(queue.next() == nil)
         _ = queue.add(3, to: self.b, bytes: 10)
         #expect(queue.next()?.map(\.key) == [self.b])
+        queue.read(1)
         queue.finish([self.a])
         let round = queue.next()
         #expect(round?.map(\.key) == [self.a])
         #expect(round?.map(\.sends) == [[2]])
+    }
+
+    @Test("Beside what is being read goes only as much again, or a whole read (ADR 0036)")
+    func heldBack() {
+        var queue = RouteReadQueue<Int>(countLimit: 100, byteLimit: 1_000, batch: 3)
+        let keys = (0..<10).map { RouteKey(domain: "d", user: "\($0)") }
+        _ = queue.add(0, to: keys[0], bytes: 1)
+        #expect(queue.next()?.count == 1)
+        _ = queue.add(1, to: keys[1], bytes: 1)
+        #expect(queue.next()?.count == 1)
+        _ = queue.add(2, to: keys[2], bytes: 1)
+        #expect(queue.next() == nil, "one beside two")
+        _ = queue.add(3, to: keys[3], bytes: 1)
+        #expect(queue.next()?.map(\.key) == [keys[2], keys[3]])
+        for number in 4...6 { _ = queue.add(number, to: keys[number], bytes: 1) }
+        #expect(queue.next()?.count == 3, "a whole read goes beside any number")
+        _ = queue.add(7, to: keys[7], bytes: 1)
+        #expect(queue.next() == nil, "one beside seven")
+        queue.read(6)
+        #expect(queue.next()?.map(\.key) == [keys[7]], "one beside one whose document has not come")
     }
 
     @Test("The last send that is not handed over: one that waits, else one whose route is being read")
@@ -94,12 +115,18 @@ extension RouteReadQueueTests {
                 reading.append(round.map(\.key))
             }
             if random.next() % 3 != 0, !reading.isEmpty {
-                queue.finish(reading.remove(at: Int(random.next() % UInt64(reading.count))))
+                let keys = reading.remove(at: Int(random.next() % UInt64(reading.count)))
+                queue.read(keys.count)
+                queue.finish(keys)
             }
         }
-        for keys in reading { queue.finish(keys) }
+        for keys in reading {
+            queue.read(keys.count)
+            queue.finish(keys)
+        }
         while let round = queue.next() {
             for (key, sends) in round { served[key, default: []] += sends }
+            queue.read(round.count)
             queue.finish(round.map(\.key))
         }
         #expect(served == sent, "seed \(seed)")

@@ -37,6 +37,16 @@ import Testing
         try await check.run(InMemoryTicketStore())
     }
 
+    @Test("AnswerStore", arguments: AnswerStoreConformance.checks)
+    func answers(check: ConformanceCheck<any AnswerStore>) async throws {
+        try await check.run(InMemoryAnswerStore())
+    }
+
+    @Test("DomainStore", arguments: DomainStoreConformance.checks)
+    func domains(check: ConformanceCheck<any DomainStore>) async throws {
+        try await check.run(InMemoryDomainStore())
+    }
+
     @Test("LinkStore", arguments: LinkStoreConformance.checks)
     func links(check: ConformanceCheck<any LinkStore>) async throws {
         try await check.run(InMemoryLinkStore())

@@ -42,10 +42,11 @@ import Wire
     func source() {
         let id = TraceID.random()
         for (request, trace) in [(nil, nil), (UInt64(7), nil), (nil, id), (UInt64.max, id)] as [(UInt64?, TraceID?)] {
-            let source = EventConfirmation.source(request, trace: trace)
+            let source = EventConfirmation.source(request, trace: trace.map { TracedEvent($0) })
             let message = BusMessage(kind: .event, key: "d/u", payload: ByteBuffer(), source: source)
             #expect(EventConfirmation.request(of: message) == request)
             #expect(EventConfirmation.trace(of: message) == trace)
+            #expect(EventConfirmation.traced(message) == trace.map { TracedEvent($0) })
             #expect(source.isEmpty == (request == nil && trace == nil))
         }
         for source in ["trace:", "trace:short", "confirm:x trace:?", "tracer:\(id.text)"] {
@@ -54,6 +55,42 @@ import Wire
         }
         let kick = BusMessage(kind: .kick, key: "", payload: ByteBuffer(), source: "trace:\(id.text)")
         #expect(EventConfirmation.trace(of: kick) == nil)
+    }
+
+    @Test("A node that gets an event works under the span of the one that has sent it")
+    func parents() throws {
+        let parent = try #require(TraceParent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"))
+        let sent = TracedEvent(.random(), in: TraceSpan(under: parent))
+        let source = EventConfirmation.source(7, trace: sent)
+        let message = BusMessage(kind: .event, key: "d/u", payload: ByteBuffer(), source: source)
+        #expect(EventConfirmation.request(of: message) == 7 && EventConfirmation.trace(of: message) == sent.id)
+        let taken = try #require(EventConfirmation.traced(message))
+        #expect(taken.id == sent.id)
+        #expect(taken.span?.parent == sent.span?.own && taken.span?.own != sent.span?.own)
+        #expect(taken.span?.own.traceID == "0af7651916cd43dd8448eb211c80319c")
+        // What is no parent is none, and the event is traced all the same.
+        let odd = BusMessage(
+            kind: .event, key: "d/u", payload: ByteBuffer(), source: "trace:\(sent.id.text) parent:00-0af7")
+        #expect(EventConfirmation.traced(odd) == TracedEvent(sent.id))
+    }
+
+    @Test("The log is told of events in a trace of the application's that some connection got, and of no others")
+    func log() throws {
+        let told = Mutex([String]())
+        let tracer = Tracer(store: Shelf(), node: "n", rate: 0) {
+            7
+        } log: { event, span, written, pending in
+            told.withLock { $0.append("\(event.text) \(span.own.text) \(written) \(pending)") }
+        }
+        let parent = try #require(TraceParent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"))
+        let event = TracedEvent(.random(), in: TraceSpan(under: parent))
+        let devices = [
+            WrittenDevice(client: "a", written: 2, pending: 0), WrittenDevice(client: "b", written: 1, pending: 1),
+        ]
+        tracer.note(TracedEvent(.random()), written: devices)
+        tracer.note(event, written: [])
+        tracer.note(event, written: devices)
+        #expect(told.withLock(\.self) == ["\(event.id.text) \(event.span?.own.text ?? "") 3 1"])
     }
 
     @Test("Steps are told in the order of their times; of one millisecond, in the order in which such things happen")
@@ -78,7 +115,8 @@ import Wire
     }
 
     @Test("Every kind has a sentence with what it is about")
-    func sentences() {
+    func sentences() throws {
+        let parent = try #require(TraceParent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"))
         let key = RouteKey(domain: "d", user: "u")
         let sentences: [(TraceHop, String)] = [
             (.accepted(to: key, client: "c", bytes: 9), "accepted for device c of d/u, 9 bytes"),
@@ -93,7 +131,7 @@ import Wire
             (.unsent(for: "b", reason: "backlog"), "not sent to b: backlog"), (.read(from: "a"), "read from a"),
             (.delivered(.init(client: "c", written: 2, pending: 0)), "written to 2 sockets of c"),
             (.delivered(.init(client: "c", written: 2, pending: 1)), "written to 2 sockets of c, pending for 1"),
-            (.dropped("too old"), "dropped: too old"),
+            (.dropped("too old"), "dropped: too old"), (.parent(parent), "in the trace \(parent.text)"),
         ]
         for (hop, sentence) in sentences { #expect(hop.sentence == sentence) }
         #expect(Set(sentences.map(\.0.kind)) == Set(TraceHop.Kind.allCases.map(\.rawValue)))

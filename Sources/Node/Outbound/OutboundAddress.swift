@@ -1,8 +1,12 @@
-/// Where a key set is fetched: scheme, host and port of an address, as far as they decide whether it may be asked.
-struct TokenKeyAddress: Sendable, Equatable {
+/// Where a request of the node's own goes (key sets, webhooks): scheme, host and port of an address, as far as they decide
+/// whether it may be asked.
+struct OutboundAddress: Sendable, Equatable {
     let isSecure: Bool
+    /// Canonical: lower case, no trailing dot.
     let host: String
     let port: Int
+    /// The whole address with that very host: what is looked at is what is asked, however it was written.
+    let url: String
 
     /// - Returns: nil for anything but `http` and `https`, and for user information, which has no business in an address.
     init?(_ text: String) {
@@ -19,6 +23,11 @@ struct TokenKeyAddress: Sendable, Equatable {
         guard !authority.contains("@"), !authority.contains("\\"), let host = HostName(authority) else { return nil }
         self.host = host.name
         self.port = host.port ?? (self.isSecure ? 443 : 80)
+        let name = host.name.contains(":") ? "[\(host.name)]" : host.name
+        let path = rest.dropFirst(authority.count)
+        self.url =
+            "\(self.isSecure ? "https" : "http")://\(name)\(host.port.map { ":\($0)" } ?? "")"
+            + (path.hasPrefix("/") ? "" : "/") + path
     }
 }
 

@@ -1,0 +1,1 @@
+../../../Sources/Node/Actions/JSONValue.swift

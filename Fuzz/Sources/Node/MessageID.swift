@@ -1,0 +1,1 @@
+../../../Sources/Node/Live/Actions/MessageID.swift

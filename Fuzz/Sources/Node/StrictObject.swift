@@ -1,0 +1,1 @@
+../../../Sources/Node/Links/StrictObject.swift
