@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Measures a node against two controls in the same run, one core for the server and another for the clients.
 
-The controls are python-socketio under uvicorn with uvloop (Benchmarks/peers) and an echo of bare SwiftNIO
-(Benchmarks/Sources/BareEcho), which tells what this machine gives at this minute. Every round runs all of them one
-after the other, so that a slow minute hits all alike; figures are medians over the rounds, ratios ratios of medians.
+The controls are python-socketio under uvicorn with uvloop (Benchmarks/peers), between two nodes one MongoDB document
+for each event with pymongo (the same folder), and an echo of bare SwiftNIO (Benchmarks/Sources/BareEcho), which tells
+what this machine gives at this minute. Every round runs all of them one after the other, so that a slow minute hits all
+alike; figures are medians over the rounds, ratios ratios of medians.
 
 Run it with scripts/bench.sh, which builds what it needs.
 """
@@ -28,6 +29,7 @@ sys.path.insert(0, str(PROJECT / "Tests/ClusterTests/EndToEnd"))
 from processes import Mongo, executable, free_port, wait_for  # noqa: E402
 
 SERVER_CORE, CLIENT_CORE = "0", "1"
+PEER = "Python peer"
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -43,8 +45,6 @@ OFFICIAL = {
     "fanout 100": (138800, 43200),
     "fanout 1000": (109000, 16000),
 }
-# Smaller is better.
-COSTS = {"storm", "memory"}
 
 
 class Server:
@@ -122,7 +122,7 @@ class Bench:
     def contestants(self):
         yield "submergence", self.submergence
         if not self.options.no_peer:
-            yield "python-socketio", self.python_socketio
+            yield PEER, self.python_socketio
 
     # Tools
 
@@ -221,6 +221,28 @@ class Bench:
                 latency = report["latency"]
                 self.note("cross p50", "submergence", latency["p50"], f"ms at 500/s; reordered {report['reordered']}")
                 self.note("cross p99", "submergence", latency["p99"], f"ms at 500/s; max {latency['max']} ms")
+            if not self.options.no_peer:
+                self.cross_peer(held.inner)
+
+    def cross_peer(self, mongo):
+        """The same with a document for each event, between two processes on the server's core."""
+        program = PROJECT / "Benchmarks/peers/mongo_adapter.py"
+        command = ["taskset", "-c", SERVER_CORE, self.options.peer_python, program, mongo.shard_uri(0)]
+        command += ["--seconds", self.options.seconds]
+
+        def run(*arguments):
+            done = subprocess.run(
+                [*map(str, command), *arguments], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+            )
+            return json.loads(done.stdout)
+
+        report = run("--in-flight", "64")
+        detail = f"a document an event, 64 inserts under way; p99 {report['p99']:.1f} ms"
+        for publishers in (1, 16):
+            self.note(f"cross {publishers}x64", PEER, report["perSecond"], detail)
+        report = run("--rate", "500")
+        self.note("cross p50", PEER, report["p50"], f"ms at 500/s; reordered {report['reordered']}")
+        self.note("cross p99", PEER, report["p99"], "ms at 500/s")
 
     # The whole
 
@@ -238,13 +260,13 @@ class Bench:
 
     def table(self):
         """The figures as a Markdown table, and the same for programs."""
-        lines = ["| figure | submergence | python-socketio | ratio | official server, estimated | bare NIO |"]
+        lines = ["| figure | submergence | Python peer | ratio | official server, estimated | bare NIO |"]
         lines.append("|---|---|---|---|---|---|")
         rows = []
         for scenario in dict.fromkeys(scenario for scenario, _ in self.figures):
             own, peer, bare = (
                 statistics.median(self.figures[scenario, who]) if (scenario, who) in self.figures else None
-                for who in ("submergence", "python-socketio", "bare NIO")
+                for who in ("submergence", PEER, "bare NIO")
             )
             ratio = own / peer if own is not None and peer else None
             official = None

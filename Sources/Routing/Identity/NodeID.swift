@@ -1,3 +1,5 @@
+import Wire
+
 /// One incarnation of a server process: 96 random bits, never reused (SPEC ND-2). No secret.
 package struct NodeID: Hashable, Sendable, Comparable {
     private let high: UInt64
@@ -17,15 +19,21 @@ package struct NodeID: Hashable, Sendable, Comparable {
     }
 
     /// The text form, as in documents, SIDs and logs.
-    package init?(_ text: some StringProtocol) {
-        guard text.utf8.count == Self.textLength else { return nil }
-        var bits: (UInt64, UInt64) = (0, 0)
-        for (index, byte) in text.utf8.enumerated() {
-            guard let value = Base64URL.value(of: byte) else { return nil }
-            if index < 8 { bits.0 = bits.0 << 6 | UInt64(value) } else { bits.1 = bits.1 << 6 | UInt64(value) }
+    package init?(_ text: String) {
+        var text = text
+        guard let found = text.withUTF8({ NodeID(digits: $0[...]) }) else { return nil }
+        self = found
+    }
+
+    /// The same, of its UTF-8.
+    init?(digits: Slice<UnsafeBufferPointer<UInt8>>) {
+        guard digits.count == Self.textLength else { return nil }
+        var bits: UInt128 = 0
+        for digit in digits {
+            guard let value = Base64URLDigit.value(of: digit) else { return nil }
+            bits = bits << 6 | UInt128(value)
         }
-        // 96 bits in two halves of 48.
-        self.init(high: bits.0 << 16 | bits.1 >> 32, low: UInt32(truncatingIfNeeded: bits.1))
+        self.init(high: UInt64(truncatingIfNeeded: bits >> 32), low: UInt32(truncatingIfNeeded: bits))
     }
 
     package var text: String {

@@ -20,12 +20,16 @@ package struct SocketID: Hashable, Sendable {
     }
 
     package init?(_ text: String) {
-        let bytes = text.utf8
-        guard bytes.count == Self.textLength, let node = NodeID(text.prefix(NodeID.textLength)) else { return nil }
-        let dot = bytes.index(bytes.startIndex, offsetBy: NodeID.textLength)
-        guard bytes[dot] == UInt8(ascii: ".") else { return nil }
-        guard let value = Base64URL.value128(bytes[bytes.index(after: dot)...]) else { return nil }
-        self.init(node: node, high: UInt64(value >> 64), low: UInt64(truncatingIfNeeded: value))
+        var text = text
+        let found = text.withUTF8 { bytes -> SocketID? in
+            guard bytes.count == Self.textLength, let node = NodeID(digits: bytes[..<NodeID.textLength]),
+                bytes[NodeID.textLength] == UInt8(ascii: "."),
+                let value = Base64URL.value128(bytes[(NodeID.textLength + 1)...])
+            else { return nil }
+            return SocketID(node: node, high: UInt64(value >> 64), low: UInt64(truncatingIfNeeded: value))
+        }
+        guard let found else { return nil }
+        self = found
     }
 
     /// The random part.

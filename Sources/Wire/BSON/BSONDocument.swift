@@ -31,13 +31,7 @@ package struct BSONDocument: Sendable, Hashable {
     /// The first field of that name.
     package subscript(_ name: String) -> BSONElement? {
         var name = name
-        return name.withUTF8 { wanted in
-            var reader = BSONReader(self)
-            while let element = reader.next() {
-                if element.hasName(wanted) { return element }
-            }
-            return nil
-        }
+        return name.withUTF8 { BSONReader.find($0, in: self) }
     }
 
     package var isEmpty: Bool { self.bytes.readableBytes <= 5 }

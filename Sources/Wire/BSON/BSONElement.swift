@@ -18,13 +18,6 @@ package struct BSONElement: Sendable {
         self.bytes.getString(at: self.nameRange.lowerBound, length: self.nameRange.count) ?? ""
     }
 
-    func hasName(_ wanted: UnsafeBufferPointer<UInt8>) -> Bool {
-        guard wanted.count == self.nameRange.count else { return false }
-        return self.bytes.withUnsafeReadableBytes { all in
-            all[self.nameRange].elementsEqual(wanted)
-        }
-    }
-
     /// Nil also where the bytes are not UTF-8.
     package var string: String? {
         guard self.type == .string, self.valueRange.count >= 5 else { return nil }

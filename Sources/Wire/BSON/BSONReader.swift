@@ -2,7 +2,8 @@ import NIOCore
 
 /// Goes through the fields of a document one after the other, without copying.
 ///
-/// Every step is bounds-checked, also on documents that were checked before: no bytes make it trap (SPEC OP-4).
+/// Every step is bounds-checked, also on documents that were checked before: no bytes make it trap, and none make it read
+/// past their end (SPEC OP-4).
 package struct BSONReader: IteratorProtocol, Sequence {
     private let bytes: ByteBuffer
     private var position: Int
@@ -13,9 +14,23 @@ package struct BSONReader: IteratorProtocol, Sequence {
     }
 
     package mutating func next() -> BSONElement? {
-        guard let field = Self.field(in: self.bytes, at: self.position) else { return nil }
+        let position = self.position
+        guard let field = self.bytes.withUnsafeReadableBytes({ Self.field(in: $0, at: position) }) else { return nil }
         self.position = field.value.upperBound
         return BSONElement(type: field.type, bytes: self.bytes, name: field.name, value: field.value)
+    }
+
+    /// The first field of that name.
+    static func find(_ name: UnsafeBufferPointer<UInt8>, in document: BSONDocument) -> BSONElement? {
+        let found = document.bytes.withUnsafeReadableBytes { bytes -> Field? in
+            var position = 4
+            while let field = self.field(in: bytes, at: position) {
+                if bytes.hold(name, in: field.name) { return field }
+                position = field.value.upperBound
+            }
+            return nil
+        }
+        return found.map { BSONElement(type: $0.type, bytes: document.bytes, name: $0.name, value: $0.value) }
     }
 
     /// Offsets are relative to the reader index, which is 0 in a slice.
@@ -26,14 +41,14 @@ package struct BSONReader: IteratorProtocol, Sequence {
     }
 
     /// - Returns: nil at the end of the document, and where the bytes make no sense.
-    private static func field(in bytes: ByteBuffer, at position: Int) -> Field? {
-        guard let first = bytes.getInteger(at: position, as: UInt8.self), first != 0 else { return nil }
-        return try? self.parse(in: bytes, type: first, at: position, end: bytes.writerIndex - 1)
+    private static func field(in bytes: UnsafeRawBufferPointer, at position: Int) -> Field? {
+        guard let first = bytes.value(at: position, as: UInt8.self), first != 0 else { return nil }
+        return try? self.parse(in: bytes, type: first, at: position, end: bytes.count - 1)
     }
 
     /// - Parameter end: where the enclosing document's terminating NUL is.
     private static func parse(
-        in bytes: ByteBuffer, type: UInt8, at position: Int, end: Int
+        in bytes: UnsafeRawBufferPointer, type: UInt8, at position: Int, end: Int
     ) throws(BSONError) -> Field {
         guard let type = BSONType(rawValue: type) else { throw BSONError(.unknownType, offset: position) }
         let nameEnd = try self.cString(in: bytes, at: position + 1, end: end)
@@ -44,18 +59,19 @@ package struct BSONReader: IteratorProtocol, Sequence {
     }
 
     /// - Returns: where its NUL is.
-    private static func cString(in bytes: ByteBuffer, at start: Int, end: Int) throws(BSONError) -> Int {
-        guard start <= end else { throw BSONError(.truncated, offset: start) }
-        let found = bytes.withUnsafeReadableBytes { all in
-            all[start..<Swift.min(end, all.count)].firstIndex(of: 0)
+    private static func cString(in bytes: UnsafeRawBufferPointer, at start: Int, end: Int) throws(BSONError) -> Int {
+        var position = start
+        let end = Swift.min(end, bytes.count)
+        while position < end {
+            if bytes[position] == 0 { return position }
+            position += 1
         }
-        guard let found else { throw BSONError(.truncated, offset: start) }
-        return found
+        throw BSONError(.truncated, offset: start)
     }
 
     /// Bytes of a value; also checks the length fields and terminators inside it.
     private static func length(
-        of type: BSONType, in bytes: ByteBuffer, at start: Int, end: Int
+        of type: BSONType, in bytes: UnsafeRawBufferPointer, at start: Int, end: Int
     ) throws(BSONError) -> Int {
         switch type {
         case .double, .date, .timestamp, .int64: return 8
@@ -77,17 +93,19 @@ package struct BSONReader: IteratorProtocol, Sequence {
 
     /// - Returns: the length field at `start`, plus what it does not count.
     private static func prefix(
-        in bytes: ByteBuffer, at start: Int, end: Int, least: Int32, counted: Int
+        in bytes: UnsafeRawBufferPointer, at start: Int, end: Int, least: Int32, counted: Int
     ) throws(BSONError) -> Int {
-        guard start + 4 <= end, let length = bytes.getInteger(at: start, endianness: .little, as: Int32.self),
-            length >= least
-        else { throw BSONError(.truncated, offset: start) }
+        guard start + 4 <= end, let length = bytes.value(at: start, as: Int32.self), length >= least else {
+            throw BSONError(.truncated, offset: start)
+        }
         return Int(length) + counted
     }
 
-    private static func string(in bytes: ByteBuffer, at start: Int, end: Int) throws(BSONError) -> Int {
+    private static func string(
+        in bytes: UnsafeRawBufferPointer, at start: Int, end: Int
+    ) throws(BSONError) -> Int {
         let length = try self.prefix(in: bytes, at: start, end: end, least: 1, counted: 4)
-        guard length <= end - start, bytes.getInteger(at: start + length - 1, as: UInt8.self) == 0 else {
+        guard length <= end - start, bytes.value(at: start + length - 1, as: UInt8.self) == 0 else {
             throw BSONError(.truncated, offset: start)
         }
         return length
@@ -97,15 +115,22 @@ package struct BSONReader: IteratorProtocol, Sequence {
 extension BSONReader {
     /// Checks a whole document without recursion: the levels that are open are kept in an array of at most
     /// `maximumDepth` entries.
-    static func check(_ bytes: ByteBuffer, maximumDepth: Int) throws(BSONError) {
+    static func check(_ document: ByteBuffer, maximumDepth: Int) throws(BSONError) {
+        let outcome = document.withUnsafeReadableBytes { bytes -> Result<Void, BSONError> in
+            Result { () throws(BSONError) in try self.check(bytes, maximumDepth: maximumDepth) }
+        }
+        try outcome.get()
+    }
+
+    private static func check(_ bytes: UnsafeRawBufferPointer, maximumDepth: Int) throws(BSONError) {
         var ends: [Int] = []
-        guard let length = bytes.getInteger(at: 0, endianness: .little, as: Int32.self), length >= 5,
-            Int(length) == bytes.readableBytes
-        else { throw BSONError(.truncated, offset: 0) }
-        ends.append(bytes.readableBytes - 1)
+        guard let length = bytes.value(at: 0, as: Int32.self), length >= 5, Int(length) == bytes.count else {
+            throw BSONError(.truncated, offset: 0)
+        }
+        ends.append(bytes.count - 1)
         var position = 4
         while let end = ends.last {
-            guard position <= end, let type = bytes.getInteger(at: position, as: UInt8.self) else {
+            guard position <= end, let type = bytes.value(at: position, as: UInt8.self) else {
                 throw BSONError(.truncated, offset: position)
             }
             if type == 0 {
@@ -125,5 +150,21 @@ extension BSONReader {
                 position = field.value.upperBound
             }
         }
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// Little-endian; nil where it does not lie within the buffer.
+    fileprivate func value<T: FixedWidthInteger & BitwiseCopyable>(at position: Int, as type: T.Type) -> T? {
+        guard position >= 0, position <= self.count - MemoryLayout<T>.size else { return nil }
+        return T(littleEndian: self.loadUnaligned(fromByteOffset: position, as: type))
+    }
+
+    /// Whether these are the bytes at `range`, which lies within the buffer.
+    fileprivate func hold(_ wanted: UnsafeBufferPointer<UInt8>, in range: Range<Int>) -> Bool {
+        guard wanted.count == range.count else { return false }
+        // Names are short: no call.
+        for index in wanted.indices where wanted[index] != self[range.lowerBound + index] { return false }
+        return true
     }
 }

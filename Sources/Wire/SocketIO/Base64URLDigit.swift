@@ -5,6 +5,7 @@ package enum Base64URLDigit {
     /// - Parameter value: six bits; higher ones are ignored.
     package static func digit(_ value: UInt8) -> UInt8 { self.digits.utf8Start[Int(value & 63)] }
 
+    @inlinable
     package static func value(of digit: UInt8) -> UInt8? {
         switch digit {
         case UInt8(ascii: "A")...UInt8(ascii: "Z"): digit - UInt8(ascii: "A")

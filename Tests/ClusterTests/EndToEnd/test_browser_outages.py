@@ -33,8 +33,8 @@ def test_data_flows_while_all_nodes_are_away(cluster):
             node.start()
         for node in cluster.nodes:
             await asyncio.to_thread(node.wait_until_ready)
-        # No later than the nodes that died are reaped, which closes what their people shared: the next try of a page can
-        # be half a minute away.
+        # Before the nodes that died are reaped, which closes the Links of whoever is not back: left to itself, a page
+        # may wait for longer until its next try.
         for tab in tabs:
             await tab.run("void dispatchEvent(new Event('online'))")
         for tab in tabs:
