@@ -32,6 +32,8 @@ final class LiveLoop {
     private var outside: [RouteKey: [ObjectIdentifier: NamespaceSocket]] = [:]
     /// What ``rest(of:)`` gave last.
     private var rest: Handshake?
+    /// Has changes that it was not woken for.
+    private var unwoken: RouteCommitter?
     private var unflushed: [WebSocketHandler] = []
     private var flushing: [WebSocketHandler] = []
 
@@ -140,6 +142,25 @@ final class LiveLoop {
             }
         }
         self.unflushed.append(webSocket)
+    }
+
+    /// Hands in a change of a route. Its committer is woken behind the I/O events of this tick: what many connections hand
+    /// in by then makes one round, and its answers wake this loop once.
+    func commit(
+        _ change: RouteChange, key: RouteKey, to committer: RouteCommitter,
+        completion: @escaping RouteCommitter.Completion
+    ) {
+        committer.submit(change, key: key, wakes: false, completion: completion)
+        guard self.unwoken !== committer else { return }
+        if let other = self.unwoken {
+            other.wake()
+        } else {
+            self.eventLoop.assumeIsolated().execute {
+                self.unwoken?.wake()
+                self.unwoken = nil
+            }
+        }
+        self.unwoken = committer
     }
 
     /// Drops the sessions that still wait for a last poll.
