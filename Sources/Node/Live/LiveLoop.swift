@@ -32,8 +32,8 @@ final class LiveLoop {
     private var outside: [RouteKey: [ObjectIdentifier: NamespaceSocket]] = [:]
     /// What ``rest(of:)`` gave last.
     private var rest: Handshake?
-    /// Has changes that it was not woken for.
-    private var unwoken: RouteCommitter?
+    /// Have something that they were not woken for.
+    private var unwoken: [any Wakeable] = []
     private var unflushed: [WebSocketHandler] = []
     private var flushing: [WebSocketHandler] = []
 
@@ -144,23 +144,27 @@ final class LiveLoop {
         self.unflushed.append(webSocket)
     }
 
-    /// Hands in a change of a route. Its committer is woken behind the I/O events of this tick: what many connections hand
-    /// in by then makes one round, and its answers wake this loop once.
+    /// Hands in a change of a route: what many connections hand in during one tick makes one round, and its answers wake
+    /// this loop once.
     func commit(
         _ change: RouteChange, key: RouteKey, to committer: RouteCommitter,
         completion: @escaping RouteCommitter.Completion
     ) {
         committer.submit(change, key: key, wakes: false, completion: completion)
-        guard self.unwoken !== committer else { return }
-        if let other = self.unwoken {
-            other.wake()
-        } else {
+        self.wakeSoon(committer)
+    }
+
+    /// Wakes it behind the I/O events of this tick.
+    func wakeSoon(_ sleeper: any Wakeable) {
+        guard !self.unwoken.contains(where: { $0 === sleeper }) else { return }
+        if self.unwoken.isEmpty {
             self.eventLoop.assumeIsolated().execute {
-                self.unwoken?.wake()
-                self.unwoken = nil
+                // It calls nobody back.
+                for sleeper in self.unwoken { sleeper.wake() }
+                self.unwoken.removeAll(keepingCapacity: true)
             }
         }
-        self.unwoken = committer
+        self.unwoken.append(sleeper)
     }
 
     /// Drops the sessions that still wait for a last poll.

@@ -90,7 +90,8 @@ enum ConformanceApplication {
             if !isQueued { ack?.send(ByteBuffer(string: #"{"error":"BUSY"}"#)) }
             return
         }
-        node.dispatcher.send(packet, to: key, client: options.client, trace: trace) { receipt in
+        event.session.loop.wakeSoon(node.dispatcher)
+        node.dispatcher.send(packet, to: key, client: options.client, trace: trace, wakes: false) { receipt in
             guard let ack else { return }
             ack.send(
                 ByteBuffer(

@@ -8,8 +8,9 @@ package import Wire
 /// With connection state recovery on, what somebody may come back for is logged before anybody gets it
 /// (``EventDispatcher+Recovery``).
 ///
-/// Serves one incarnation of the node. ``send(_:to:client:socket:mode:completion:)`` may be called from any thread and never blocks.
-package final class EventDispatcher: Sendable {
+/// Serves one incarnation of the node. ``send(_:to:client:socket:mode:trace:posting:wakes:completion:)`` may be called from any
+/// thread and never blocks.
+package final class EventDispatcher: Sendable, Wakeable {
     package struct Limits: Sendable {
         /// Sends per shard that may wait for their route read; beyond it the receipt says incomplete.
         package var waitingSends = 100_000
@@ -54,7 +55,7 @@ package final class EventDispatcher: Sendable {
     /// The sends of one shard (ND-14: a hung shard stalls its own users only).
     final class Lane: Sendable {
         let shard: Int
-        let queue: Mutex<(sends: RouteReadQueue<PendingSend>, inFlight: Int, isClosed: Bool)>
+        let queue: Mutex<(sends: RouteReadQueue<PendingSend>, inFlight: Int, owesWake: Bool, isClosed: Bool)>
         let wakes: AsyncStream<Void>
         private let wake: AsyncStream<Void>.Continuation
 
@@ -62,11 +63,26 @@ package final class EventDispatcher: Sendable {
             self.shard = shard
             let sends = RouteReadQueue<PendingSend>(
                 countLimit: limits.waitingSends, byteLimit: limits.waitingBytes, batch: limits.keysPerRead)
-            self.queue = Mutex((sends, 0, false))
+            self.queue = Mutex((sends, 0, false, false))
             (self.wakes, self.wake) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         }
 
         func signal() { self.wake.yield() }
+
+        /// For a send that was taken.
+        /// - Parameter isNow: false: ``settleWake()`` follows.
+        func signal(isNow: Bool) {
+            if isNow { return self.signal() }
+            self.queue.withLock { $0.owesWake = true }
+        }
+
+        func settleWake() {
+            let isOwed = self.queue.withLock { queue in
+                defer { queue.owesWake = false }
+                return queue.owesWake
+            }
+            if isOwed { self.signal() }
+        }
     }
 
     /// - Parameters:
@@ -111,14 +127,18 @@ package final class EventDispatcher: Sendable {
     ///   - mode: events that need not arrive are never logged.
     ///   - posting: for an event of the outbox: a node that has handed it out drops it, and with recovery on it is in the log
     ///     before anybody gets it, or nobody gets it and the receipt says incomplete.
+    ///   - wakes: false where the caller has more to send at this moment and says ``wake()`` behind it.
     ///   - completion: called once, on any thread; keep it short.
     package func send(
         _ packet: OutboundPacket, to key: RouteKey, client: String?, socket: SocketID? = nil,
-        mode: Delivery = .required, trace: TracedEvent? = nil, posting: PostingMark? = nil,
+        mode: Delivery = .required, trace: TracedEvent? = nil, posting: PostingMark? = nil, wakes: Bool = true,
         completion: @escaping @Sendable (SendReceipt) -> Void
     ) {
-        self.send(packet, to: key, client, socket, mode, nil, trace, posting, completion)
+        self.send(packet, to: key, client, socket, mode, nil, trace, posting, wakes, completion)
     }
+
+    /// Sets to work on what was sent without a wake.
+    package func wake() { for lane in self.lanes { lane.settleWake() } }
 
     /// The same, and asks every node that has such connections what it has written to them (SPEC EV-2).
     /// - Parameters:
@@ -132,7 +152,7 @@ package final class EventDispatcher: Sendable {
         let id = try self.requests.begin(loops: 2)
         let box = ReceiptBox()
         let requests = self.requests
-        self.send(packet, to: key, client, nil, mode, id, trace, posting) { receipt in
+        self.send(packet, to: key, client, nil, mode, id, trace, posting, true) { receipt in
             box.set(receipt)
             requests.report(id, .loop(1), expected: 0, items: [])
         }
@@ -142,7 +162,7 @@ package final class EventDispatcher: Sendable {
 
     private func send(
         _ packet: OutboundPacket, to key: RouteKey, _ client: String?, _ socket: SocketID?, _ mode: Delivery,
-        _ confirmation: UInt64?, _ trace: TracedEvent?, _ posting: PostingMark?,
+        _ confirmation: UInt64?, _ trace: TracedEvent?, _ posting: PostingMark?, _ wakes: Bool,
         _ completion: @escaping @Sendable (SendReceipt) -> Void
     ) {
         let requests = self.requests
@@ -173,11 +193,11 @@ package final class EventDispatcher: Sendable {
             $0.isClosed ? false : $0.sends.add(send, to: key, bytes: packet.byteCount)
         }
         // With recovery on nobody gets it before it is logged: the round delivers here as well.
-        if self.appender != nil, isTaken { return lane.signal() }
+        if self.appender != nil, isTaken { return lane.signal(isNow: wakes) }
         // What may be repeated is not given to anybody past the log.
         if self.appender != nil, posting != nil { send.skip() } else { self.deliverHere(send, key) }
         if isTaken {
-            lane.signal()
+            lane.signal(isNow: wakes)
         } else {
             self.refused.increment()
             if posting == nil { self.appender?.doubt() }

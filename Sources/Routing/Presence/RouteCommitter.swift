@@ -4,7 +4,7 @@ internal import Synchronization
 /// ND-14).
 ///
 /// What arrives while a round is in flight goes into the next. Starts no round while the lease does not allow it (ND-3).
-package final class RouteCommitter: Sendable {
+package final class RouteCommitter: Sendable, Wakeable {
     package typealias Completion = @Sendable (Result<RouteOutcome, RouteError>) -> Void
 
     /// Where a committer tells what happened. Calls come from its lanes; keep them short.
