@@ -27,6 +27,7 @@ extension Configuration {
         // Given up is told to come back: like one that was sent elsewhere.
         options.commit.abandonedGrace = self.graces.grace(for: .moving)
         options.commit.abandonedLinkGrace = self.graces.movingLink
+        options.linkGrace = self.graces.link
         return options
     }
 

@@ -17,6 +17,8 @@ package final class Incarnation: Sendable {
         package var executor: (any TaskExecutor)?
         /// ``RouteMachine/isHeard``: whether the handler does anything for a user.
         package var isHeard: @Sendable (RouteKey) -> Bool = { _ in true }
+        /// ``RouteMachine/linkGrace``.
+        package var linkGrace: Int64 = 0
 
         package init() {}
     }
@@ -76,6 +78,7 @@ package final class Incarnation: Sendable {
         self.committer = RouteCommitter(
             node: record.id, store: routes, view: membership, clock: clock, limits: options.limits,
             recovery: options.recovery, options: options.commit, isHeard: options.isHeard,
+            linkGrace: options.linkGrace,
             observer: RouteCommitter.Observer(
                 committed: { emitter.offer($0) }, unheard: observer.unheard, superseded: observer.superseded,
                 graces: { graces.note($0, due: $1, $2) }, links: observer.links, failed: observer.failed))

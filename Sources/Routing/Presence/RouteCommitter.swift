@@ -48,12 +48,13 @@ package final class RouteCommitter: Sendable, Wakeable {
     /// - Parameters:
     ///   - recovery: nil while connection state recovery is off.
     ///   - isHeard: ``RouteMachine/isHeard``.
+    ///   - linkGrace: ``RouteMachine/linkGrace``.
     ///   - seed: for the random pauses; tests give one.
     package init(
         node: NodeID, store: any RouteStore, view: any ClusterView, clock: any ClusterClock,
         limits: RouteLimits = RouteLimits(), recovery: RouteRecovery? = nil,
         options: RouteCommitOptions = RouteCommitOptions(),
-        isHeard: @escaping @Sendable (RouteKey) -> Bool = { _ in true },
+        isHeard: @escaping @Sendable (RouteKey) -> Bool = { _ in true }, linkGrace: Int64 = 0,
         observer: Observer = Observer(), seed: UInt64 = .random(in: .min ... .max)
     ) {
         self.node = node
@@ -63,7 +64,8 @@ package final class RouteCommitter: Sendable, Wakeable {
             RouteShardQueue(
                 shard: shard,
                 machine: RouteCommitMachine(
-                    machine: RouteMachine(node: node, limits: limits, recovery: recovery, isHeard: isHeard),
+                    machine: RouteMachine(
+                        node: node, limits: limits, recovery: recovery, isHeard: isHeard, linkGrace: linkGrace),
                     options: options, seed: seed &+ UInt64(shard)),
                 lanes: options.roundsInFlight, store: store, view: view, clock: clock, observer: observer)
         }

@@ -11,18 +11,21 @@ package struct RouteMachine: Sendable {
     /// Whether a handler waits for what is announced of a user. What nobody waits for is not stored, and needs no second
     /// write that says it was told (LC-3).
     package let isHeard: @Sendable (RouteKey) -> Bool
+    /// How long Links wait for a party that was on a dead node, in milliseconds (SPEC LK-13).
+    package let linkGrace: Int64
 
     /// LC-1: how long a document that holds nothing is kept, in milliseconds.
     package static let emptyLifespan: Int64 = 30 * 24 * 3600 * 1000
 
     package init(
         node: NodeID, limits: RouteLimits = RouteLimits(), recovery: RouteRecovery? = nil,
-        isHeard: @escaping @Sendable (RouteKey) -> Bool = { _ in true }
+        isHeard: @escaping @Sendable (RouteKey) -> Bool = { _ in true }, linkGrace: Int64 = 0
     ) {
         self.node = node
         self.limits = limits
         self.recovery = recovery
         self.isHeard = isHeard
+        self.linkGrace = linkGrace
     }
 
     package struct Step: Sendable, Equatable {
@@ -180,7 +183,7 @@ package struct RouteMachine: Sendable {
         _ linkDepartures: inout LinkDepartures, _ isDead: (NodeID) -> Bool
     ) {
         Self.note(&departures, grace: 0, document) { isDead($0.node) }
-        linkDepartures.note(.atOnce, document) { isDead($0.node) }
+        linkDepartures.note(.grace(self.linkGrace), document) { isDead($0.node) }
         self.remove(&document, now, isFinal: false) { isDead($0.node) }
         for index in document.outbox.indices where isDead(document.outbox[index].owner) {
             document.outbox[index].owner = self.node

@@ -120,10 +120,22 @@ import Wire
         #expect(device.links.closings == [] && !device.isChanged)
     }
 
-    @Test("ND-4: what a dead node had is closed at once")
+    @Test("ND-4, LK-13: what a dead node had waits like all that is lost, or is closed at once where nothing waits")
     func reaps() {
-        let step = RouteMachine(node: self.b).apply(
-            [.reap(self.a)], to: self.linked(nil, self.connection(1)), now: self.now)
+        let document = self.linked(nil, self.connection(1))
+        let step = RouteMachine(node: self.b).apply([.reap(self.a)], to: document, now: self.now)
         #expect(step.links.closings.map(\.reason) == [.offline])
+
+        let machine = RouteMachine(node: self.b, linkGrace: 10_000)
+        let reaped = machine.apply([.reap(self.a)], to: document, now: self.now)
+        #expect(reaped.links.closings.isEmpty)
+        #expect(reaped.document.due == self.now + 10_000)
+        // The node that reaps keeps the deadline.
+        #expect(reaped.graces.isKept)
+        // A write of somebody else's finds the claim first: the same.
+        let other = machine.apply([.settle(isOverdue: false)], to: document, now: self.now, claimed: [self.a])
+        #expect(other.document.due == self.now + 10_000)
+        let settled = machine.apply([.settle(isOverdue: false)], to: reaped.document, now: self.now + 10_000)
+        #expect(settled.links.closings.map(\.key) == [self.key])
     }
 }

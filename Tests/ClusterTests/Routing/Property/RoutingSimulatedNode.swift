@@ -52,7 +52,8 @@ final class RoutingSimulatedNode {
             RouteCommitMachine(
                 machine: RouteMachine(
                     node: id, limits: RouteLimits(perClient: 4, perUser: 6, links: 4),
-                    recovery: simulation.recovers ? RouteRecovery(window: 10_000) { _ in "log" } : nil),
+                    recovery: simulation.recovers ? RouteRecovery(window: 10_000) { _ in "log" } : nil,
+                    linkGrace: simulation.links?.grace ?? 0),
                 options: RouteCommitOptions(
                     keysPerRound: 2, abandonedGrace: simulation.graces.moving,
                     abandonedLinkGrace: simulation.links?.moving ?? 0),
