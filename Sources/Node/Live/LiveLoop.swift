@@ -150,8 +150,10 @@ final class LiveLoop {
         _ change: RouteChange, key: RouteKey, to committer: RouteCommitter,
         completion: @escaping RouteCommitter.Completion
     ) {
-        committer.submit(change, key: key, wakes: false, completion: completion)
-        self.wakeSoon(committer)
+        // Once its incarnation is over, this loop may be about to end and run nothing any more.
+        let isCurrent = self.clusterNode?.committer === committer
+        committer.submit(change, key: key, wakes: !isCurrent, completion: completion)
+        if isCurrent { self.wakeSoon(committer) }
     }
 
     /// Wakes it behind the I/O events of this tick.
