@@ -31,9 +31,8 @@ extension LiveConnection {
             self.comeback?.keepsRooms = false
             recovery.roomsExceeded.increment()
         }
-        self.loop.commit(
-            .setRooms(rooms, of: self.prepared, node: self.clusterNode.id), key: identity.key,
-            to: self.clusterNode.committer
+        self.clusterNode.committer.submit(
+            .setRooms(rooms, of: self.prepared, node: self.clusterNode.id), key: identity.key
         ) { result in
             // `closed`: the incarnation is over, and so is this socket.
             if case .failure(let error) = result, error != .closed { recovery.roomsFailed.increment() }

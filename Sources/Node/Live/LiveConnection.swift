@@ -97,7 +97,7 @@ final class LiveConnection: LiveSocket, LocalConnection {
 
     func submit(_ change: RouteChange, _ identity: ConnectionIdentity) {
         let bound = NIOLoopBound(self, eventLoop: self.loop.eventLoop)
-        self.loop.commit(change, key: identity.key, to: self.clusterNode.committer) { result in
+        self.clusterNode.committer.submit(change, key: identity.key) { result in
             bound.execute { $0.committed(result) }
         }
     }
@@ -231,11 +231,11 @@ final class LiveConnection: LiveSocket, LocalConnection {
         let clusterNode = self.clusterNode
         let graces = self.loop.server.graces
         let how = self.leaving ?? leaving
-        self.loop.commit(
+        clusterNode.committer.submit(
             .disconnect(
                 self.prepared, node: clusterNode.id, isFinal: isFinal, grace: graces.grace(for: how),
                 links: graces.departure(for: how, self.logoutReason)),
-            key: identity.key, to: clusterNode.committer
+            key: identity.key
         ) { result in
             clusterNode.whenLinksClosed(identity.key, waiters)
             // `closed`: the incarnation is over, and its entries are the reaper's (ND-4).

@@ -32,8 +32,6 @@ final class LiveLoop {
     private var outside: [RouteKey: [ObjectIdentifier: NamespaceSocket]] = [:]
     /// What ``rest(of:)`` gave last.
     private var rest: Handshake?
-    /// Have something that they were not woken for.
-    private var unwoken: [any Wakeable] = []
     private var unflushed: [WebSocketHandler] = []
     private var flushing: [WebSocketHandler] = []
 
@@ -142,31 +140,6 @@ final class LiveLoop {
             }
         }
         self.unflushed.append(webSocket)
-    }
-
-    /// Hands in a change of a route: what many connections hand in during one tick makes one round, and its answers wake
-    /// this loop once.
-    func commit(
-        _ change: RouteChange, key: RouteKey, to committer: RouteCommitter,
-        completion: @escaping RouteCommitter.Completion
-    ) {
-        // Once its incarnation is over, this loop may be about to end and run nothing any more.
-        let isCurrent = self.clusterNode?.committer === committer
-        committer.submit(change, key: key, wakes: !isCurrent, completion: completion)
-        if isCurrent { self.wakeSoon(committer) }
-    }
-
-    /// Wakes it behind the I/O events of this tick.
-    func wakeSoon(_ sleeper: any Wakeable) {
-        guard !self.unwoken.contains(where: { $0 === sleeper }) else { return }
-        if self.unwoken.isEmpty {
-            self.eventLoop.assumeIsolated().execute {
-                // It calls nobody back.
-                for sleeper in self.unwoken { sleeper.wake() }
-                self.unwoken.removeAll(keepingCapacity: true)
-            }
-        }
-        self.unwoken.append(sleeper)
     }
 
     /// Drops the sessions that still wait for a last poll.

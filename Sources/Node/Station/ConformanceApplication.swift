@@ -90,8 +90,7 @@ enum ConformanceApplication {
             if !isQueued { ack?.send(ByteBuffer(string: #"{"error":"BUSY"}"#)) }
             return
         }
-        event.session.loop.wakeSoon(node.dispatcher)
-        node.dispatcher.send(packet, to: key, client: options.client, trace: trace, wakes: false) { receipt in
+        node.dispatcher.send(packet, to: key, client: options.client, trace: trace) { receipt in
             guard let ack else { return }
             ack.send(
                 ByteBuffer(

@@ -8,9 +8,8 @@ package import Wire
 /// With connection state recovery on, what somebody may come back for is logged before anybody gets it
 /// (``EventDispatcher+Recovery``).
 ///
-/// Serves one incarnation of the node. ``send(_:to:client:socket:mode:trace:posting:wakes:completion:)`` may be called from any
-/// thread and never blocks.
-package final class EventDispatcher: Sendable, Wakeable {
+/// Serves one incarnation of the node. ``send(_:to:client:socket:mode:completion:)`` may be called from any thread and never blocks.
+package final class EventDispatcher: Sendable {
     package struct Limits: Sendable {
         /// Sends per shard that may wait for their route read; beyond it the receipt says incomplete.
         package var waitingSends = 100_000
@@ -55,7 +54,7 @@ package final class EventDispatcher: Sendable, Wakeable {
     /// The sends of one shard (ND-14: a hung shard stalls its own users only).
     final class Lane: Sendable {
         let shard: Int
-        let queue: Mutex<(sends: RouteReadQueue<PendingSend>, inFlight: Int, owesWake: Bool, isClosed: Bool)>
+        let queue: Mutex<(sends: RouteReadQueue<PendingSend>, inFlight: Int, isClosed: Bool)>
         let wakes: AsyncStream<Void>
         private let wake: AsyncStream<Void>.Continuation
 
@@ -63,26 +62,11 @@ package final class EventDispatcher: Sendable, Wakeable {
             self.shard = shard
             let sends = RouteReadQueue<PendingSend>(
                 countLimit: limits.waitingSends, byteLimit: limits.waitingBytes, batch: limits.keysPerRead)
-            self.queue = Mutex((sends, 0, false, false))
+            self.queue = Mutex((sends, 0, false))
             (self.wakes, self.wake) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         }
 
         func signal() { self.wake.yield() }
-
-        /// For a send that was taken.
-        /// - Parameter isNow: false: ``settleWake()`` follows.
-        func signal(isNow: Bool) {
-            if isNow { return self.signal() }
-            self.queue.withLock { $0.owesWake = true }
-        }
-
-        func settleWake() {
-            let isOwed = self.queue.withLock { queue in
-                defer { queue.owesWake = false }
-                return queue.owesWake
-            }
-            if isOwed { self.signal() }
-        }
     }
 
     /// - Parameters:
@@ -127,18 +111,14 @@ package final class EventDispatcher: Sendable, Wakeable {
     ///   - mode: events that need not arrive are never logged.
     ///   - posting: for an event of the outbox: a node that has handed it out drops it, and with recovery on it is in the log
     ///     before anybody gets it, or nobody gets it and the receipt says incomplete.
-    ///   - wakes: false where the caller has more to send at this moment and says ``wake()`` behind it.
     ///   - completion: called once, on any thread; keep it short.
     package func send(
         _ packet: OutboundPacket, to key: RouteKey, client: String?, socket: SocketID? = nil,
-        mode: Delivery = .required, trace: TracedEvent? = nil, posting: PostingMark? = nil, wakes: Bool = true,
+        mode: Delivery = .required, trace: TracedEvent? = nil, posting: PostingMark? = nil,
         completion: @escaping @Sendable (SendReceipt) -> Void
     ) {
-        self.send(packet, to: key, client, socket, mode, nil, trace, posting, wakes, completion)
+        self.send(packet, to: key, client, socket, mode, nil, trace, posting, completion)
     }
-
-    /// Sets to work on what was sent without a wake.
-    package func wake() { for lane in self.lanes { lane.settleWake() } }
 
     /// The same, and asks every node that has such connections what it has written to them (SPEC EV-2).
     /// - Parameters:
@@ -152,7 +132,7 @@ package final class EventDispatcher: Sendable, Wakeable {
         let id = try self.requests.begin(loops: 2)
         let box = ReceiptBox()
         let requests = self.requests
-        self.send(packet, to: key, client, nil, mode, id, trace, posting, true) { receipt in
+        self.send(packet, to: key, client, nil, mode, id, trace, posting) { receipt in
             box.set(receipt)
             requests.report(id, .loop(1), expected: 0, items: [])
         }
@@ -162,7 +142,7 @@ package final class EventDispatcher: Sendable, Wakeable {
 
     private func send(
         _ packet: OutboundPacket, to key: RouteKey, _ client: String?, _ socket: SocketID?, _ mode: Delivery,
-        _ confirmation: UInt64?, _ trace: TracedEvent?, _ posting: PostingMark?, _ wakes: Bool,
+        _ confirmation: UInt64?, _ trace: TracedEvent?, _ posting: PostingMark?,
         _ completion: @escaping @Sendable (SendReceipt) -> Void
     ) {
         let requests = self.requests
@@ -193,11 +173,11 @@ package final class EventDispatcher: Sendable, Wakeable {
             $0.isClosed ? false : $0.sends.add(send, to: key, bytes: packet.byteCount)
         }
         // With recovery on nobody gets it before it is logged: the round delivers here as well.
-        if self.appender != nil, isTaken { return lane.signal(isNow: wakes) }
+        if self.appender != nil, isTaken { return lane.signal() }
         // What may be repeated is not given to anybody past the log.
         if self.appender != nil, posting != nil { send.skip() } else { self.deliverHere(send, key) }
         if isTaken {
-            lane.signal(isNow: wakes)
+            lane.signal()
         } else {
             self.refused.increment()
             if posting == nil { self.appender?.doubt() }
