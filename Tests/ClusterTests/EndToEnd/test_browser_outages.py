@@ -33,8 +33,7 @@ def test_data_flows_while_all_nodes_are_away(cluster):
             node.start()
         for node in cluster.nodes:
             await asyncio.to_thread(node.wait_until_ready)
-        # Before the nodes that died are reaped, which closes the Links of whoever is not back: left to itself, a page
-        # may wait for longer until its next try.
+        # Left to itself, a page may wait for half a minute until its next try: for longer than its Links do.
         for tab in tabs:
             await tab.run("void dispatchEvent(new Event('online'))")
         for tab in tabs:
