@@ -4,6 +4,7 @@ import asyncio
 
 import aiohttp
 import socketio
+from people import leave
 from raw import PATIENCE
 
 DOMESTIC = "domestic"
@@ -48,7 +49,7 @@ class Caller:
         return self
 
     async def __aexit__(self, *_):
-        await self.client.disconnect()
+        await leave(self.client)
 
     @property
     def sid(self):

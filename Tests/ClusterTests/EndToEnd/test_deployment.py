@@ -18,6 +18,7 @@ import aiohttp
 import aiohttp.abc
 import pytest
 import socketio
+from people import leave
 from processes import PROJECT, Node, executable, free_port, wait_for
 
 EVENTS = 30
@@ -168,7 +169,7 @@ class Page:
         return self
 
     async def __aexit__(self, *_):
-        await self._client.disconnect()
+        await leave(self._client)
         await self._http.close()
 
     async def _on_message(self, *message):

@@ -9,6 +9,7 @@ import pytest
 import socketio
 from bundle import page_server
 from chromium import Chromium
+from people import leave
 from processes import Example
 from raw import PATIENCE, SOCKET_IO, Wire, joined, websocket
 
@@ -62,7 +63,7 @@ class Guest:
         return self
 
     async def __aexit__(self, *_):
-        await self.client.disconnect()
+        await leave(self.client)
 
     def sid(self, namespace="/chat"):
         return self.client.get_sid(namespace)
@@ -103,7 +104,7 @@ def test_refused_by_middleware(chat):
         with pytest.raises(socketio.exceptions.ConnectionError):
             await guest.__aenter__()
         assert guest.errors["/chat"] == {"message": "not invited", "data": {"hint": "ask nicely"}}
-        await guest.client.disconnect()
+        await leave(guest.client)
 
     asyncio.run(scenario())
 
@@ -151,7 +152,7 @@ def test_hooks_and_rooms(chat, transports):
             assert await alice.call("vote") == (["yes", "yes"], 0)
             assert (alice.count("vote?"), bob.count("vote?")) == (1, 1)
             sid = bob.sid()
-            await bob.client.disconnect()
+            await leave(bob.client)
             # This client may close its WebSocket before its DISCONNECT is written.
             reasons = ["transport close", "client namespace disconnect"]
             await alice.gets_one_of("went", [[sid, why, sorted([sid, "lobby", "kitchen"])] for why in reasons])
@@ -199,7 +200,7 @@ def test_namespaces_that_clients_name(chat, transports):
             await bob.gets("moved", "three", namespace="/table-1")
             assert (alice.count("moved"), bob.count("moved"), carol.count("moved")) == (2, 1, 0)
             # There is nobody at a table that is refused, and the others do not mind.
-            await alice.client.disconnect()
+            await leave(alice.client)
 
     asyncio.run(scenario())
 

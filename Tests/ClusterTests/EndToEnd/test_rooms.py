@@ -9,7 +9,7 @@ import signal
 
 import pytest
 import socketio
-from people import PATIENT
+from people import PATIENT, leave
 from processes import Nodes
 
 marks = itertools.count(1)
@@ -42,7 +42,7 @@ class Member:
         return self
 
     async def __aexit__(self, *_):
-        await self.client.disconnect()
+        await leave(self.client)
 
     @property
     def sid(self):
@@ -164,7 +164,7 @@ def test_leaving(three):
             for member in everybody:
                 await member.joins("x")
             assert set(await b.ask("room:leave", ["x"])) == {b.sid}
-            await c.client.disconnect()
+            await leave(c.client)
             await c.client.connect(c.node.url, auth={"user": "c", "client": "x"}, transports=["websocket"])
             assert (await a.ask("room:emit", {"rooms": ["x"], "event": "e"}))["local"] == 1
             assert await settled(a, everybody) == [[("e", [])], [], []]
@@ -218,14 +218,14 @@ def test_broadcast_with_acknowledgements(three):
             assert replies["silent"] == replies["departed"] == []
 
             b.answers["ask"] = None
-            replies = await a.ask("room:ask", {"rooms": ["x"], "timeout": 1, "arguments": [2]})
+            replies = await a.ask("room:ask", {"rooms": ["x"], "timeout": 5, "arguments": [2]})
             assert sorted(replies["responses"]) == [[name, 2] for name in "acd"]
             assert (replies["missing"], replies["disconnected"]) == (1, 0)
 
             # The one that is missing leaves: there is nothing to wait for any more.
             asked = asyncio.create_task(a.ask("room:ask", {"rooms": ["x"], "timeout": 25, "arguments": [3]}))
             await b.until(lambda: ("ask", [3]) in b.received)
-            await b.client.disconnect()
+            await leave(b.client)
             replies = await asked
             assert sorted(replies["responses"]) == [[name, 3] for name in "acd"]
             assert (replies["missing"], replies["disconnected"]) == (0, 1)
@@ -327,9 +327,9 @@ def test_a_silent_node_has_a_name(mongo, nodes):
             os.kill(c.node.process.pid, signal.SIGSTOP)
             try:
                 fetched, replies, answers = await asyncio.gather(
-                    a.ask("room:fetch", {"timeout": 1}),
-                    a.ask("room:ask", {"timeout": 1}),
-                    a.ask("node:ask", {"timeout": 1}),
+                    a.ask("room:fetch", {"timeout": 5}),
+                    a.ask("room:ask", {"timeout": 5}),
+                    a.ask("node:ask", {"timeout": 5}),
                 )
             finally:
                 os.kill(c.node.process.pid, signal.SIGCONT)
@@ -341,7 +341,7 @@ def test_a_silent_node_has_a_name(mongo, nodes):
             fetched = await a.ask("room:fetch", {"timeout": 25})
             assert {socket["id"] for socket in fetched["sockets"]} == {a.sid, b.sid, c.sid}
 
-            await c.client.disconnect()
+            await leave(c.client)
             c.node.kill()
             fetched = await a.ask("room:fetch", {"timeout": 29})
             assert {socket["id"] for socket in fetched["sockets"]} == {a.sid, b.sid}
