@@ -31,8 +31,9 @@ extension LiveConnection {
             self.comeback?.keepsRooms = false
             recovery.roomsExceeded.increment()
         }
-        self.clusterNode.committer.submit(
-            .setRooms(rooms, of: self.prepared, node: self.clusterNode.id), key: identity.key
+        self.loop.commit(
+            .setRooms(rooms, of: self.prepared, node: self.clusterNode.id), key: identity.key,
+            to: self.clusterNode.committer
         ) { result in
             // `closed`: the incarnation is over, and so is this socket.
             if case .failure(let error) = result, error != .closed { recovery.roomsFailed.increment() }

@@ -97,7 +97,7 @@ final class LiveConnection: LiveSocket, LocalConnection {
 
     func submit(_ change: RouteChange, _ identity: ConnectionIdentity) {
         let bound = NIOLoopBound(self, eventLoop: self.loop.eventLoop)
-        self.clusterNode.committer.submit(change, key: identity.key) { result in
+        self.loop.commit(change, key: identity.key, to: self.clusterNode.committer) { result in
             bound.execute { $0.committed(result) }
         }
     }
@@ -231,11 +231,11 @@ final class LiveConnection: LiveSocket, LocalConnection {
         let clusterNode = self.clusterNode
         let graces = self.loop.server.graces
         let how = self.leaving ?? leaving
-        clusterNode.committer.submit(
+        self.loop.commit(
             .disconnect(
                 self.prepared, node: clusterNode.id, isFinal: isFinal, grace: graces.grace(for: how),
                 links: graces.departure(for: how, self.logoutReason)),
-            key: identity.key
+            key: identity.key, to: clusterNode.committer
         ) { result in
             clusterNode.whenLinksClosed(identity.key, waiters)
             // `closed`: the incarnation is over, and its entries are the reaper's (ND-4).

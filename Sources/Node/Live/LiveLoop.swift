@@ -32,6 +32,8 @@ final class LiveLoop {
     private var outside: [RouteKey: [ObjectIdentifier: NamespaceSocket]] = [:]
     /// What ``rest(of:)`` gave last.
     private var rest: Handshake?
+    /// Has changes that it was not woken for.
+    private var unwoken: RouteCommitter?
     private var unflushed: [WebSocketHandler] = []
     private var flushing: [WebSocketHandler] = []
 
@@ -140,6 +142,24 @@ final class LiveLoop {
             }
         }
         self.unflushed.append(webSocket)
+    }
+
+    /// Hands in a change of a route: what many connections hand in during one tick makes one round, and its answers wake
+    /// this loop once.
+    func commit(
+        _ change: RouteChange, key: RouteKey, to committer: RouteCommitter,
+        completion: @escaping RouteCommitter.Completion
+    ) {
+        // Once its incarnation is over, this loop may be about to end and run nothing any more.
+        let isCurrent = self.clusterNode?.committer === committer
+        committer.submit(change, key: key, wakes: !isCurrent, completion: completion)
+        guard isCurrent, self.unwoken !== committer else { return }
+        self.unwoken = committer
+        // Behind the I/O events of this tick.
+        self.eventLoop.assumeIsolated().execute {
+            committer.wake()
+            if self.unwoken === committer { self.unwoken = nil }
+        }
     }
 
     /// Drops the sessions that still wait for a last poll.

@@ -77,12 +77,18 @@ package final class RouteCommitter: Sendable {
     /// the committer itself. Everything else is repeated until it is committed, or fails with `closed`.
     /// - Parameters:
     ///   - known: the document as last committed here, to save a read; may be old.
+    ///   - wakes: false where the caller has more to hand in at this moment and says ``wake()`` behind it.
     ///   - completion: called once, from a lane or from this call.
     package func submit(
-        _ change: RouteChange, key: RouteKey, known: RouteDocument? = nil, completion: @escaping Completion
+        _ change: RouteChange, key: RouteKey, known: RouteDocument? = nil, wakes: Bool = true,
+        completion: @escaping Completion
     ) {
-        self.shards[self.store.shard(of: key)].submit(change, key: key, known: known, completion: completion)
+        self.shards[self.store.shard(of: key)].submit(
+            change, key: key, known: known, wakes: wakes, completion: completion)
     }
+
+    /// Sets to work on what was handed in without a wake.
+    package func wake() { for shard in self.shards { shard.wake() } }
 
     /// Adds a connection; cancelling the task removes it again.
     /// - Returns: older connections of the same endpoint, whose nodes must be told (LC-6).

@@ -11,6 +11,8 @@ final class RouteShardQueue: Sendable {
         var started: [Int64?]
         /// Lanes that wait for something to do, or were just woken for it.
         var resting: Set<Int> = []
+        /// Something was handed in that nobody was woken for yet.
+        var owesWake = false
         /// Of the rounds since the reader's last call of ``RouteShardQueue/takeLatency(for:)``.
         var slowest: [RouteCommitter.LatencyReader: Int64] = [:]
     }
@@ -61,24 +63,37 @@ final class RouteShardQueue: Sendable {
         }
     }
 
+    /// - Parameter wakes: false: whoever calls says ``wake()`` soon.
     func submit(
-        _ change: RouteChange, key: RouteKey, known: RouteDocument?, completion: @escaping RouteCommitter.Completion
+        _ change: RouteChange, key: RouteKey, known: RouteDocument?, wakes: Bool,
+        completion: @escaping RouteCommitter.Completion
     ) {
         let now = self.clock.now()
-        let (refusal, calls, wasIdle, lane) = self.state.withLock { state -> (RouteError?, [Call], Bool, Int?) in
-            if state.isClosed { return (.closed, [], false, nil) }
-            let wasIdle = state.machine.isIdle
+        let (refusal, calls) = self.state.withLock { state -> (RouteError?, [Call]) in
+            if state.isClosed { return (.closed, []) }
             guard let (id, settlement) = state.machine.add(change, key: key, known: known, now: now) else {
-                return (.busy, [], false, nil)
+                return (.busy, [])
             }
             state.completions[id] = completion
-            return (nil, Self.take(settlement, &state), wasIdle, state.resting.min())
+            state.owesWake = true
+            return (nil, Self.take(settlement, &state))
         }
         if let refusal { return completion(.failure(refusal)) }
         for call in calls { call.completion(call.result) }
+        if wakes { self.wake() }
+    }
+
+    /// Wakes whoever carries out what was handed in.
+    func wake() {
+        let (isOwed, lane) = self.state.withLock { state -> (Bool, Int?) in
+            guard state.owesWake else { return (false, nil) }
+            state.owesWake = false
+            return (true, state.resting.min())
+        }
+        guard isOwed else { return }
         // One is enough, and until it runs it is still the first: what comes meanwhile goes into its round.
         if let lane { self.signals[lane].raise() }
-        if wasIdle { self.watch.raise() }
+        self.watch.raise()
     }
 
     /// Carries out rounds, one at a time.
@@ -151,24 +166,24 @@ final class RouteShardQueue: Sendable {
                 return (.wait(until: state.machine.nextStart), nil)
             }
             state.resting.remove(lane)
-            return (.round(round), state.machine.isReady ? state.resting.min() : nil)
+            let isMore = state.machine.isReady || state.machine.nextStart != nil
+            return (.round(round), isMore ? state.resting.min() : nil)
         }
-        // More than one round takes.
+        // More than one round takes, or what is due while this one is under way.
         if let other { self.signals[other].raise() }
         return next
     }
 
     private func perform(_ round: RouteCommitMachine.Round) async {
         defer {
-            let (flushes, isMore) = self.state.withLock { state -> ([CheckedContinuation<Void, Never>], Bool) in
+            // What waited for a key of this round goes into the lane's next one.
+            let flushes = self.state.withLock { state -> [CheckedContinuation<Void, Never>] in
                 state.machine.release(round)
-                guard state.machine.isIdle else { return ([], true) }
+                guard state.machine.isIdle else { return [] }
                 defer { state.flushes = [] }
-                return (state.flushes, false)
+                return state.flushes
             }
             for flush in flushes { flush.resume() }
-            // What waited for a key of this round may suit the other lanes too.
-            if isMore { for signal in self.signals { signal.raise() } }
         }
         do throws(StoreError) {
             var documents: [RouteKey: RouteDocument] = [:]

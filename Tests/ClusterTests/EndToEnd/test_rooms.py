@@ -323,28 +323,30 @@ def test_a_silent_node_has_a_name(mongo, nodes):
     three = nodes.start(3, mongo=mongo, options=PATIENT)
 
     async def scenario():
-        async with members(three, ["a", "b", "c"]) as (a, b, c):
+        # Three ask the first node: what one socket asks for is done one after the other, and after ten seconds the
+        # node that hangs would be taken for dead.
+        async with members([*three, three[0], three[0]], ["a", "b", "c", "d", "e"]) as (a, b, c, d, e):
             os.kill(c.node.process.pid, signal.SIGSTOP)
             try:
                 fetched, replies, answers = await asyncio.gather(
-                    a.ask("room:fetch", {"timeout": 5}),
-                    a.ask("room:ask", {"timeout": 5}),
-                    a.ask("node:ask", {"timeout": 5}),
+                    a.ask("room:fetch", {"timeout": 4}),
+                    d.ask("room:ask", {"timeout": 4}),
+                    e.ask("node:ask", {"timeout": 4}),
                 )
             finally:
                 os.kill(c.node.process.pid, signal.SIGCONT)
             assert fetched["silent"] == replies["silent"] == answers["silent"] == [c.node.name]
-            assert {socket["id"] for socket in fetched["sockets"]} == {a.sid, b.sid}
-            assert sorted(replies["responses"]) == [["a"], ["b"]]
+            assert {socket["id"] for socket in fetched["sockets"]} == {member.sid for member in (a, b, d, e)}
+            assert sorted(replies["responses"]) == [["a"], ["b"], ["d"], ["e"]]
             assert [answer["node"] for (answer,) in answers["responses"]] == [b.node.name]
             # It goes on as if nothing had been.
             fetched = await a.ask("room:fetch", {"timeout": 25})
-            assert {socket["id"] for socket in fetched["sockets"]} == {a.sid, b.sid, c.sid}
+            assert {socket["id"] for socket in fetched["sockets"]} == {member.sid for member in (a, b, c, d, e)}
 
             await leave(c.client)
             c.node.kill()
             fetched = await a.ask("room:fetch", {"timeout": 29})
-            assert {socket["id"] for socket in fetched["sockets"]} == {a.sid, b.sid}
+            assert {socket["id"] for socket in fetched["sockets"]} == {member.sid for member in (a, b, d, e)}
             assert fetched["silent"] == []
 
     asyncio.run(scenario())

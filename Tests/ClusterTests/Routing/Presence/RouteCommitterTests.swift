@@ -94,8 +94,8 @@ import Testing
                 since: 0)
         }
 
-        func connect(_ key: RouteKey, client: String = "phone") {
-            self.committer.submit(.connect(self.connection(client: client)), key: key) { result in
+        func connect(_ key: RouteKey, client: String = "phone", wakes: Bool = true) {
+            self.committer.submit(.connect(self.connection(client: client)), key: key, wakes: wakes) { result in
                 self.results.withLock { $0.append((key, result)) }
             }
         }
@@ -122,6 +122,23 @@ import Testing
         #expect(stage.store.reads.load(ordering: .relaxed) == 2)
         // The acknowledgements of the first handlers may be on their way already.
         #expect(stage.store.writes.load(ordering: .relaxed) <= 4)
+        stage.end()
+    }
+
+    @Test("LC-4: what one tick of a loop hands in makes one round")
+    func oneWake() {
+        let stage = Stage()
+        let keys = (0..<20).map { _ in stage.key(onShard: 0) }
+        stage.world.run(for: 1)
+        for key in keys {
+            stage.connect(key, wakes: false)
+            // Whoever carries it out has all the time to begin.
+            stage.world.run(for: 1_000_000)
+        }
+        #expect(stage.store.reads.load(ordering: .relaxed) == 0)
+        stage.committer.wake()
+        stage.world.run { stage.resultCount == keys.count }
+        #expect(stage.store.reads.load(ordering: .relaxed) == 1)
         stage.end()
     }
 
