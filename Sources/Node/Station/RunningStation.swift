@@ -137,8 +137,15 @@ final class RunningStation: Sendable {
     private func openListeners(_ first: LifeStart, _ group: inout ThrowingTaskGroup<Void, any Error>) async throws {
         let control = try await self.control.listen(on: self.group)
         let listener = try await self.live.listen(self.configuration.listener, group: self.group)
-        await self.listenOnIPv6(besides: listener)
-        group.addTask { try await self.life.run(startingWith: first) }
+        let doors = [listener, await self.listenOnIPv6(besides: listener)].compactMap(\.self)
+        group.addTask {
+            do {
+                try await self.life.run(startingWith: first)
+            } catch {
+                try await Self.close(doors + [control])
+                throw error
+            }
+        }
         self.live.setOpen(true)
         let lines = self.startLines(listener: listener, control: control, first)
         for body in self.onStart { body(lines) }
@@ -147,23 +154,28 @@ final class RunningStation: Sendable {
             self.logger.notice("draining")
             // A session that polls may come with a new connection each time. A proxy that cannot tell it from a new client
             // must find a closed door: it would ask here for sessions that it had opened elsewhere.
-            if !self.configuration.live.transport.namesNode { listener.close(promise: nil) }
+            if !self.configuration.live.transport.namesNode { try await Self.close(doors) }
             await self.life.drain()
-            listener.close(promise: nil)
-            control.close(promise: nil)
+            try await Self.close(doors + [control])
         }
     }
 
+    /// Before their loops end. May be repeated.
+    private static func close(_ channels: [any Channel]) async throws {
+        for channel in channels { channel.close(promise: nil) }
+        for channel in channels { try await channel.closeFuture.get() }
+    }
+
     /// The official suites resolve `localhost`, which may be either loopback (SOCKETIO §16).
-    private func listenOnIPv6(besides listener: any Channel) async {
+    private func listenOnIPv6(besides listener: any Channel) async -> (any Channel)? {
         guard self.configuration.mode == .conformance, self.configuration.listener.host == "127.0.0.1",
             let port = listener.localAddress?.port
-        else { return }
+        else { return nil }
         do {
-            let second = try await self.live.listen(.init(host: "::1", port: port), group: self.group)
-            listener.closeFuture.whenComplete { _ in second.close(promise: nil) }
+            return try await self.live.listen(.init(host: "::1", port: port), group: self.group)
         } catch {
             self.logger.notice("not on the IPv6 loopback", metadata: ["error": "\(error)"])
+            return nil
         }
     }
 

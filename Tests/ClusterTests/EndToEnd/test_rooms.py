@@ -108,7 +108,7 @@ TRANSPORTS = [["websocket"], ["polling"]]
 
 @pytest.fixture(scope="module")
 def three(mongo, tmp_path_factory):
-    started = Nodes(tmp_path_factory.mktemp("rooms"))
+    started = Nodes(tmp_path_factory.mktemp("rooms"), "shared")
     try:
         yield started.start(3, mongo=mongo, options=PATIENT)
     finally:
