@@ -225,21 +225,17 @@ class Node(Watched):
 
 
 class Nodes:
-    """Starts nodes and remembers them, so that none outlives its test.
+    """Starts nodes and remembers them, so that none outlives its test."""
 
-    `prefix`: of their names; of two nodes of one name on one cluster the older gives way (SPEC ND-5).
-    """
-
-    def __init__(self, folder, prefix="node"):
+    def __init__(self, folder):
         self._folder = folder
-        self._prefix = prefix
         self._all = []
 
     def start(self, count=1, command="conformance", mongo=None, options=()):
         """Starts nodes and waits until all are ready."""
         started = []
         for _ in range(count):
-            node = Node(self._folder, f"{self._prefix}-{len(self._all) + 1}", command, mongo, options)
+            node = Node(self._folder, f"node-{len(self._all) + 1}", command, mongo, options)
             self._all.append(node)
             started.append(node)
         for node in started:
