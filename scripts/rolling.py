@@ -224,6 +224,8 @@ def judge(options, report, pairs, peaks, broken):
     print(f"clients: {recovery['recovered']} returns recovered, {recovery['notRecovered']} not", end="")
     print(f" ({recovery['notRecoveredWithoutOffset']} of them had no event yet), away at the end ", end="")
     print(report["connections"]["awayAtEnd"])
+    for reason, count in sorted(report["connections"]["failures"].items(), key=lambda item: -item[1]):
+        print(f"        {count} connects failed: {reason}")
     print(f"presence: {pairs} off line and on line again", end="")
     print("" if options.has_grace else " (this build has no --presence-grace: not judged)")
     broken += [f"{count} events {name}" for name, count in lost.items() if count]

@@ -310,6 +310,7 @@ def main():
             run.settle()
         finally:
             run.close()
+        run.say("checking the history")
         verdict = check(folder)
         print(verdict.text(), flush=True)
         status = 0 if verdict.is_clean else 1

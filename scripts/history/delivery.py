@@ -1,5 +1,6 @@
 """What was sent, what the receipts say, and what arrived (SPEC EV-1 to EV-3, ND-7, ND-8)."""
 
+import bisect
 import collections
 
 # What a server may hold for live beyond its client's end, and a claim and its scans beyond a node's (ND-4).
@@ -17,13 +18,25 @@ class Deliveries:
 
     def __init__(self, history, incarnations):
         self.history, self.incarnations = history, incarnations
-        self.by_key = collections.defaultdict(list)
-        for connection in history.connections.values():
-            self.by_key[connection.key].append(connection)
+        # Of each user, in the order of their beginnings: (begin, when none can be live any more, connection).
+        self._spans = collections.defaultdict(list)
+        for connection in sorted(history.connections.values(), key=lambda connection: connection.start):
+            span = (connection.start, _may_be_live_until(connection, incarnations), connection)
+            self._spans[connection.key].append(span)
         self.got = {connection.id: {} for connection in history.opened}
         for connection in history.opened:
             for line in connection.events:
                 self.got[connection.id].setdefault((line["from"], line["n"]), line)
+
+    def may_be_live(self, send):
+        """The connections that a send is for and that can have been live at some moment until its receipt."""
+        found, last = [], send.receipt["at"]
+        for start, until, connection in self._spans[send.key]:
+            if start > last:
+                break
+            if until >= send.at and send.is_for(connection):
+                found.append(connection)
+        return found
 
     def is_excused_by_gap(self, send, connection):
         """The node of the receiver counted a gap of the sender's node at about that time (ND-9)."""
@@ -99,14 +112,8 @@ def check_receipts(history, incarnations, deliveries, verdict):
 
 def _check_claims(send, deliveries, verdict):
     """A receipt never claims more than was there (EV-2), and a complete one nothing less."""
-    receipt, incarnations = send.receipt, deliveries.incarnations
-    possible = [
-        connection
-        for connection in deliveries.by_key[send.key]
-        if send.is_for(connection)
-        and connection.start <= receipt["at"]
-        and _may_be_live(connection, send.at, incarnations)
-    ]
+    receipt = send.receipt
+    possible = deliveries.may_be_live(send)
     here = [connection for connection in possible if connection.node in (None, send.sender.node)]
     unknown = sum(connection.node is None for connection in possible)
     elsewhere = {connection.node for connection in possible} - {None, send.sender.node}
@@ -151,15 +158,15 @@ def _claim(verdict, text, send, connections):
     verdict.violation("receipt-claims", f"a receipt claims {text}", send.line, send.receipt, *lines)
 
 
-def _may_be_live(connection, moment, incarnations):
+def _may_be_live_until(connection, incarnations):
     if connection.failed:
-        return connection.failed["at"] + LINGERING >= moment
+        return connection.failed["at"] + LINGERING
     if connection.ended is None:
-        return True
+        return float("inf")
     last = connection.ended["at"]
     if connection.node and incarnations.of(connection.node).is_dead:
         last = max(last, incarnations.of(connection.node).died_at)
-    return last + LINGERING >= moment
+    return last + LINGERING
 
 
 def check_delivered(history, incarnations, deliveries, verdict):
@@ -170,16 +177,21 @@ def check_delivered(history, incarnations, deliveries, verdict):
     - the connection lived until everything had settled, when every node had sent something to everybody.
     """
     senders = collections.defaultdict(list)
-    for send in history.sends.values():
+    for send in sorted(history.sends.values(), key=lambda send: send.at):
         senders[send.key].append(send)
+    begun = {key: [send.at for send in sends] for key, sends in senders.items()}
     truths = history.truths()
     settled = truths[0]["at"] if truths else float("inf")
     for connection in history.opened:
         passed = Passed(history, connection)
         got = deliveries.got[connection.id]
         certain = incarnations.certain_until(connection)
-        for send in senders[connection.key]:
-            if not send.is_complete or not send.is_for(connection) or connection.open_at >= send.at:
+        # Of what was sent before it was open, or later than all that it got, nothing is proven.
+        first = bisect.bisect_right(begun.get(connection.key, []), connection.open_at)
+        for send in senders[connection.key][first:]:
+            if send.at > passed.latest and certain < settled:
+                break
+            if not send.is_complete or not send.is_for(connection):
                 continue
             if (send.sender.id, send.number) in got:
                 continue
@@ -206,9 +218,11 @@ class Passed:
 
     def __init__(self, history, connection):
         self._of_node, self._of_sender = {}, {}
+        self.latest = float("-inf")
         for line in connection.events:
             send = history.sends.get((line["from"], line["n"]))
             if send is not None and send.key == connection.key:
+                self.latest = max(self.latest, send.at)
                 self._note(self._of_node, send.sender.node, send.at, line)
                 self._note(self._of_sender, send.sender.id, send.number, line)
 

@@ -57,12 +57,13 @@ class Incarnation:
         self.node, self.name, self.line = node, name, line
         self.served_at = line["at"] if line else float("-inf")
         self.deaths = []  # lines that say so
+        self.died_at = None  # by the earliest of them
         self.gaps = []
         self.cause = None
 
-    @property
-    def died_at(self):
-        return min((line["at"] for line in self.deaths), default=None)
+    def die(self, line):
+        self.deaths.append(line)
+        self.died_at = line["at"] if self.died_at is None else min(self.died_at, line["at"])
 
     @property
     def is_dead(self):
@@ -94,6 +95,7 @@ class Incarnation:
 class Incarnations:
     def __init__(self, history):
         self.faults = self._faults(history)
+        self._on = {}
         self.all = {}
         self._current = {}
         self._certain = {}
@@ -129,7 +131,7 @@ class Incarnations:
     @staticmethod
     def _die(incarnation, line):
         if incarnation is not None:
-            incarnation.deaths.append(line)
+            incarnation.die(line)
 
     def _explain(self, incarnation):
         if not incarnation.is_dead:
@@ -144,11 +146,13 @@ class Incarnations:
 
     def own_faults(self, incarnation, first, last):
         """Those that hit this incarnation, also before it began: a process that was cut off while it started."""
+        name = incarnation.name
+        if name not in self._on:
+            self._on[name] = [fault for fault in self.faults if fault.hits(name)]
         return [
             fault
-            for fault in self.faults
-            if fault.hits(incarnation.name)
-            and fault.overlaps(first, last)
+            for fault in self._on[name]
+            if fault.overlaps(first, last)
             # These end an incarnation; the next one has nothing of them.
             and not (fault.kind in ENDING and fault.begin + self._late(fault) < incarnation.served_at)
         ]
