@@ -84,7 +84,9 @@ if [[ $only != unit ]]; then
     step "end-to-end tests"
     SUBMERGENCE_BIN=${SUBMERGENCE_BIN:-$(swift build --show-bin-path)/submergence}
     export SUBMERGENCE_BIN
-    "$venv/bin/python" -B -m pytest -p no:cacheprovider Tests/ClusterTests/EndToEnd "$@" </dev/null
+    # Two at a time, but browsers alone (conftest.py): tests mostly wait.
+    "$venv/bin/python" -B -m pytest -p no:cacheprovider -n 2 --dist loadgroup --durations 20 \
+        Tests/ClusterTests/EndToEnd "$@" </dev/null
 fi
 
 step "all tests passed, in $((SECONDS / 60)) min $((SECONDS % 60)) s"

@@ -1,5 +1,6 @@
 """One MongoDB cluster on loopback: its configuration, its processes and the steps that make them a cluster."""
 
+import fcntl
 import json
 import os
 import random
@@ -60,6 +61,10 @@ class Cluster:
             die(f"no cluster in {self.folder} (use `up` or `replset`)")
 
     def _find_free_ports(self):
+        # Until this process ends, with everything listening: two that look at once would find the same ports free.
+        os.makedirs(programs.CACHE, exist_ok=True)
+        self._lock = open(os.path.join(programs.CACHE, "ports.lock"), "w")
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
         for _ in range(200):
             self.config["base"] = random.randrange(*FREE_PORT_RANGE, SHARD_STEP)
             if all(_is_free(port) for port in self.processes().values()):

@@ -11,6 +11,9 @@ from raw import SUITE, conformance_server
 # that ID later would be warned of it, on standard error.
 os.environ["MONGOC_DISABLE_SHM"] = "1"
 
+# Files whose tests mostly wait for pages.
+BROWSERS = ("test_browser", "test_dashboard", "test_demo", "test_flask")
+
 LOOPS = {"1": "one-loop", "4": "four-loops"}
 
 
@@ -23,6 +26,15 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "through_nginx: talks to the server directly, and again through nginx")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """For `-n 2 --dist loadgroup`: the tests of a file share what its fixtures start, and so run one after the other in
+    one process. Browsers keep a core busy by themselves: one at a time."""
+    for item in items:
+        file = item.path.stem
+        item.add_marker(pytest.mark.xdist_group("browsers" if file.startswith(BROWSERS) else file))
 
 
 def pytest_generate_tests(metafunc):

@@ -27,13 +27,22 @@ def executable():
     return str(path)
 
 
+def _own_ports():
+    """Below the range of outgoing connections; of several pytest processes (`-n`) each has ports of its own."""
+    first, last = 12000, 19900
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    share = (last - first) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    return range(first + share * worker, first + share * (worker + 1))
+
+
+_ports = _own_ports()
 _given = set()
 
 
 def free_port():
-    """A port that nobody listens on and that no other test was given. Below the range of outgoing connections."""
+    """A port that nobody listens on and that no other test was given."""
     while True:
-        port = random.randrange(12000, 19900)
+        port = random.choice(_ports)
         if port in _given:
             continue
         with socket.socket() as probe:
