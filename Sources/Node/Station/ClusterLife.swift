@@ -190,6 +190,10 @@ final class ClusterLife: Sendable {
             metrics.reaps.increment()
             logger.notice("reaping a dead node", metadata: ["node": "\(node)"])
         }
+        observer.watching = { node in
+            metrics.watches.increment()
+            logger.debug("looking for late writes of a dead node", metadata: ["node": "\(node)"])
+        }
         observer.unheard = { self.setup.presence.count($0) }
         // An older connection that gave way in a write whose outcome was unknown: its own node has to be told, too (LC-6).
         observer.superseded = { key, connection in self.current?.supersede([connection], key: key) }

@@ -5,6 +5,8 @@ import Routing
 struct ClusterMetrics: Sendable {
     /// Dead nodes that this one began to reap.
     let reaps = Counter(label: "submergence_cluster_reaps_total")
+    /// Nodes that were reaped, whose late writes this one looks for in place of their reaper (ND-4).
+    let watches = Counter(label: "submergence_cluster_watches_total")
     /// Incarnations that ended because their lease did (ND-3, ND-5).
     let incarnationsLost = Counter(label: "submergence_cluster_incarnations_lost_total")
     /// Store calls that failed; all of them are repeated.

@@ -36,6 +36,8 @@ package final class Incarnation: Sendable {
         package var links: @Sendable (RouteDocument, LinkChanges) -> Void = { _, _ in }
         /// A dead node is being reaped by this one.
         package var reaping: @Sendable (NodeID) -> Void = { _ in }
+        /// A node that was reaped is scanned for late writes from here on, as its reaper has gone (ND-4).
+        package var watching: @Sendable (NodeID) -> Void = { _ in }
         /// A store failed; everything is repeated.
         package var failed: @Sendable (StoreError) -> Void = { _ in }
 
@@ -64,7 +66,7 @@ package final class Incarnation: Sendable {
             observer: MembershipObserver(
                 nodeClaimed: observer.nodeClaimed,
                 reap: { id, claim in
-                    observer.reaping(id)
+                    if claim == nil { observer.watching(id) } else { observer.reaping(id) }
                     reaper.add(id, claim: claim)
                 },
                 ended: observer.ended, failed: observer.failed))
