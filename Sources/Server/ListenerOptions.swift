@@ -33,6 +33,12 @@ struct ListenerOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            "As many connects are worked on at once as get done in so long; others are refused for a moment. 0: any number. "
+                + "Default: 1; with conformance 0.", valueName: "seconds"))
+    var connectTarget: Double?
+
+    @Option(
+        help: ArgumentHelp(
             "Most that a drain takes, however little the other nodes can take. Default: 60.", valueName: "seconds"))
     var maxDrain: Int?
 
@@ -54,6 +60,7 @@ struct ListenerOptions: ParsableArguments {
         if let loops = self.loops { configuration.eventLoops = loops }
         configuration.live.recoveryWindow = Double(self.recovery)
         if let rate = self.acceptRate { configuration.live.acceptRate = rate }
+        if let seconds = self.connectTarget { configuration.live.connectTarget = seconds }
         if let seconds = self.maxDrain {
             configuration.live.maxDrain = Double(seconds)
             configuration.live.drainSpread = min(configuration.live.drainSpread, Double(seconds))
@@ -69,6 +76,9 @@ struct ListenerOptions: ParsableArguments {
         guard (0...3_600).contains(self.recovery) else { throw ValidationError("--recovery takes 0 to 3600 seconds") }
         if let rate = self.acceptRate, !(1...1_000_000).contains(rate) {
             throw ValidationError("--accept-rate takes 1 to 1000000")
+        }
+        if let seconds = self.connectTarget, !(0...60).contains(seconds) {
+            throw ValidationError("--connect-target takes 0 to 60 seconds")
         }
         if let seconds = self.maxDrain, !(1...3_600).contains(seconds) {
             throw ValidationError("--max-drain takes 1 to 3600 seconds")

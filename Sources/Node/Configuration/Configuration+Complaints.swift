@@ -63,7 +63,9 @@ extension Configuration {
             found.append(
                 StartError(
                     "the limits of live connections cannot work", why: complaint, remedy: remedy,
-                    about: ["max-drain", "ping-interval", "ping-timeout", "max-payload", "accept-rate"]))
+                    about: [
+                        "max-drain", "ping-interval", "ping-timeout", "max-payload", "accept-rate", "connect-target",
+                    ]))
         }
         if let complaint = self.http.complaint {
             found.append(StartError("the options of HTTP cannot work", why: complaint, remedy: remedy))

@@ -24,6 +24,10 @@ public struct LiveOptions: Sendable {
     public var pendingConnects: Int
     /// Seconds that a connect may take (SPEC ND-15). Default 5.
     public var pendingConnectTimeout: Double
+    /// Seconds in which connects are to get done: where they take longer as the node or the database can't do more, handshakes
+    /// are refused for a moment, so that no connect waits until it is given up (SPEC ND-15). 0: never; at most 60. Default 1: a
+    /// fifth of ``pendingConnectTimeout``.
+    public var connectTarget: Double
     /// New engine sessions a second that this node takes, a tenth of it at once (SPEC ND-15). Default 1,000; it is what the
     /// node tells others that leave, too, while it has nothing else to do (ND-12).
     public var acceptRate: Int
@@ -82,6 +86,7 @@ public struct LiveOptions: Sendable {
         self.connectionsPerUser = isConformance ? .max : 256
         self.pendingConnects = isConformance ? 20_000 : 2_000
         self.pendingConnectTimeout = 5
+        self.connectTarget = isConformance ? 0 : 1
         self.acceptRate = isConformance ? 100_000 : 1_000
         self.closesPerSecond = 5_000
         self.drainSpread = 5
@@ -141,6 +146,7 @@ public struct LiveOptions: Sendable {
         where !(0...600).contains(value) {
             return "\(name) must be 0 to 600 seconds"
         }
+        if !(0...60).contains(self.connectTarget) { return "connectTarget must be 0 to 60 seconds" }
         if !(0...600).contains(self.drainSpread) { return "drainSpread must be 0 to 600 seconds" }
         if !(self.drainSpread...3_600).contains(self.maxDrain) {
             return "maxDrain must be drainSpread to 3,600 seconds"

@@ -25,6 +25,7 @@ enum Limit: String, CaseIterable {
     case connectTime = "connect_time"
     case upgradeTime = "upgrade_time"
     case sessions
+    case connectWindow = "connect_window"
     case acceptRate = "accept_rate"
     case addressSockets = "address_sockets"
     case addressUnjoined = "address_unjoined"

@@ -33,6 +33,17 @@ final class LiveConnection: LiveSocket, LocalConnection {
     var isTakingToken = false
     /// When a connect that is not ready is given up (SPEC ND-15).
     private(set) var connectDeadline: NIODeadline?
+    /// Its node has nothing to do for it meanwhile.
+    override var isWaiting: Bool {
+        didSet {
+            guard self.isWaiting != oldValue, self.connectDeadline != nil else { return }
+            if self.isWaiting {
+                self.clusterNode.admission.beginWaiting()
+            } else {
+                self.clusterNode.admission.endWaiting()
+            }
+        }
+    }
     /// Whether it gets the `logout` event: plain clients do, too (SPEC §8), but no client of the official suites.
     var isToldWhy: Bool { self.phase == .ready && (self.speaksProduct || self.loop.server.sendsProductEvents) }
     /// ``RouteDocument/Connection/endpoint``.
@@ -152,7 +163,7 @@ final class LiveConnection: LiveSocket, LocalConnection {
     }
 
     func becomeReady() {
-        self.leaveAdmission()
+        self.leaveAdmission(isDone: true)
         guard self.session.sockets.accept(.root) else { return self.end(isFinal: false, .lost) }
         self.phase = .ready
         // In one write: a client that got what it has missed, but not the answer, would be given that again.
@@ -184,10 +195,10 @@ final class LiveConnection: LiveSocket, LocalConnection {
         self.session.refuseRoot(code, isTemporary: true)
     }
 
-    private func leaveAdmission() {
+    private func leaveAdmission(isDone: Bool = false) {
         guard self.connectDeadline != nil else { return }
         self.connectDeadline = nil
-        self.clusterNode.admission.leave()
+        self.clusterNode.admission.leave(isDone: isDone, isWaiting: self.isWaiting)
     }
 
     /// The session got another transport: WebSocket members share frames, all others take packets one by one.

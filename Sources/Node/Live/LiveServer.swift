@@ -211,6 +211,10 @@ final class LiveServer: Sendable {
             self.metrics.hit(.sessions)
             throw .busy
         }
+        guard clusterNode.admission.mayBegin() else {
+            self.metrics.hit(.connectWindow)
+            throw .busy
+        }
         let key = try self.count(source)
         // Behind the limit per address: who is refused by that has not used up what others may.
         guard self.accepting.withLock({ $0.pass(at: .now()) }) else {

@@ -190,10 +190,12 @@ extension LiveSession {
             auth: JSONValue(auth: self.auths[slot] ?? ByteBuffer()))
         socket.handshake = handshake
         guard !application.middleware.isEmpty else { return then(socket) }
+        socket.isWaiting = true
         let bound = NIOLoopBound(socket, eventLoop: self.loop.eventLoop)
         let isQueued = self.work(on: slot) {
             for middleware in application.middleware { try await middleware(handshake) }
         } then: { _, _ in
+            bound.value.isWaiting = false
             then(bound.value)
         }
         if !isQueued { self.refuseTemporarily(slot, .busy, nil) }

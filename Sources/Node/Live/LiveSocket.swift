@@ -14,6 +14,8 @@ class LiveSocket: RoomMember {
     var seat: Int32 = -1
     /// Whether the client is still to be asked to renew.
     var isAskDue = false
+    /// The application is asked whether it may connect.
+    var isWaiting = false
     let namespace: InstalledNamespace
     /// Acknowledgements that the client owes.
     private(set) var acks = AckTable<(AckAnswer) -> Void>()

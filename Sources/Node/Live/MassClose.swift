@@ -20,6 +20,10 @@ struct MassClose {
     static let grace = TimeAmount.seconds(5)
     /// Fewer a second would only make a small node slow to stop.
     private static let slowest = 50.0
+    /// Others that are asked show what they can take only once there is something to take, and are heard a second later: so
+    /// slowly is begun, and the pace is half as much again with each second, as long as nobody asks for less.
+    private static let start = 20.0
+    private static let growth = 0.4
     /// What was not used of the pace is kept for so long: a step that comes late makes up for it, a stall does not.
     private static let memory = 0.1
 
@@ -31,6 +35,8 @@ struct MassClose {
     private var deadline: NIODeadline
     private var credit = 0.0
     private var asked = 0
+    /// Sessions a second that the others are believed to take unheard.
+    private var ramp = Self.start
     private var stepped: NIODeadline
     /// Since when no session is left that was not told; nil while there are some.
     private var exhausted: NIODeadline?
@@ -59,14 +65,18 @@ struct MassClose {
     ///   - intake: what the others can take a second; nil where there are no others, or nobody is to ask them.
     /// - Returns: how many sessions to end in it.
     mutating func step(left: Int, intake: Double?, at now: NIODeadline) -> Int {
-        var pace = min(self.ownPace, intake ?? self.ownPace)
+        let elapsed = min(max(Self.seconds(now - self.stepped), 0), Self.memory)
+        var pace = self.ownPace
+        if let intake {
+            pace = min(pace, intake, self.ramp)
+            self.ramp = min(self.ramp * (1 + Self.growth * elapsed), max(2 * pace, Self.start))
+        }
         if let tellBy {
             // Whoever is not told in time is cut off without a word: worse than more than the others have asked for.
             let time = max(Self.seconds(tellBy - now), Self.seconds(Self.step))
             pace = max(pace, Double(left) / time)
         }
         self.pace = pace
-        let elapsed = min(max(Self.seconds(now - self.stepped), 0), Self.memory)
         self.stepped = now
         self.credit = min(self.credit + pace * elapsed, max(pace * Self.memory, 1))
         self.asked = Int(self.credit)

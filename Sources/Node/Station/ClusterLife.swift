@@ -18,6 +18,8 @@ final class ClusterLife: Sendable {
         var name: String?
         var address: String?
         var pendingConnects: Int
+        /// Seconds.
+        var connectTarget: Double?
         var pace: Pace
         /// Share of events that are traced unasked.
         var traceRate: Double
@@ -171,7 +173,7 @@ final class ClusterLife: Sendable {
         lateLinks.set(links)
         let node = ClusterNode(
             incarnation: incarnation, adapter: bus.adapter, dispatcher: dispatcher, rooms: roomDispatcher,
-            index: setup.index, admission: ConnectAdmission(limit: setup.pendingConnects),
+            index: setup.index, admission: ConnectAdmission(limit: setup.pendingConnects, target: setup.connectTarget),
             messenger: messenger, links: links,
             postings: setup.postings?.runner(dispatcher, membership, live))
         return LifeStart(node: node, findings: bus.findings, runBus: bus.run)
@@ -296,7 +298,7 @@ final class ClusterLife: Sendable {
             intake.limit = self.pace.withLock(\.acceptRate)
             let connects = intake.sample(
                 Intake.Sample(
-                    mayAccept: node.mayAccept, pending: node.admission.count, pendingLimit: node.admission.limit,
+                    mayAccept: node.mayAccept, admission: node.admission.sample(at: .now()),
                     loopLag: self.setup.live.takeLag(), commitLatency: node.committer.takeLatency()))
             membership.report(intake: connects)
             node.rooms.reconcile()
@@ -355,7 +357,7 @@ final class ClusterLife: Sendable {
             group.addTask {
                 while !Task.isCancelled {
                     await membership.readDirectory()
-                    do { try await Task.sleep(for: .seconds(1)) } catch { return }
+                    do { try await Task.sleep(for: .milliseconds(500)) } catch { return }
                 }
             }
             let pace = self.pace.withLock(\.self)

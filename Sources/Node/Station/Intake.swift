@@ -7,9 +7,7 @@ struct Intake {
     struct Sample {
         /// The node takes new connections at all.
         var mayAccept: Bool
-        /// Connects under way, of so many.
-        var pending: Int
-        var pendingLimit: Int
+        var admission: ConnectAdmission.Reading
         /// Nanoseconds by which the tick of an event loop was late at worst.
         var loopLag: Int64
         /// Nanoseconds that the slowest commit of routes took, or has taken so far.
@@ -23,8 +21,18 @@ struct Intake {
     /// Of what a bad moment adds, so much is forgotten with each sample: half in two thirds of a second.
     private static let forgetting = 0.2
 
+    /// Of what a node has done while connects were waiting for one another, it can take so much: more than it does while few
+    /// wait, as nobody knows what it could do, and less while many do.
+    private static let most = 1.5
+    /// While some are refused that have been sent here already: enough to go on.
+    private static let least = 0.1
+    /// Once nobody waits any more, so much is added with each sample: twice as much in a second and a half.
+    private static let growth = 1.1
+
     /// The configured ``LiveOptions/acceptRate``.
     var limit: Int
+    /// Connects a second that this node was last seen to do when it could do no more.
+    private var ability = Double.infinity
     private var loopLag = 0.0
     private var commitLatency = 0.0
 
@@ -37,11 +45,18 @@ struct Intake {
         self.loopLag = max(Double(sample.loopLag), self.loopLag * (1 - Self.forgetting))
         self.commitLatency = max(Double(sample.commitLatency), self.commitLatency * (1 - Self.forgetting))
         guard sample.mayAccept else { return 0 }
-        let fill = Double(sample.pending) / Double(max(sample.pendingLimit, 1))
+        let pending = Double(sample.admission.pending) / Double(max(sample.admission.limit, 1))
         let room = min(
-            1 - min(max(fill, 0), 1), Self.room(self.loopLag, in: Self.lag),
+            1 - min(max(pending, 0), 1), Self.room(self.loopLag, in: Self.lag),
             Self.room(self.commitLatency, in: Self.latency))
-        return Int((Double(self.limit) * room).rounded(.up))
+        return Int(min(Double(self.limit) * room, self.work(of: sample.admission)).rounded(.up))
+    }
+
+    /// Connects a second that get done, and don't only wait.
+    private mutating func work(of admission: ConnectAdmission.Reading) -> Double {
+        self.ability = admission.isFull ? max(admission.rate, 1) : self.ability * Self.growth
+        if self.ability >= Double(self.limit) { self.ability = .infinity }
+        return self.ability * (admission.hasRefused ? Self.least : Self.most - min(admission.fill, 1))
     }
 
     private static func room(_ value: Double, in range: ClosedRange<Int64>) -> Double {

@@ -121,7 +121,9 @@ extension RunningStation {
             ClusterLife.Setup(
                 backend: backend, live: live, index: index, rooms: rooms, options: configuration.incarnationOptions,
                 name: configuration.name, address: configuration.address,
-                pendingConnects: configuration.live.pendingConnects, pace: .init(configuration.live),
+                pendingConnects: configuration.live.pendingConnects,
+                connectTarget: configuration.live.connectTarget > 0 ? configuration.live.connectTarget : nil,
+                pace: .init(configuration.live),
                 traceRate: configuration.mongo?.traceRate ?? 0,
                 postings: PostingService(configuration, backend, logger: logger),
                 presence: PresenceHandlers(

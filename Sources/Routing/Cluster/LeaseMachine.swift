@@ -30,9 +30,14 @@ package struct LeaseMachine: Sendable {
     }
 
     /// When the next renewal is to be sent; nil while one is under way, before the registration, or at the end.
-    package var nextRenewal: Int64? {
+    package var nextRenewal: Int64? { self.renewal(after: self.options.renewal) }
+
+    /// When it may be sent if it has news for the others.
+    package var earlyRenewal: Int64? { self.renewal(after: self.options.early) }
+
+    private func renewal(after pause: Int64) -> Int64? {
         guard let sent, !self.isWaiting, self.end == nil else { return nil }
-        return sent + self.options.renewal
+        return sent + pause
     }
 
     /// - Returns: the beat to write. Raised by every attempt, so that a late one can't be mistaken for a newer one.

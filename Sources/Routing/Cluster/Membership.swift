@@ -19,6 +19,8 @@ package final class Membership: ClusterView, NodeDirectory {
     /// How long a node that does not exist is not read again.
     private static let missingLifespan = Nanoseconds.seconds(2)
     private static let maximumMissing = 1_024
+    /// Connects a second: what is less is no news.
+    private static let leastNews = 10
     private static let unconfirmed = Int64.min
 
     /// The record as it was registered.
@@ -37,6 +39,8 @@ package final class Membership: ClusterView, NodeDirectory {
     private let published = Mutex(DirectorySnapshot())
     /// Below 0: nothing is said of it.
     private let intake = Atomic<Int>(-1)
+    /// What the others were told of it last.
+    private let toldIntake = Atomic<Int>(-1)
 
     package init(
         record: NodeRecord, registry: any NodeRegistry, clock: any ClusterClock, lease: LeaseOptions = LeaseOptions(),
@@ -109,7 +113,8 @@ package final class Membership: ClusterView, NodeDirectory {
         return reading.records.filter { $0.state < .claimed }
     }
 
-    /// What the next renewal tells the others (ND-12).
+    /// What the next renewal tells the others (ND-12). It comes early where it is half or twice as much as before: who drains
+    /// is to know while clients are still to be sent away.
     /// - Parameter intake: connects a second that this node can take.
     package func report(intake: Int) { self.intake.store(max(intake, 0), ordering: .relaxed) }
 
@@ -182,14 +187,22 @@ package final class Membership: ClusterView, NodeDirectory {
 
     private func runRenewals() async {
         while !Task.isCancelled {
-            let next = self.state.withLock { $0.lease.nextRenewal }
-            guard let next else { return }
-            if next > self.clock.now() {
-                await self.clock.sleep(until: next)
-            } else {
+            let (next, early) = self.state.withLock { ($0.lease.nextRenewal, $0.lease.earlyRenewal) }
+            guard let next, let early else { return }
+            let now = self.clock.now()
+            if next <= now || (early <= now && self.hasNews) {
                 await self.renew()
+            } else {
+                await self.clock.sleep(until: min(next, max(early, now + Self.tick)))
             }
         }
+    }
+
+    private var hasNews: Bool {
+        let intake = self.intake.load(ordering: .relaxed)
+        let told = self.toldIntake.load(ordering: .relaxed)
+        let (less, more) = (min(intake, told), max(intake, told))
+        return less >= 0 && more - less >= Self.leastNews && more >= 2 * less
     }
 
     private func renew() async {
@@ -200,7 +213,10 @@ package final class Membership: ClusterView, NodeDirectory {
             try await self.registry.renew(self.own.id, beat: beat, intake: intake < 0 ? nil : intake)
         }
         let now = self.clock.now()
-        if let renewal, renewal.standing == .renewed { self.setClock(renewal.serverTime, between: sent, now) }
+        if let renewal, renewal.standing == .renewed {
+            self.setClock(renewal.serverTime, between: sent, now)
+            self.toldIntake.store(intake, ordering: .relaxed)
+        }
         self.state.withLock { $0.lease.answered(renewal?.standing, at: now) }
         self.publish()
     }

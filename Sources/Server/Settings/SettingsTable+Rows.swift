@@ -210,6 +210,9 @@ extension SettingsTable {
             section: .limits, flag: "accept-rate", kind: .integer(1...1_000_000), fallback: ["1000"], isReloaded: true,
             summary: "New sockets a second that this node takes, a tenth of it at once."),
         Setting(
+            section: .limits, flag: "connect-target", kind: seconds(0...60), fallback: ["1s"],
+            summary: "As many connects are worked on at once as get done in so long; 0: any number."),
+        Setting(
             section: .limits, flag: "max-drain", kind: seconds(1...3_600, isWhole: true), fallback: ["1m"],
             isReloaded: true, summary: "Most that a drain takes, however little the other nodes can take."),
     ]

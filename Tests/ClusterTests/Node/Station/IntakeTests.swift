@@ -6,10 +6,14 @@ import Testing
 /// SPEC ND-12: what a node tells the others that it can take.
 @Suite struct IntakeTests {
     private func sample(
-        mayAccept: Bool = true, pending: Int = 0, lag: Int64 = 0, latency: Int64 = 0
+        mayAccept: Bool = true, pending: Int = 0, fill: Double = 0, rate: Double = 0, isFull: Bool = false,
+        hasRefused: Bool = false, lag: Int64 = 0, latency: Int64 = 0
     ) -> Intake.Sample {
         Intake.Sample(
-            mayAccept: mayAccept, pending: pending, pendingLimit: 2_000, loopLag: lag, commitLatency: latency)
+            mayAccept: mayAccept,
+            admission: ConnectAdmission.Reading(
+                pending: pending, limit: 2_000, fill: fill, rate: rate, isFull: isFull, hasRefused: hasRefused),
+            loopLag: lag, commitLatency: latency)
     }
 
     @Test("An idle node takes its rate; small delays take nothing of it")
@@ -72,5 +76,39 @@ import Testing
         #expect(rates == rates.sorted())
         #expect(rates[0] < 300 && rates[4] < 1_000)
         #expect(rates[14] == 1_000)
+    }
+
+    @Test(
+        "A full node tells what it gets done: more while few wait, half of it while as many as fit do",
+        arguments: [(0.5, 100), (1.0, 50), (2.0, 50), (0.0, 150)])
+    func full(fill: Double, expected: Int) {
+        var intake = Intake(limit: 1_000)
+        let rate = intake.sample(self.sample(fill: fill, rate: 100, isFull: true))
+        #expect(rate == expected)
+    }
+
+    @Test("While some are refused that were sent here already, a tenth")
+    func refusing() {
+        var intake = Intake(limit: 1_000)
+        let rate = intake.sample(self.sample(fill: 0.2, rate: 100, isFull: true, hasRefused: true))
+        #expect(rate == 10)
+    }
+
+    @Test("A full node that gets nothing done takes one, to find out")
+    func stuck() {
+        var intake = Intake(limit: 1_000)
+        let rate = intake.sample(self.sample(fill: 1, rate: 0, isFull: true))
+        #expect(rate == 1)
+    }
+
+    @Test("What a full node could do is forgotten step by step once nobody waits")
+    func recovery() {
+        var intake = Intake(limit: 1_000)
+        _ = intake.sample(self.sample(fill: 1, rate: 100, isFull: true))
+        var rates: [Int] = []
+        for _ in 0..<30 { rates.append(intake.sample(self.sample())) }
+        #expect(rates == rates.sorted())
+        #expect(rates[0] == 166 && rates[7] < 400)
+        #expect(rates[29] == 1_000)
     }
 }
