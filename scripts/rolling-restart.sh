@@ -2,7 +2,7 @@
 # Restarts all nodes of a cluster, one after the other, under clients that get events all the while, and checks what these
 # and the application were promised: nothing lost, nobody forgotten, no one announced off line, no node overrun.
 #
-#   scripts/rolling-restart.sh [--nodes N] [--connections C] [--rate EVENTS_PER_SECOND] [--accept-rate R] [--seconds S]
+#   scripts/rolling-restart.sh [--nodes N] [--connections C] [--rate EVENTS_PER_SECOND] [--accept-rate R]
 #                              [--recovery S] [--presence-grace S] [--shards S] [--replicas R]
 #   scripts/rolling-restart.sh --url URL --control URL ... --restart COMMAND [--presence-log FILE ...]
 #

@@ -7,9 +7,10 @@ import Wire
 class LoadClient {
     private enum Phase { case away, connecting, live, done }
 
-    /// Waits between attempts once every URL has refused; doubled up to the longer one. Milliseconds.
-    private static let firstWait: Int64 = 100
-    private static let longestWait: Int64 = 2000
+    /// Waits of the official clients, which are doubled with each attempt up to the longer one, half of them more or less at
+    /// random. Milliseconds.
+    private static let firstWait: Int64 = 1000
+    private static let longestWait: Int64 = 5000
 
     let loop: LoadLoop
     /// Among all clients of its kind.
@@ -149,9 +150,10 @@ class LoadClient {
             wait = Int64(cuts.pause / 1000)
             if self.loop.plan.roams { self.moveOn() }
         } else {
-            let rounds = self.attempts / self.loop.plan.targets.count
-            wait = min(Self.longestWait, Self.firstWait << Int64(min(rounds, 5)))
-            wait += Int64(self.loop.nextMask() % UInt32(wait))
+            let (rounds, place) = self.attempts.quotientAndRemainder(dividingBy: self.loop.plan.targets.count)
+            // A proxy asks its next node at once, and the client hears of it when all have refused.
+            wait = place > 0 ? 0 : Self.firstWait << Int64(min(rounds, 5))
+            wait = min(wait / 2 + Int64(self.loop.nextMask() % UInt32(wait + 1)), Self.longestWait)
         }
         self.loop.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(wait)) {
             if !self.loop.isEnding { self.loop.enqueue(self) }

@@ -1,7 +1,8 @@
 import NIOCore
 import NIOPosix
 
-/// One run of a plan: connect, work, settle, close, report.
+/// One run of a plan: connect, work, settle, close, report. SIGINT ends the work before its time, and what was found is
+/// reported.
 struct LoadRun {
     enum Failure: Error, CustomStringConvertible {
         case unreachable([String])
@@ -54,23 +55,32 @@ struct LoadRun {
         if case .storm(let rounds) = self.plan.work {
             for _ in 0..<rounds { storms.append(try await self.storm(watch, &ticker)) }
         }
-        let start = watch.now + 20_000
-        let end = start + self.plan.duration
-        try await watch.beginWork(start: start, end: end)
-        while watch.now < end {
-            try await Task.sleep(for: Self.poll)
-            ticker.tick("running", try await watch.snapshot(), at: watch.now)
-        }
+        var plan = self.plan
+        plan.duration = try await self.work(watch, &ticker)
         try await watch.stopWork()
         try await self.settle(watch, wanted: wanted, &ticker)
         // Before the connections are closed, which counts, too.
         let after = try await probe?.counters()
         let result = try await watch.finish()
         var report = LoadReport(
-            plan: self.plan, result: result, rampSeconds: Double(ramp) / 1_000_000, memory: ticker.memory)
+            plan: plan, result: result, rampSeconds: Double(ramp) / 1_000_000, memory: ticker.memory)
         if !storms.isEmpty { report.storm = LoadReport.Storm(storms) }
         if let before, let after { report.nodeCounted = MetricsProbe.growth(from: before, to: after) }
         return report
+    }
+
+    /// - Returns: for how long events were sent, microseconds.
+    private func work(_ watch: LoadWatch, _ ticker: inout LoadTicker) async throws -> UInt64 {
+        let interrupt = await LoadInterrupt()
+        defer { interrupt.end() }
+        let start = watch.now + 20_000
+        let end = start + self.plan.duration
+        try await watch.beginWork(start: start, end: end)
+        while watch.now < end, !interrupt.isRaised {
+            try await Task.sleep(for: Self.poll)
+            ticker.tick("running", try await watch.snapshot(), at: watch.now)
+        }
+        return min(max(watch.now, start), end) - start
     }
 
     /// Waits until all connections are live and so many connects have succeeded.

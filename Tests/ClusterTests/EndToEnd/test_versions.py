@@ -62,9 +62,7 @@ def formats(mongo):
 def test_forth_and_back(mongo, nodes, tmp_path):
     three = nodes.start(3, mongo=mongo, options=[*OPTIONS, "--test-formats", OLDER])
     versions = Versions(three)
-    load = argparse.Namespace(
-        connections=120, rate=1.0, publishers=4, accept_rate=500, seconds=45, pause=1, has_grace=True
-    )
+    load = argparse.Namespace(connections=120, rate=1.0, publishers=4, accept_rate=500, pause=1, has_grace=True)
     for versions.version in (NEWER, OLDER):
         broken = rolling.run(load, versions, tmp_path) + versions.unknown(*three)
         assert not broken, "\n".join(broken)
