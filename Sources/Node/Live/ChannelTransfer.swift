@@ -34,10 +34,10 @@ enum ChannelTransfer {
         guard descriptor >= 0 else { return session.execute { $0.webSocketNeverOpened() } }
         let moved = descriptor
         ClientBootstrap(group: session.eventLoop)
-            .channelOption(.maxMessagesPerRead, value: 1)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let handler = makeHandler()
+                    try session.value.loop.receive.serve(channel)
                     try handler.configure(channel)
                     try channel.pipeline.syncOperations.addHandler(handler)
                 }

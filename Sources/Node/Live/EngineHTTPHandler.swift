@@ -215,7 +215,9 @@ final class EngineHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Ti
         guard let loop = self.loop else { return context.close(promise: nil) }
         if head.headerFields[.upgrade] != nil, self.openWebSocket(head, loop, context) { return }
         let here = NIOLoopBound(self, eventLoop: context.eventLoop)
-        let request = EngineHTTPRequest(head: head, application: application, loop: loop, peer: context.remoteAddress) {
+        let request = EngineHTTPRequest(
+            head: head, application: application, loop: loop, peer: context.channel.remoteAddress
+        ) {
             answer in here.execute { $0.write(answer) }
         }
         self.activity = .engine(request)
@@ -237,7 +239,8 @@ final class EngineHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, Ti
         var fields = head.headerFields.map { (name: $0.name.rawName, value: $0.value) }
         if let host = head.authority { fields.append((name: "host", value: host)) }
         let opening = WebSocketOpening(
-            loop: loop, target: Substring(head.path ?? ""), headers: HeaderList(fields), peer: context.remoteAddress,
+            loop: loop, target: Substring(head.path ?? ""), headers: HeaderList(fields),
+            peer: context.channel.remoteAddress,
             handshake: upgrade, early: ByteBuffer())
         opening.open(
             .init(

@@ -58,8 +58,13 @@ final class FrontDoorHandler: ChannelInboundHandler, RemovableChannelHandler, Ti
         // A line break may straddle two reads.
         let isFirst = self.head.readableBytes == 0
         let searchFrom = max(self.head.readableBytes - 3, 0)
+        let isCut = isFirst && bytes.writableBytes == 0
         self.head.writeBuffer(&bytes)
         self.loop.receive.giveBack(bytes)
+        if isCut, var rest = self.loop.receive.readOn(context.channel) {
+            self.head.writeBuffer(&rest)
+            self.loop.receive.giveBack(rest)
+        }
         let limits = self.loop.server.headLimits
         guard let end = self.endOfHead(from: searchFrom) else {
             if self.head.readableBytes > limits.headerBytes { return self.answer(.headersTooLarge, context) }
@@ -155,7 +160,7 @@ final class FrontDoorHandler: ChannelInboundHandler, RemovableChannelHandler, Ti
         self.head.moveReaderIndex(forwardBy: headEnd)
         let opening = WebSocketOpening(
             loop: self.loop, target: request.target, headers: HeaderList(request.fields),
-            peer: context.remoteAddress, handshake: upgrade, early: self.head)
+            peer: context.channel.remoteAddress, handshake: upgrade, early: self.head)
         opening.open(
             .init(
                 refuse: { $0.write($1, to: context) }, attach: { self.attach($0, context) },

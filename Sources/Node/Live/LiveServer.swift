@@ -347,10 +347,7 @@ final class LiveServer: Sendable {
 
     private func welcome(_ channel: any Channel) throws {
         guard let loop = self.loop(of: channel.eventLoop) else { return channel.close(promise: nil) }
-        if let options = channel.syncOptions {
-            try options.setOption(.recvAllocator, value: ReceiveBufferAllocator(slot: loop.receive))
-            try options.setOption(.maxMessagesPerRead, value: 1)
-        }
+        try loop.receive.serve(channel)
         try channel.pipeline.syncOperations.addHandler(FrontDoorHandler(loop: loop))
     }
 

@@ -1,4 +1,13 @@
 import NIOCore
+import NIOPosix
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#elseif canImport(Darwin)
+import Darwin
+#endif
 
 /// One receive buffer for all sockets of an event loop, so that an idle socket keeps none (docs/architecture.md,
 /// "Memory of an idle connection").
@@ -18,6 +27,31 @@ final class ReceiveSlot: Sendable {
         return spare
     }
 
+    /// Has a channel of the loop read into its buffer.
+    func serve(_ channel: any Channel) throws {
+        guard let options = channel.syncOptions else { return }
+        try options.setOption(.recvAllocator, value: ReceiveBufferAllocator(slot: self))
+        try options.setOption(.maxMessagesPerRead, value: 1)
+    }
+
+    /// Reads what has come behind the first bytes of a connection, which fill the tiny buffer of its channel: otherwise every
+    /// connect would take a turn of the loop more. What is no data is left for the channel to find.
+    /// - Returns: nil where there is nothing, or no socket.
+    func readOn(_ channel: any Channel) -> ByteBuffer? {
+        var buffer = self.take(channel.allocator)
+        let count = try? channel.pipeline.syncOperations.withUnsafeTransportIfAvailable(
+            of: NIOBSDSocket.Handle.self
+        ) { socket in
+            // Never waits: sockets of NIO don't block.
+            buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: Self.size) { bytes in
+                max(read(socket, bytes.baseAddress, bytes.count), 0)
+            }
+        }
+        if let count, count > 0 { return buffer }
+        self.giveBack(buffer)
+        return nil
+    }
+
     /// The handler is done with a buffer that it read; nobody else may hold a slice of it.
     func giveBack(_ buffer: consuming ByteBuffer) {
         if buffer.capacity == Self.size || buffer.storageCapacity == Self.size { self.spare = buffer }
@@ -25,8 +59,9 @@ final class ReceiveSlot: Sendable {
 }
 
 /// Hands every channel of a loop the loop's buffer. The very first buffer is the one that a channel keeps for good, so
-/// that one is tiny. It holds what the WebSocket of an upgrade sends first, a probe and `5` (19 bytes): were they read in
-/// two ticks, a GET that the client sent after them could come between (SOCKETIO §7.10).
+/// that one is tiny. It holds what the WebSocket of an upgrade sends first where that has moved
+/// to another loop, a probe and `5` (19 bytes): were they read in two ticks, a GET that the client sent after them could come
+/// between (SOCKETIO §7.10).
 struct ReceiveBufferAllocator: RecvByteBufferAllocator {
     private static let firstSize = 32
     private let slot: ReceiveSlot

@@ -61,13 +61,11 @@ final class WebSocketHandler: ChannelInboundHandler {
         self.opening = Opening(greeting: greeting, early: early)
     }
 
-    /// Sets the channel's options.
+    /// Sets the channel's options. How it receives is set already, and would begin anew with a tiny buffer.
     func configure(_ channel: any Channel) throws {
         guard let options = channel.syncOptions else { return }
         let high = min(Self.highWatermark, self.budget)
         try options.setOption(.writeBufferWaterMark, value: .init(low: high / 2, high: high))
-        try options.setOption(.recvAllocator, value: ReceiveBufferAllocator(slot: self.loop.receive))
-        try options.setOption(.maxMessagesPerRead, value: 1)
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
