@@ -11,7 +11,7 @@
 # SUBMERGENCE_BROWSER=firefox in the environment runs the tests of browsers on a cluster in Firefox (docs/browser.md).
 # What is missing is installed with apt (announced; the one step that needs root) and into a Python environment of the
 # project's own. Every cluster that a test needs is started by that test, on free ports, and ended with it. A run
-# on two cores takes about fifty minutes.
+# on two cores takes about an hour, half of it the end-to-end tests, which run two at a time (browsers one at a time).
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 PATH=$PATH:/usr/sbin:/sbin
