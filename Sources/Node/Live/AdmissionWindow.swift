@@ -38,8 +38,6 @@ struct AdmissionWindow {
     private(set) var rate = 0.0
     /// More were waiting for one another at the newest sample than get done in time, so that ``rate`` is what the node can do.
     private(set) var isFull = false
-    /// Somebody was refused since the sample before.
-    private(set) var hasRefused = false
 
     init(limit: Int, target: Double?) {
         self.limit = limit
@@ -52,7 +50,6 @@ struct AdmissionWindow {
         self.rate += (Double(sample.done) / seconds - self.rate) * seconds / (seconds + Self.memory)
         guard let target else { return }
         let fitting = max(self.rate * target + Self.probing * Double(self.size).squareRoot(), Self.least)
-        self.hasRefused = sample.hasRefused
         self.isFull = sample.hasRefused || Double(sample.working) >= min(fitting, Double(self.size))
         guard self.isFull else { return }
         self.size = min(Int(max(fitting, Double(self.size) * Self.shrink)), self.limit)

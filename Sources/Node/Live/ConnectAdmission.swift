@@ -16,6 +16,7 @@ final class ConnectAdmission: Sendable {
         /// The same of the ``AdmissionWindow``.
         var rate: Double
         var isFull: Bool
+        /// Somebody was refused since the reading before.
         var hasRefused: Bool
     }
 
@@ -82,6 +83,6 @@ final class ConnectAdmission: Sendable {
         self.size.store(window.size, ordering: .relaxed)
         return Reading(
             pending: self.count, limit: self.limit, fill: Double(working) / Double(window.size), rate: window.rate,
-            isFull: window.isFull, hasRefused: window.hasRefused)
+            isFull: window.isFull, hasRefused: hasRefused)
     }
 }

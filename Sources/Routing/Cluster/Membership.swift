@@ -40,7 +40,7 @@ package final class Membership: ClusterView, NodeDirectory {
     /// Below 0: nothing is said of it.
     private let intake = Atomic<Int>(-1)
     /// What the others were told of it last.
-    private let toldIntake = Atomic<Int>(-1)
+    private let toldIntake: Atomic<Int>
 
     package init(
         record: NodeRecord, registry: any NodeRegistry, clock: any ClusterClock, lease: LeaseOptions = LeaseOptions(),
@@ -58,6 +58,7 @@ package final class Membership: ClusterView, NodeDirectory {
             State(
                 lease: LeaseMachine(options: lease),
                 directory: DirectoryMachine(node: record.id, name: record.name, options: directory)))
+        self.toldIntake = Atomic(record.intake ?? -1)
         self.timeOffset = Atomic(clock.wallTime() - clock.now() / 1_000_000)
     }
 
@@ -201,8 +202,9 @@ package final class Membership: ClusterView, NodeDirectory {
     private var hasNews: Bool {
         let intake = self.intake.load(ordering: .relaxed)
         let told = self.toldIntake.load(ordering: .relaxed)
+        guard intake >= 0, told >= 0 else { return intake >= 0 }
         let (less, more) = (min(intake, told), max(intake, told))
-        return less >= 0 && more - less >= Self.leastNews && more >= 2 * less
+        return more - less >= Self.leastNews && more >= 2 * less
     }
 
     private func renew() async {

@@ -1,6 +1,14 @@
 import Synchronization
 import UnixSignals
 
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
 /// Whether a run was asked to end before its time (SIGINT). It holds the signal from its making to ``end()``.
 final class LoadInterrupt: Sendable {
     private final class Flag: Sendable {
@@ -19,5 +27,10 @@ final class LoadInterrupt: Sendable {
 
     var isRaised: Bool { self.flag.isRaised.load(ordering: .relaxed) }
 
-    func end() { self.watching.cancel() }
+    /// From here on the signal ends the process, as before: whoever does not want to wait for the report.
+    func end() {
+        self.watching.cancel()
+        // The sequence has it ignored, and leaves that behind.
+        signal(SIGINT, SIG_DFL)
+    }
 }

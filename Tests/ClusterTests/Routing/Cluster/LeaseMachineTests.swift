@@ -34,8 +34,10 @@ import Testing
     func renewal() {
         var lease = Self.registered()
         #expect(lease.nextRenewal == Self.at(2))
+        // With news for others (ND-12).
+        #expect(lease.earlyRenewal == Self.at(0.5))
         #expect(lease.renew(at: Self.at(2)) == 1)
-        #expect(lease.nextRenewal == nil)
+        #expect(lease.nextRenewal == nil && lease.earlyRenewal == nil)
         lease.answered(.renewed, at: Self.at(3.4))
         #expect(lease.nextRenewal == Self.at(4))
         #expect(lease.standing(at: Self.at(8.9)) == .held)
