@@ -85,7 +85,8 @@ if [[ $only != unit ]]; then
     SUBMERGENCE_BIN=${SUBMERGENCE_BIN:-$(swift build --show-bin-path)/submergence}
     export SUBMERGENCE_BIN
     # Two at a time, but browsers alone (conftest.py): tests mostly wait.
-    "$venv/bin/python" -B -m pytest -p no:cacheprovider -n 2 --dist loadgroup --durations 20 \
+    "$venv/bin/python" -B -m pytest -p no:cacheprovider -n 2 --dist loadscope --no-loadscope-reorder \
+        --durations 20 \
         Tests/ClusterTests/EndToEnd "$@" </dev/null
 fi
 

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import tarfile
+import tempfile
 import types
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -36,8 +37,11 @@ def _download():
         pip += ["--no-binary", ":all:", "--require-hashes", "--dest", str(CACHE)]
         pip += ["--requirement", str(HERE / "autobahn-requirements.txt")]
         subprocess.run(pip, check=True, stdin=subprocess.DEVNULL)
-        with tarfile.open(CACHE / f"autobahntestsuite-{VERSION}.tar.gz") as archive:
-            archive.extractall(CACHE, filter="data")
+        with tempfile.TemporaryDirectory(dir=CACHE) as unpacked:
+            with tarfile.open(CACHE / f"autobahntestsuite-{VERSION}.tar.gz") as archive:
+                archive.extractall(unpacked, filter="data")
+            # Whole or not at all, also for a run that is broken off.
+            (pathlib.Path(unpacked) / folder.name).rename(folder)
     return folder / "autobahntestsuite"
 
 

@@ -1,6 +1,7 @@
 """Fixtures of the end-to-end tests. Every one ends what it started, also when the test fails."""
 
 import os
+import pathlib
 
 import pytest
 from browsers import Cluster
@@ -28,13 +29,18 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "through_nginx: talks to the server directly, and again through nginx")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """For `-n 2 --dist loadgroup`: the tests of a file share what its fixtures start, and so run one after the other in
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """For `-n 2 --dist loadscope`: the tests of a file share what its fixtures start, and so run one after the other in
     one process. Browsers keep a core busy by themselves: one at a time."""
-    for item in items:
-        file = item.path.stem
-        item.add_marker(pytest.mark.xdist_group("browsers" if file.startswith(BROWSERS) else file))
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            file = pathlib.PurePath(nodeid.split("::")[0]).stem
+            return "browsers" if file.startswith(BROWSERS) else file
+
+    return ByFile(config, log)
 
 
 def pytest_generate_tests(metafunc):

@@ -587,15 +587,33 @@ def test_ice_servers(theatre):
         import time
 
         servers = [{"urls": "turn:127.0.0.1:9", "username": "u", "credential": "c"}]
-        play.stub.ready_more = {"iceServers": servers, "iceExpires": int(time.time() * 1000) + 2_000}
+        play.stub.ready_more = {"iceServers": servers, "iceExpires": int(time.time() * 1000) + 3_600_000}
         fresh = [{**servers[0], "username": "fresh"}]
 
         async def ice(line, packet):
             await line.send("ice", {"_id": packet["_id"], "iceServers": fresh, "iceExpires": 0})
 
         play.stub.on["ice"] = ice
-        alice, bob = await couple(play)
+        alice = await play.open("alice", live=False)
+        await alice.run("""
+            (() => {
+                const timer = window.setTimeout;
+                window.far = [];
+                window.setTimeout = (work, delay, ...args) => {
+                    if (delay > 600_000) far.push({ work, delay });
+                    return timer(work, delay, ...args);
+                };
+            })()
+        """)
+        await alice.run("server.goLive()")
+        bob = await play.open("bob")
+        assert await alice.run("connect({user: 'bob'})") == "open"
+        await bob.until("incoming.length === 1 && incoming[0].connected")
         of = "openConnections()[0].getConfiguration().iceServers.map(({ username }) => username)"
+        assert await alice.run(of) == ["u"]
+        assert await alice.run("far.length") == 1
+        assert 600_000 < await alice.run("far[0].delay") < 3_600_000
+        await alice.run("far[0].work()")
         await alice.until(f"{of}[0] === 'fresh'")
         await alice.run("submergence.getServer(undefined, {iceServers: [], iceTransportPolicy: 'all'}), 0")
         await alice.run("peers[0].disconnect()")
