@@ -1,3 +1,4 @@
+package import NIOCore
 package import Routing
 
 #if canImport(Glibc)
@@ -18,13 +19,27 @@ package struct IPAddress: Sendable, Hashable {
         let text = String(text)
         var four = in_addr()
         if inet_pton(AF_INET, text, &four) == 1 {
-            self.bytes = withUnsafeBytes(of: &four) { Array($0) }
+            self.init(network: withUnsafeBytes(of: &four) { Array($0) })
             return
         }
         var six = in6_addr()
         guard inet_pton(AF_INET6, text, &six) == 1 else { return nil }
-        let bytes = withUnsafeBytes(of: &six) { Array($0) }
-        let isMapped = bytes[..<10].allSatisfy { $0 == 0 } && bytes[10] == 0xFF && bytes[11] == 0xFF
+        self.init(network: withUnsafeBytes(of: &six) { Array($0) })
+    }
+
+    /// - Returns: nil for a Unix socket.
+    package init?(_ socket: SocketAddress) {
+        switch socket {
+        case .v4(let socket): self.init(network: withUnsafeBytes(of: socket.address.sin_addr) { Array($0) })
+        case .v6(let socket): self.init(network: withUnsafeBytes(of: socket.address.sin6_addr) { Array($0) })
+        case .unixDomainSocket: return nil
+        }
+    }
+
+    /// - Parameter bytes: in network order; 4 or 16.
+    private init(network bytes: [UInt8]) {
+        let isMapped =
+            bytes.count == 16 && bytes[..<10].allSatisfy { $0 == 0 } && bytes[10] == 0xFF && bytes[11] == 0xFF
         self.bytes = isMapped ? Array(bytes[12...]) : bytes
     }
 
@@ -37,12 +52,29 @@ package struct IPAddress: Sendable, Hashable {
     }
 
     package var text: String {
+        guard self.isIPv6 else {
+            let longest = 15
+            return String(unsafeUninitializedCapacity: longest) { text in
+                var count = 0
+                for byte in self.bytes {
+                    if count > 0 { Self.append(UInt8(ascii: "."), to: text, &count) }
+                    if byte >= 100 { Self.append(0x30 + byte / 100, to: text, &count) }
+                    if byte >= 10 { Self.append(0x30 + byte / 10 % 10, to: text, &count) }
+                    Self.append(0x30 + byte % 10, to: text, &count)
+                }
+                return count
+            }
+        }
         var buffer = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
-        let family = self.isIPv6 ? AF_INET6 : AF_INET
-        guard inet_ntop(family, self.bytes, &buffer, socklen_t(buffer.count)) != nil else {
+        guard inet_ntop(AF_INET6, self.bytes, &buffer, socklen_t(buffer.count)) != nil else {
             preconditionFailure("the buffer holds every address")
         }
         return String(decoding: buffer.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
+
+    private static func append(_ digit: UInt8, to text: UnsafeMutableBufferPointer<UInt8>, _ count: inout Int) {
+        text[count] = digit
+        count += 1
     }
 
     /// A block of addresses, `10.0.0.0/8` or a single address.

@@ -39,7 +39,13 @@ package struct ProxyTrust: Sendable {
     /// - Parameter peer: the address of the transport, without port.
     package func source(_ headers: some HeaderView, peer: String) -> Source {
         guard let address = IPAddress(peer) else { return Source(address: peer, isSecure: false) }
-        guard self.isTrusted(address) else { return Source(address: peer, isSecure: false, key: address.key) }
+        return self.source(headers, peer: address)
+    }
+
+    package func source(_ headers: some HeaderView, peer address: IPAddress) -> Source {
+        guard self.isTrusted(address) else {
+            return Source(address: address.text, isSecure: false, key: address.key)
+        }
         let client = self.forwarded(headers) ?? address
         return Source(
             address: client.text, isSecure: headers.single("x-forwarded-proto")?.lowercased() == "https",

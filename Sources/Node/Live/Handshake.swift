@@ -65,13 +65,18 @@ struct HandshakeGate: Sendable {
         _ headers: HeaderList, peer: SocketAddress?, target: String, base64: Bool
     ) throws(TransportRefusal) -> Handshake {
         let destination = try self.destination(headers)
-        let source = self.proxies.source(headers, peer: peer?.ipAddress ?? "")
+        let source = self.source(headers, peer)
         let origin = self.domains.origin(headers, of: destination, isSecure: source.isSecure)
         let isListed = origin == .foreign && self.crossOrigin.names(headers.values("origin"))
         guard isListed || !self.domains.isRefused(origin) else { throw .forbidden }
         return Handshake(
             domain: destination.domain, source: source, origin: origin, isOriginListed: isListed, headers: headers,
             target: target, base64: base64, time: SystemClusterClock().wallTime())
+    }
+
+    private func source(_ headers: some HeaderView, _ peer: SocketAddress?) -> ProxyTrust.Source {
+        guard let address = peer.flatMap(IPAddress.init) else { return .init(address: "", isSecure: false) }
+        return self.proxies.source(headers, peer: address)
     }
 
     /// Whose session it is that a handshake opens.
@@ -84,7 +89,7 @@ struct HandshakeGate: Sendable {
     /// Whose session a later request of one that polls would be.
     func claim(_ headers: some HeaderView, peer: SocketAddress?) throws(TransportRefusal) -> PollingOwner {
         let destination = try self.destination(headers)
-        let source = self.proxies.source(headers, peer: peer?.ipAddress ?? "")
+        let source = self.source(headers, peer)
         let isForeign =
             self.domains.origin(headers, of: destination, isSecure: source.isSecure) == .foreign
             && !self.crossOrigin.names(headers.values("origin"))

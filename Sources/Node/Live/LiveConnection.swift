@@ -63,7 +63,7 @@ final class LiveConnection: LiveSocket, LocalConnection {
 
     init(session: LiveSession, namespace: InstalledNamespace, clusterNode: ClusterNode, auth: ConnectAuth) {
         self.clusterNode = clusterNode
-        self.socket = .random(on: clusterNode.id)
+        self.socket = .random(on: clusterNode.id, using: &session.loop.random)
         self.speaksProduct = auth.version != nil
         self.endpoint = auth.endpoint ?? (self.speaksProduct ? Base64URL.random128() : "")
         self.connectDeadline = .now() + session.loop.server.connectDeadline
@@ -166,6 +166,17 @@ final class LiveConnection: LiveSocket, LocalConnection {
         self.leaveAdmission(isDone: true)
         guard self.session.sockets.accept(.root) else { return self.end(isFinal: false, .lost) }
         self.phase = .ready
+        self.session.joining { self.greet() }
+        self.dropGate()
+        self.transportChanged()
+        self.watchAuthority()
+        guard let identity = self.identity else { return }
+        self.loop.server.runLiveConnectionHook(self, identity)
+        self.joinLinks()
+    }
+
+    /// What a client gets as soon as it is connected.
+    private func greet() {
         // In one write: a client that got what it has missed, but not the answer, would be given that again.
         let missed = self.comeback?.replay() ?? []
         self.session.send(missed + [.connect(sid: self.sid, pid: self.comeback?.pid)])
@@ -181,12 +192,6 @@ final class LiveConnection: LiveSocket, LocalConnection {
         self.heldBytes = 0
         // All of them by the gate: they were given to the device, too, and its position covers them.
         for held in held { self.pass(held.packet, held.stamp) }
-        self.dropGate()
-        self.transportChanged()
-        self.watchAuthority()
-        guard let identity = self.identity else { return }
-        self.loop.server.runLiveConnectionHook(self, identity)
-        self.joinLinks()
     }
 
     /// A temporary refusal: on the transport, unless the client is known to retry by itself (SPEC ND-13).

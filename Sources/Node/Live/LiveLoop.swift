@@ -12,6 +12,7 @@ final class LiveLoop {
     let wheel: TimingWheel
     let scratch = ScratchBuffer()
     let receive = ReceiveSlot()
+    var random = LoopRandom()
     let frameLimits: WebSocketDecoder.Limits
     /// nil where no actions are answered over sockets.
     let actions: SocketActions?
@@ -23,8 +24,10 @@ final class LiveLoop {
     var traffic: [DomainTraffic]
     /// How far the loop lags behind, for everybody to see.
     let pulse: LoopPulse
-    /// The answers of the read that is being handled.
+    /// The answers of the read that is being handled, or what else makes one write.
     var answers = ByteBuffer()
+    /// Whether ``answers`` is some socket's at present.
+    var isGathering = false
     /// The incarnation that new connections belong to; nil while there is none (SPEC ND-3).
     private(set) var clusterNode: ClusterNode?
     private(set) var sessions: [LiveSession] = []

@@ -30,6 +30,12 @@ extension LiveSession {
         webSocket.send { for packet in packets { packet.writeFrames(base64: base64, into: &$0) } }
     }
 
+    /// Makes one write of everything that `body` sends to this session.
+    func joining(_ body: () -> Void) {
+        guard let webSocket = self.webSocket else { return body() }
+        webSocket.joining(body)
+    }
+
     /// The same for an event: with connection state recovery on, every one on `/` carries the client's position, also where it
     /// is not logged itself (SOCKETIO §14.1.3).
     func sendEvent(_ packet: OutboundPacket) {

@@ -162,7 +162,7 @@ final class LiveSession: Timed {
         }
         self.webSocket = handler
         guard self.application != .bareEcho else { return }
-        self.key = .random()
+        self.key = .random(using: &self.loop.random)
         self.loop.server.remember(self.key)
         let sid = self.key.text
         let options = self.loop.server.engineOptions

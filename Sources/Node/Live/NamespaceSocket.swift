@@ -6,8 +6,7 @@ final class NamespaceSocket: LiveSocket {
     private let random: UInt128
 
     init(session: LiveSession, slot: NamespaceSlot, namespace: InstalledNamespace, identity: ConnectionIdentity?) {
-        var generator = SystemRandomNumberGenerator()
-        self.random = UInt128(generator.next() as UInt64) << 64 | UInt128(generator.next() as UInt64)
+        self.random = UInt128(session.loop.random.next()) << 64 | UInt128(session.loop.random.next())
         super.init(session: session, slot: slot, namespace: namespace)
         self.identity = identity
     }

@@ -38,18 +38,24 @@ final class ReceiveSlot: Sendable {
     /// connect would take a turn of the loop more. What is no data is left for the channel to find.
     /// - Returns: nil where there is nothing, or no socket.
     func readOn(_ channel: any Channel) -> ByteBuffer? {
+        // Not by way of the pipeline, whose cast to a constrained existential type took as long as the system call.
+        guard let core = channel as? any NIOTransportAccessibleChannelCore else { return nil }
         var buffer = self.take(channel.allocator)
-        let count = try? channel.pipeline.syncOperations.withUnsafeTransportIfAvailable(
-            of: NIOBSDSocket.Handle.self
-        ) { socket in
+        if Self.fill(&buffer, from: core) > 0 { return buffer }
+        self.giveBack(buffer)
+        return nil
+    }
+
+    private static func fill(_ buffer: inout ByteBuffer, from core: some NIOTransportAccessibleChannelCore) -> Int {
+        let count = try? core.withUnsafeTransport { transport -> Int in
+            guard let socket = transport as? NIOBSDSocket.Handle else { return 0 }
             // Never waits: sockets of NIO don't block.
-            buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: Self.size) { bytes in
+            return buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: Self.size) { bytes in
                 max(read(socket, bytes.baseAddress, bytes.count), 0)
             }
         }
-        if let count, count > 0 { return buffer }
-        self.giveBack(buffer)
-        return nil
+        // Only a channel that has been closed meanwhile throws.
+        return count ?? 0
     }
 
     /// The handler is done with a buffer that it read; nobody else may hold a slice of it.

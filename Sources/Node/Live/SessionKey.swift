@@ -14,9 +14,8 @@ struct SessionKey: Hashable, Sendable {
         self.low = low
     }
 
-    static func random() -> SessionKey {
-        var generator = SystemRandomNumberGenerator()
-        return SessionKey(high: generator.next(), low: generator.next())
+    static func random(using generator: inout some RandomNumberGenerator) -> SessionKey {
+        SessionKey(high: generator.next(), low: generator.next())
     }
 
     /// - Returns: nil for what cannot be an ID of ours.

@@ -19,8 +19,8 @@ final class WebSocketHandler: ChannelInboundHandler {
     /// Only while a frame is incomplete.
     private var partial: ByteBuffer?
     private var phase = Phase.open
-    /// Inside `channelRead`: what is sent to this very socket gathers in `loop.answers`.
-    private var isReading = false
+    /// Inside ``gather(_:)``: what is sent to this very socket gathers in `loop.answers`.
+    private var isGathering = false
 
     /// Something was written that leaves at the end of the tick.
     private var awaitsFlush = false
@@ -81,8 +81,13 @@ final class WebSocketHandler: ChannelInboundHandler {
     private func open(_ context: ChannelHandlerContext) {
         guard let opening = self.opening else { return }
         self.opening = nil
-        context.write(NIOAny(opening.greeting), promise: nil)
-        self.session.webSocketOpened(self)
+        // The 101 and the open packet are one write.
+        var greeting = opening.greeting
+        self.gather {
+            self.loop.answers.writeBuffer(&greeting)
+            self.session.webSocketOpened(self)
+        }
+        if self.loop.answers.readableBytes > 0 { self.write(NIOAny(self.loop.answers), context) }
         context.flush()
         if opening.early.readableBytes > 0 {
             self.channelRead(context: context, data: NIOAny(opening.early))
@@ -100,12 +105,8 @@ final class WebSocketHandler: ChannelInboundHandler {
             self.loop.receive.giveBack(bytes)
             bytes = head
         }
-        self.isReading = true
-        // Not as large as it was: where the last answers are unsent, this allocates.
-        self.loop.answers.clear(minimumCapacity: 512)
         var used = 0
-        bytes.withUnsafeReadableBytes { self.consume($0, &used) }
-        self.isReading = false
+        self.gather { bytes.withUnsafeReadableBytes { self.consume($0, &used) } }
         if self.loop.answers.readableBytes > 0 { self.write(NIOAny(self.loop.answers), context) }
         if isOurs, used == 0, self.phase == .open {
             // Nothing is complete yet: copying it again with every read would make a slow sender dear.
@@ -151,6 +152,16 @@ final class WebSocketHandler: ChannelInboundHandler {
         self.context = nil
     }
 
+    private func gather(_ body: () -> Void) {
+        self.isGathering = true
+        self.loop.isGathering = true
+        // Not as large as it was: where the last answers are unsent, this allocates.
+        self.loop.answers.clear(minimumCapacity: 512)
+        body()
+        self.isGathering = false
+        self.loop.isGathering = false
+    }
+
     private func consume(_ bytes: UnsafeRawBufferPointer, _ used: inout Int) {
         let inflation = self.deflate?.inflation
         while self.phase == .open {
@@ -193,17 +204,26 @@ final class WebSocketHandler: ChannelInboundHandler {
     func send(_ body: (inout ByteBuffer) -> Void) {
         guard self.phase == .open, let context = self.context else { return }
         guard let deflate = self.deflate else {
-            if self.isReading { return body(&self.loop.answers) }
+            if self.isGathering { return body(&self.loop.answers) }
             var frames = ByteBuffer()
             body(&frames)
             return self.writeSoon(NIOAny(frames), context)
         }
         var plain = ByteBuffer()
         body(&plain)
-        if self.isReading { return deflate.rewrite(plain, into: &self.loop.answers) }
+        if self.isGathering { return deflate.rewrite(plain, into: &self.loop.answers) }
         var frames = ByteBuffer()
         deflate.rewrite(plain, into: &frames)
         self.writeSoon(NIOAny(frames), context)
+    }
+
+    /// Makes one write of whatever `body` sends; leaves with the others of this tick.
+    func joining(_ body: () -> Void) {
+        // Within a read: of this socket, whose answers are one write anyway, or of another, which has the buffer.
+        guard !self.loop.isGathering else { return body() }
+        self.gather(body)
+        guard self.loop.answers.readableBytes > 0, let context = self.context else { return }
+        self.writeSoon(NIOAny(self.loop.answers), context)
     }
 
     /// Frames that other members of the device get, too.
@@ -293,7 +313,7 @@ final class WebSocketHandler: ChannelInboundHandler {
 
     /// What this read has answered up to now, before something else.
     private func writeAnswers(_ context: ChannelHandlerContext) {
-        guard self.isReading, self.loop.answers.readableBytes > 0 else { return }
+        guard self.isGathering, self.loop.answers.readableBytes > 0 else { return }
         self.write(NIOAny(self.loop.answers), context)
         self.loop.answers = ByteBuffer()
     }

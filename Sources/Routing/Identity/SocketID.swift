@@ -10,7 +10,12 @@ package struct SocketID: Hashable, Sendable {
 
     package static func random(on node: NodeID) -> SocketID {
         var generator = SystemRandomNumberGenerator()
-        return SocketID(node: node, high: generator.next(), low: generator.next())
+        return self.random(on: node, using: &generator)
+    }
+
+    /// - Parameter generator: of the system's random numbers.
+    package static func random(on node: NodeID, using generator: inout some RandomNumberGenerator) -> SocketID {
+        SocketID(node: node, high: generator.next(), low: generator.next())
     }
 
     package init(node: NodeID, high: UInt64, low: UInt64) {

@@ -2,19 +2,26 @@
 ///
 /// Every change makes a new object, so this is for what changes rarely.
 package struct Rare<Value: Sendable>: Sendable {
-    private final class Box: Sendable {
-        let value: Value
+    // Inlinable throughout: unspecialised, each use would look up its types.
+    @usableFromInline
+    final class Box: Sendable {
+        @usableFromInline let value: Value
 
+        @inlinable
         init(_ value: Value) { self.value = value }
     }
 
-    private var box: Box?
+    @usableFromInline var box: Box?
 
-    package init(_ value: Value? = nil) { self.value = value }
+    @inlinable
+    package init(_ value: Value? = nil) {
+        if let value { self.box = Box(value) }
+    }
 
+    @inlinable
     package var value: Value? {
         get { self.box?.value }
-        set { self.box = newValue.map(Box.init) }
+        set { self.box = newValue.map { Box($0) } }
     }
 }
 

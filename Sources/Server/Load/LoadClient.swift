@@ -81,9 +81,12 @@ class LoadClient {
                 // A channel that never became active does not say that it is inactive.
                 if self.attempt == attempt { self.ended(.tcpRefused) }
             }
-        self.loop.eventLoop.assumeIsolated().scheduleTask(in: timeout) {
-            if self.attempt == attempt, self.phase == .connecting { socket.close(.connectTimeout) }
-        }
+    }
+
+    /// Gives up an attempt that takes too long. Asked every now and then: a timer for each would cost more than the attempt.
+    func checkAttempt() {
+        guard self.phase == .connecting, self.loop.now - self.startedAt >= self.loop.plan.connectTimeout else { return }
+        self.socket?.close(.connectTimeout)
     }
 
     private func bootstrap(timeout: TimeAmount) -> ClientBootstrap {
@@ -93,7 +96,8 @@ class LoadClient {
             .channelOption(.maxMessagesPerRead, value: 1)
             .channelOption(.writeBufferWaterMark, value: .init(low: 1 << 18, high: 1 << 20))
         guard let slow = self.slow else {
-            return bootstrap.channelOption(.recvAllocator, value: AdaptiveRecvByteBufferAllocator())
+            return bootstrap.channelOption(
+                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 64, initial: 512, maximum: 65_536))
         }
         // A small window makes the server feel the pace early; a read takes at most one tick's share.
         let share = max(1, slow.bytesPerSecond / LoadLoop.slowReadsPerSecond)

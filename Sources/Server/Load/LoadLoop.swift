@@ -69,7 +69,7 @@ final class LoadLoop {
         }
     }
 
-    private var clients: [LoadClient] { self.holders + self.echoers + self.receivers + self.publishers }
+    private lazy var clients: [LoadClient] = self.holders + self.echoers + self.receivers + self.publishers
 
     // MARK: What clients use
 
@@ -128,7 +128,7 @@ final class LoadLoop {
 
     func connectAll() {
         self.refresh()
-        self.repeatTask(every: Self.sweep) { $0.checkSilence() }
+        self.repeatTask(every: Self.sweep) { $0.checkTimes() }
         if self.plan.slow != nil {
             self.repeatTask(every: .milliseconds(1000 / Int64(Self.slowReadsPerSecond))) { $0.readSlowly() }
         }
@@ -199,8 +199,11 @@ final class LoadLoop {
         }
     }
 
-    private func checkSilence() {
-        for client in self.clients where client.slow == nil { client.socket?.checkSilence(at: self.now) }
+    private func checkTimes() {
+        for client in self.clients {
+            client.checkAttempt()
+            if client.slow == nil { client.socket?.checkSilence(at: self.now) }
+        }
     }
 
     private func readSlowly() {

@@ -28,11 +28,14 @@ package struct AckTable<Entry> {
     @inlinable
     package init() {}
 
+    @inlinable
     package var count: Int { self.outstanding.count }
 
+    @inlinable
     package var isEmpty: Bool { self.outstanding.isEmpty }
 
     /// The earliest deadline; nil while no reply is awaited. Looks at each entry.
+    @inlinable
     package var nextDeadline: NIODeadline? {
         // A loop of its own: a key path would be made anew at each call, in a generic type.
         var earliest: NIODeadline?

@@ -71,7 +71,7 @@ class Relay:
         def is_listening():
             assert self._process.poll() is None, self.log()
             with socket.socket() as probe:
-                return probe.connect_ex(("127.0.0.1", self.cli_port)) == 0
+                return answers(self.port) and probe.connect_ex(("127.0.0.1", self.cli_port)) == 0
 
         wait_for("the relay to listen", is_listening)
         return self
@@ -103,8 +103,20 @@ class Relay:
 
 
 MAGIC = 0x2112A442
-ALLOCATE, REFRESH, PERMISSION = 3, 4, 8
+BINDING, ALLOCATE, REFRESH, PERMISSION = 1, 3, 4, 8
 USERNAME, INTEGRITY, ERROR, LIFETIME, PEER, REALM, NONCE, TRANSPORT = 6, 8, 9, 0xD, 0x12, 0x14, 0x15, 0x19
+
+
+def answers(port):
+    """Whether a relay answers there by now, over UDP: it listens on TCP earlier."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("127.0.0.1", port))
+        probe.settimeout(1)
+        try:
+            probe.send(struct.pack("!HHI", BINDING, 0, MAGIC) + os.urandom(12))
+            return len(probe.recv(2048)) > 0
+        except (ConnectionRefusedError, TimeoutError):
+            return False
 
 
 def attribute(kind, value):

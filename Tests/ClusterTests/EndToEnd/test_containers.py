@@ -14,7 +14,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import threading
@@ -27,7 +26,7 @@ import yaml
 from bson import json_util
 from composed import COMPOSE, flags, known_flags, project
 from processes import PROJECT, Mongo, free_port, wait_for
-from relay import TurnClient
+from relay import TurnClient, answers
 from secured_mongo import init_db
 
 sys.path.insert(0, str(PROJECT / "scripts/mongo"))
@@ -162,8 +161,7 @@ def test_the_relay_takes_what_the_nodes_sign(services, tmp_path):
 
         def is_listening():
             assert process.poll() is None, (tmp_path / "log").read_text(encoding="utf8")
-            with socket.socket() as probe:
-                return probe.connect_ex(("127.0.0.1", port)) == 0
+            return answers(port)
 
         wait_for("the relay to listen", is_listening)
         username = f"{int(time.time()) + 60}:somebody"
