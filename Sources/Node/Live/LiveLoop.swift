@@ -1,9 +1,13 @@
+import DequeModule
 import NIOCore
 import Routing
 import Wire
 
 /// What the sessions of one event loop share. Touch only from that loop; lives as long as it.
 final class LiveLoop {
+    /// How long a peer has to answer a close frame.
+    private static let closingTime = TimeAmount.seconds(1)
+
     let eventLoop: any EventLoop
     let number: Int
     let server: LiveServer
@@ -37,6 +41,8 @@ final class LiveLoop {
     private var rest: Handshake?
     /// Has changes that it was not woken for.
     private var unwoken: RouteCommitter?
+    /// Those whose peers still have time to answer a close frame, in the order of their deadlines.
+    private var closing: Deque<(deadline: NIODeadline, webSocket: WebSocketHandler)> = []
     private var unflushed: [WebSocketHandler] = []
     private var flushing: [WebSocketHandler] = []
 
@@ -147,6 +153,11 @@ final class LiveLoop {
         self.unflushed.append(webSocket)
     }
 
+    /// Closes the connection of a WebSocket that has sent a close frame, unless its peer does so first. A tick late at most.
+    func closeLater(_ webSocket: WebSocketHandler) {
+        self.closing.append((.now() + Self.closingTime, webSocket))
+    }
+
     /// Hands in a change of a route: what many connections hand in during one tick makes one round, and its answers wake
     /// this loop once.
     func commit(
@@ -176,6 +187,10 @@ final class LiveLoop {
     func tick(at now: NIODeadline) {
         self.pulse.tick(at: now)
         self.wheel.advance(to: now)
+        while let next = self.closing.first, next.deadline <= now {
+            self.closing.removeFirst()
+            next.webSocket.disconnect()
+        }
         if let clusterNode = self.clusterNode { self.server.recovery?.note(clusterNode.view.clusterTime) }
         self.scratch.shrink()
         if self.server.transport.compresses { self.deflate.shrink() }

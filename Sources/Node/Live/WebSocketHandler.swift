@@ -280,8 +280,11 @@ final class WebSocketHandler: ChannelInboundHandler {
             // Half-closing first: a reset would take the close frame with it.
             bound.value.close(mode: .output, promise: nil)
         }
-        context.eventLoop.assumeIsolated().scheduleTask(in: .seconds(1)) { bound.value.close(promise: nil) }
+        self.loop.closeLater(self)
     }
+
+    /// Closes the connection, whatever is still to come.
+    func disconnect() { self.context?.close(promise: nil) }
 
     /// Closes at once; what is unsent is lost.
     func abort() {

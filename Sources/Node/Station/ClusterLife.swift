@@ -353,11 +353,13 @@ final class ClusterLife: Sendable {
 
     /// Asks the clients to go, no faster than the others can take them. What these can take is read again each second.
     private func endAll(_ membership: Membership) async {
+        // Who has not heard of the others yet would go as fast as one that is alone.
+        await membership.readDirectory()
         await withTaskGroup(of: Void.self) { group in
             group.addTask {
                 while !Task.isCancelled {
-                    await membership.readDirectory()
                     do { try await Task.sleep(for: .milliseconds(500)) } catch { return }
+                    await membership.readDirectory()
                 }
             }
             let pace = self.pace.withLock(\.self)

@@ -177,7 +177,8 @@ package struct RouteCommitMachine: Sendable {
     package mutating func prepare(
         _ round: Round, documents: [RouteKey: RouteDocument], now: Int64, clusterTime: Int64, claimed: Set<NodeID>
     ) -> [RouteWrite] {
-        guard var attempts = self.rounds[round.id] else { return [] }
+        // Taken out: with a second holder the first change would copy all of them.
+        guard var attempts = self.rounds.removeValue(forKey: round.id) else { return [] }
         var writes: [RouteWrite] = []
         for index in attempts.indices {
             let key = attempts[index].key

@@ -71,9 +71,10 @@ class LoadClient {
         let bound = NIOLoopBound(socket, eventLoop: self.loop.eventLoop)
         self.socket = socket
         let timeout = TimeAmount.microseconds(Int64(self.loop.plan.connectTimeout))
-        self.bootstrap(timeout: timeout)
+        ClientBootstrap(group: self.loop.eventLoop).connectTimeout(timeout)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
+                    try bound.value.configure(channel)
                     try channel.pipeline.syncOperations.addHandler(bound.value)
                 }
             }
@@ -87,22 +88,6 @@ class LoadClient {
     func checkAttempt() {
         guard self.phase == .connecting, self.loop.now - self.startedAt >= self.loop.plan.connectTimeout else { return }
         self.socket?.close(.connectTimeout)
-    }
-
-    private func bootstrap(timeout: TimeAmount) -> ClientBootstrap {
-        let bootstrap = ClientBootstrap(group: self.loop.eventLoop)
-            .connectTimeout(timeout)
-            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
-            .channelOption(.maxMessagesPerRead, value: 1)
-            .channelOption(.writeBufferWaterMark, value: .init(low: 1 << 18, high: 1 << 20))
-        guard let slow = self.slow else {
-            return bootstrap.channelOption(
-                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 64, initial: 512, maximum: 65_536))
-        }
-        // A small window makes the server feel the pace early; a read takes at most one tick's share.
-        let share = max(1, slow.bytesPerSecond / LoadLoop.slowReadsPerSecond)
-        return bootstrap.channelOption(.socketOption(.so_rcvbuf), value: 4096)
-            .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: share))
     }
 
     /// Set for a slow reader.

@@ -44,6 +44,21 @@ final class LoadSocket: ChannelInboundHandler {
         self.lastHeard = client.loop.now
     }
 
+    /// Sets the channel's options, all at once: a bootstrap would have a future for each.
+    func configure(_ channel: any Channel) throws {
+        guard let options = channel.syncOptions else { return }
+        try options.setOption(.maxMessagesPerRead, value: 1)
+        try options.setOption(.writeBufferWaterMark, value: .init(low: 1 << 18, high: 1 << 20))
+        guard let slow = self.client.slow else {
+            let allocator = AdaptiveRecvByteBufferAllocator(minimum: 64, initial: 512, maximum: 65_536)
+            return try options.setOption(.recvAllocator, value: allocator)
+        }
+        // A small window makes the server feel the pace early; a read takes at most one tick's share.
+        let share = max(1, slow.bytesPerSecond / LoadLoop.slowReadsPerSecond)
+        try options.setOption(.socketOption(.so_rcvbuf), value: 4096)
+        try options.setOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: share))
+    }
+
     var isLive: Bool { self.session.state == .live }
     var isWritable: Bool { self.context?.channel.isWritable ?? false }
 
