@@ -1,4 +1,5 @@
 import Foundation
+import NIOCore
 import Testing
 
 @testable import Node
@@ -206,6 +207,7 @@ struct NodeHostTests {
                 peer: "127.0.0.1",
                 fields: [("X-Forwarded-For", "203.0.113.9"), ("X-Forwarded-For", "192.0.2.1,10.0.0.1")],
                 address: "192.0.2.1"),
+            Forwarded(peer: "::ffff:198.51.100.1", fields: [], address: "198.51.100.1"),
             Forwarded(peer: "::ffff:127.0.0.1", fields: [("X-Forwarded-For", "2001:DB8::0:1")], address: "2001:db8::1"),
             Forwarded(peer: "127.0.0.1", fields: [("X-Forwarded-For", "10.0.0.9, 10.0.0.1")], address: "10.0.0.9"),
             Forwarded(peer: "127.0.0.1", fields: [("X-Real-IP", "192.0.2.5")], address: "192.0.2.5"),
@@ -233,6 +235,23 @@ struct NodeHostTests {
         let source = trust.source(HeaderList(row.fields), peer: row.peer)
         #expect(source.address == row.address)
         #expect(source.isSecure == row.isSecure)
+    }
+
+    @Test(
+        "TR-2: the address of a socket",
+        arguments: [
+            ("192.0.2.1", "192.0.2.1"), ("255.10.0.99", "255.10.0.99"), ("0.0.0.0", "0.0.0.0"), ("::1", "::1"),
+            ("2001:DB8::0:1", "2001:db8::1"), ("::ffff:192.0.2.100", "192.0.2.100"),
+        ])
+    func sockets(host: String, text: String) throws {
+        let address = try #require(IPAddress(try SocketAddress(ipAddress: host, port: 80)))
+        #expect(address.text == text)
+        #expect(address == IPAddress(text) && address.key == IPAddress(host)?.key)
+    }
+
+    @Test("TR-2: a Unix socket has no address")
+    func unixSocket() throws {
+        #expect(IPAddress(try SocketAddress(unixDomainSocketPath: "/x")) == nil)
     }
 
     @Test("TR-2: CIDR blocks")
