@@ -38,6 +38,7 @@ class Cluster:
         self.folder = os.path.abspath(folder)
         self.file = self.path("cluster.json")
         self.config = None
+        self._ports_lock = None
         if os.path.exists(self.file):
             with open(self.file, encoding="utf8") as stored:
                 self.config = json.load(stored)
@@ -61,10 +62,10 @@ class Cluster:
             die(f"no cluster in {self.folder} (use `up` or `replset`)")
 
     def _find_free_ports(self):
-        # Until this process ends, with everything listening: two that look at once would find the same ports free.
+        # Until everything listens: two that look at once would find the same ports free.
         os.makedirs(programs.CACHE, exist_ok=True)
-        self._lock = open(os.path.join(programs.CACHE, "ports.lock"), "w")
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self._ports_lock = open(os.path.join(programs.CACHE, "ports.lock"), "w")
+        fcntl.flock(self._ports_lock, fcntl.LOCK_EX)
         for _ in range(200):
             self.config["base"] = random.randrange(*FREE_PORT_RANGE, SHARD_STEP)
             if all(_is_free(port) for port in self.processes().values()):
@@ -219,6 +220,14 @@ class Cluster:
 
     def start(self):
         """Brings up what is down. Every step finds out first whether it was done before."""
+        try:
+            self._bring_up()
+        finally:
+            if self._ports_lock:
+                self._ports_lock.close()
+                self._ports_lock = None
+
+    def _bring_up(self):
         self._start_processes()
         self._initiate_replica_sets()
         for shard in self.shard_numbers:
