@@ -3,7 +3,7 @@
 # and the application were promised: nothing lost, nobody forgotten, no one announced off line, no node overrun.
 #
 #   scripts/rolling-restart.sh [--nodes N] [--connections C] [--rate EVENTS_PER_SECOND] [--accept-rate R]
-#                              [--recovery S] [--presence-grace S] [--shards S] [--replicas R]
+#                              [--recovery S] [--presence-grace S] [--max-drain S] [--shards S] [--replicas R]
 #   scripts/rolling-restart.sh --url URL --control URL ... --restart COMMAND [--presence-log FILE ...]
 #
 # The first form builds a release, starts a cluster and nodes of its own on free ports, and ends them. SUBMERGENCE_BIN in

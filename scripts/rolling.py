@@ -47,6 +47,7 @@ def parse_arguments():
     parser.add_argument("--accept-rate", type=int, default=500, help="new sockets a second that a node takes (500)")
     parser.add_argument("--recovery", type=int, default=120, help="window of connection state recovery, seconds (120)")
     parser.add_argument("--presence-grace", type=int, default=30, help="presence grace, if the build has it (30)")
+    parser.add_argument("--max-drain", type=int, default=180, help="seconds that a drain may take (180)")
     parser.add_argument("--pause", type=float, default=3, help="between two restarts, seconds (3)")
     parser.add_argument("--shards", type=int, default=2, help="shards (2)")
     parser.add_argument("--replicas", type=int, default=1, help="members of each shard (1)")
@@ -71,7 +72,8 @@ class OwnNodes:
     def __init__(self, options, mongo, folder):
         flags = [*PATIENT, "--recovery", str(options.recovery), "--accept-rate", str(options.accept_rate)]
         # Which conformance mode has off, as all limits.
-        flags += ["--connect-target", "1"]
+        flags += ["--connect-target", "1", "--max-drain", str(options.max_drain)]
+        self._longest_stop = options.max_drain + 60
         if options.has_grace:
             flags += ["--presence-grace", str(options.presence_grace)]
         self._nodes = Nodes(folder)
@@ -83,7 +85,7 @@ class OwnNodes:
     def restart(self, number):
         """How it went wrong; nothing if it did not."""
         node = self._all[number]
-        status = node.stop(120)
+        status = node.stop(self._longest_stop)
         node.start()
         node.wait_until_ready()
         return [] if status == 0 else [f"{node.name} ended with status {status}"]
