@@ -36,12 +36,13 @@ package struct ProxyTrust: Sendable {
         self.blocks = blocks
     }
 
-    /// - Parameter peer: the address of the transport, without port.
+    /// - Parameter peer: the address of the transport, without port; empty, or a path, for a Unix socket.
     package func source(_ headers: some HeaderView, peer: String) -> Source {
         guard let address = IPAddress(peer) else { return Source(address: peer, isSecure: false) }
         return self.source(headers, peer: address)
     }
 
+    /// - Parameter address: of the transport.
     package func source(_ headers: some HeaderView, peer address: IPAddress) -> Source {
         guard self.isTrusted(address) else {
             return Source(address: address.text, isSecure: false, key: address.key)

@@ -351,7 +351,7 @@ final class ClusterLife: Sendable {
         await node.adapter.shutdown()
     }
 
-    /// Asks the clients to go, no faster than the others can take them. What these can take is read again each second.
+    /// Asks the clients to go, no faster than the others can take them. What these can take is read again twice a second.
     private func endAll(_ membership: Membership) async {
         // Who has not heard of the others yet would go as fast as one that is alone.
         await membership.readDirectory()
